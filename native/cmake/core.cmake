@@ -1,0 +1,21 @@
+# pronghorn_core: all layers as one static library, for the C tests and the addon;
+# pronghorn: the shared library with the exported names of libpronghorn.map and nothing else.
+set(PRONGHORN_CORE_SOURCES)
+foreach(layer platform port lwip stack control socket loop fd api)
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${layer}/*.c")
+  list(APPEND PRONGHORN_CORE_SOURCES ${sources})
+endforeach()
+add_library(pronghorn_core STATIC ${PRONGHORN_CORE_SOURCES})
+target_compile_options(pronghorn_core PRIVATE ${PRONGHORN_WARNINGS})
+target_link_libraries(pronghorn_core PUBLIC pronghorn_base lwip dpdk::static)
+
+file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/empty.c" "typedef int pronghorn_empty;\n")
+add_library(pronghorn SHARED "${CMAKE_CURRENT_BINARY_DIR}/empty.c")
+target_link_libraries(pronghorn PRIVATE
+  -Wl,--whole-archive $<TARGET_FILE:pronghorn_core> $<TARGET_FILE:pronghorn_base> -Wl,--no-whole-archive
+  lwip dpdk::static Threads::Threads ${CMAKE_DL_LIBS} m)
+add_dependencies(pronghorn pronghorn_core pronghorn_base)
+# nodelete: a dlclose() under a running stack thread would unmap its code.
+target_link_options(pronghorn PRIVATE -Wl,-z,nodelete -Wl,-z,defs
+  "-Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/libpronghorn.map")
+set_target_properties(pronghorn PROPERTIES LINK_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/libpronghorn.map")

@@ -1,0 +1,12 @@
+# pronghorn_base: the layers that need only libc. Everything above is in core.cmake.
+set(PRONGHORN_BASE_SOURCES)
+foreach(layer base config stats rpc)
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${layer}/*.c")
+  list(APPEND PRONGHORN_BASE_SOURCES ${sources})
+endforeach()
+add_library(pronghorn_base STATIC ${PRONGHORN_BASE_SOURCES})
+target_include_directories(pronghorn_base PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}/include")
+target_compile_definitions(pronghorn_base PUBLIC _GNU_SOURCE $<$<CONFIG:Debug>:PRONGHORN_DEBUG=1>)
+target_compile_options(pronghorn_base PRIVATE ${PRONGHORN_WARNINGS})
+find_package(Threads REQUIRED)
+target_link_libraries(pronghorn_base PUBLIC Threads::Threads ${CMAKE_DL_LIBS} m)
