@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The main() of each C test program: one file, one program, one suite, TAP on stdout. A test file
+ * defines `static Suite *suite(void)` and includes this. Check runs each test in a child process, so
+ * that a crash is one failed test; a program whose state cannot be forked (DPDK is started in it)
+ * defines RUN_NOFORK before the include. Check's own variables work (CK_RUN_CASE=..., CK_FORK=no).
+ */
+#ifndef TEST_UNIT_MAIN_H
+#define TEST_UNIT_MAIN_H
+
+#include <check.h>
+#include <stdlib.h>
+
+static Suite *suite(void);
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    int failed;
+
+#ifdef RUN_NOFORK
+    srunner_set_fork_status(runner, CK_NOFORK);
+#endif
+    srunner_set_tap(runner, "-");
+    srunner_run_all(runner, CK_SILENT);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#endif
