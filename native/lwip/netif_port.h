@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One lwIP interface over one queue pair of a port. All calls but the first two run inside the
+ * stack's turn: instance entered, lcore id borrowed.
+ */
+#ifndef LWIP_NETIF_PORT_H
+#define LWIP_NETIF_PORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct chunk_pool;
+struct instance;
+struct netif;
+struct netif_port;
+struct port;
+struct port_config;
+struct rte_mempool;
+
+struct netif_port_settings {
+    struct port *port;
+    unsigned queue;
+    const struct port_config *config; /* addresses, gateways; read only during the call */
+    struct rte_mempool *packets;      /* for transmission */
+    struct chunk_pool *chunks;        /* payload in here is sent by reference; may be NULL */
+};
+
+/* What netif_port counts beside the queue's own counters. Single writer: the stack. */
+struct netif_port_counters {
+    uint64_t rx_bad_checksum;     /* dropped */
+    uint64_t rx_partial_checksum; /* dropped: the peer relies on checksum offload, see rx_checksum */
+    uint64_t rx_truncated;        /* dropped: larger than the buffers of the port */
+    uint64_t rx_refused;          /* dropped: lwIP took no notice */
+    uint64_t tx_no_packet;        /* dropped: pool empty */
+    uint64_t tx_by_reference;     /* pieces sent from chunks without a copy */
+};
+
+/*
+ * Adds the interface with its addresses and default gateways to the entered instance and sets it up.
+ * 0, or a negative errno with the reason in err.
+ */
+int netif_port_add(struct netif_port **out, const struct netif_port_settings *settings, char *err,
+                   size_t err_size);
+
+/* Takes the interface away; connections over it must be gone. The port stays. NULL is allowed. */
+void netif_port_remove(struct netif_port *netif_port);
+
+/* One burst from the device to lwIP. Returns the packets taken in. */
+unsigned netif_port_input(struct netif_port *netif_port);
+
+/* Sends what lwIP has put out since the last flush. Returns what the device refused. */
+unsigned netif_port_flush(struct netif_port *netif_port);
+
+struct port_queue *netif_port_queue(struct netif_port *netif_port);
+struct netif *netif_port_netif(struct netif_port *netif_port);
+const struct netif_port_counters *netif_port_counters(const struct netif_port *netif_port);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A packet is an mbuf to DPDK and a pbuf to lwIP; the pbuf's header lies in the mbuf's private area,
+ * so that neither direction allocates.
+ *
+ * Receive: the pbuf chain owns the mbuf chain; freeing the last reference to a pbuf frees its mbuf.
+ * Send: packet_to_mbuf() borrows the pbuf (lwIP keeps it for retransmission) and gives a new mbuf
+ * chain: headers are always copied into a fresh mbuf, because lwIP rewrites the header of a segment
+ * it sends again, maybe while the card still reads the first copy. Payload that lies in a chunk is
+ * attached by reference, the rest is copied.
+ */
+#ifndef LWIP_PACKET_H
+#define LWIP_PACKET_H
+
+#include <stdint.h>
+
+struct netif_port;
+struct pbuf;
+struct rte_mbuf;
+struct rte_mempool;
+
+/* Private area of every mbuf; holds the pbuf_custom. */
+#define PACKET_PRIV_BYTES 64
+
+/* Shorter payload is copied: a second mbuf and its reference cost more. Measured by bench/. */
+#define PACKET_COPY_MAX 256
+
+/* A pool of `count` packets with `data_bytes` of room each; NULL when the arena is full. */
+struct rte_mempool *packet_pool_create(const char *name, unsigned count, uint32_t data_bytes,
+                                       int numa_node);
+void packet_pool_destroy(struct rte_mempool *pool);
+
+/* Takes the mbuf chain; the pbuf chain (reference count 1) over the same memory. Never fails. */
+struct pbuf *packet_from_mbuf(struct rte_mbuf *mbuf);
+
+/* Lends the pbuf chain; *out is the caller's. 0 or -ENOMEM (nothing taken). */
+int packet_to_mbuf(struct netif_port *netif_port, struct pbuf *pbuf, struct rte_mbuf **out);
+
+#endif
