@@ -50,7 +50,10 @@ struct chunk {
 
 #define CHUNK_DATA_BYTES (CHUNK_BYTES - (unsigned)offsetof(struct chunk, data))
 
-/* Chunks at hand for one caller (a socket's or thread's side). Zero-initialised is empty. */
+/*
+ * Chunks at hand for one thread or stack (not for each socket: up to CHUNK_BUNDLE chunks lie idle in
+ * it). Zero-initialised is empty.
+ */
 struct chunk_cache {
     struct chunk *head;
     uint32_t count;
@@ -81,6 +84,16 @@ bool chunk_cache_refill(struct chunk_pool *pool, struct chunk_cache *cache);
 
 /* Gives all of a cache back. */
 void chunk_cache_flush(struct chunk_pool *pool, struct chunk_cache *cache);
+
+/*
+ * The pool's own stack, before it sleeps or when somebody waits for memory: what it gathered becomes
+ * available to all.
+ */
+static inline void chunk_pool_settle(struct chunk_pool *pool)
+{
+    if (pool->home.count > 0)
+        chunk_cache_flush(pool, &pool->home);
+}
 
 /* The last reference is gone: back to the pool. Called by chunk_put() and by DPDK. */
 void chunk_recycle(struct chunk *chunk);

@@ -35,4 +35,18 @@ bool eal_is_running(void);
 /* Whether memory lies in hugepages (after eal_start). */
 bool eal_has_hugepages(void);
 
+/*
+ * Runs a function on a thread of its own, with all signals blocked, and waits for it. For calls into
+ * DPDK that create threads: these inherit affinity and signal mask, and must have neither the
+ * caller's pinning nor its signals.
+ */
+int eal_run(int (*function)(void *), void *argument);
+
+/*
+ * What DPDK said (errors and warnings) since eal_said_reset(), cut to fit, for error messages: the
+ * driver knows more about a failure than its return value. "" when nothing.
+ */
+void eal_said_reset(void);
+void eal_said(char *out, size_t out_size);
+
 #endif

@@ -1,0 +1,55 @@
+# dpdk::static: the distribution's static DPDK with the drivers that a server meets. Linked into a
+# shared object it needs no library but libc, libnuma and libbsd.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(DPDK REQUIRED libdpdk>=22.11)
+pkg_get_variable(DPDK_LIBDIR libdpdk libdir)
+
+# Drivers and buses register themselves in constructors, which nothing refers to: taken whole.
+set(DPDK_DRIVERS
+  net_virtio net_ice net_i40e net_ixgbe net_iavf net_igc net_e1000 net_ena net_bnxt net_gve net_hns3
+  net_hinic net_vmxnet3 net_bond net_tap net_af_packet net_memif net_vhost net_ring net_null net_pcap
+  bus_pci bus_vdev mempool_ring)
+# What they and we call: taken as needed. Some exist only in some versions of DPDK.
+set(DPDK_LIBRARIES
+  common_iavf vhost ethdev mbuf mempool ring net kvargs telemetry pci hash meter sched ip_frag security
+  gso cryptodev dmadev rcu timer eal log argparse)
+
+set(dpdk_whole "")
+foreach(name ${DPDK_DRIVERS})
+  set(archive "${DPDK_LIBDIR}/librte_${name}.a")
+  if(EXISTS "${archive}")
+    string(APPEND dpdk_whole ",${archive}")
+  else()
+    message(STATUS "DPDK ${DPDK_VERSION} has no ${name}: left out")
+  endif()
+endforeach()
+set(dpdk_needed "")
+foreach(name ${DPDK_LIBRARIES})
+  set(archive "${DPDK_LIBDIR}/librte_${name}.a")
+  if(EXISTS "${archive}")
+    string(APPEND dpdk_needed ",${archive}")
+  endif()
+endforeach()
+
+# The pcap driver calls libpcap, which would be one library more: these calls find it when used.
+add_library(dpdk_pcap_calls STATIC "${CMAKE_CURRENT_SOURCE_DIR}/platform/plugins/pcap_calls.c")
+target_compile_options(dpdk_pcap_calls PRIVATE ${PRONGHORN_WARNINGS})
+target_compile_definitions(dpdk_pcap_calls PRIVATE _GNU_SOURCE)
+
+add_library(dpdk_static INTERFACE)
+add_library(dpdk::static ALIAS dpdk_static)
+target_compile_options(dpdk_static INTERFACE ${DPDK_CFLAGS})
+target_compile_definitions(dpdk_static INTERFACE ALLOW_EXPERIMENTAL_API=1)
+# Each list is one linker argument, because CMake may reorder or merge separate ones.
+target_link_libraries(dpdk_static INTERFACE
+  "-Wl,--whole-archive${dpdk_whole},--no-whole-archive"
+  "-Wl,--start-group${dpdk_needed},--end-group"
+  dpdk_pcap_calls numa bsd Threads::Threads ${CMAKE_DL_LIBS} m)
+
+# Fails the build of a shared object that would not load everywhere.
+function(dpdk_check_library target)
+  add_custom_command(TARGET ${target} POST_BUILD
+    COMMAND ${CMAKE_COMMAND} -DLIBRARY=$<TARGET_FILE:${target}> -DNM=${CMAKE_NM} -DREADELF=${CMAKE_READELF}
+            -DSANITIZE=${PRONGHORN_SANITIZE} -P "${CMAKE_CURRENT_SOURCE_DIR}/cmake/check_library.cmake"
+    VERBATIM)
+endfunction()
