@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Addresses cross as text and port on the way in, and as eight numbers in the shared words on the
+ * way out, which JavaScript turns into text only when somebody asks (lib/address.ts has the twin).
+ */
+#ifndef PRONGHORN_NODE_ADDRESS_H
+#define PRONGHORN_NODE_ADDRESS_H
+
+#include <sys/socket.h>
+
+#include "environment.h"
+
+/* Indices into the shared words. */
+enum {
+    WORD_VALUE = 0,   /* an option's value */
+    WORD_FAMILY = 1,  /* 4, 6, or 0: no address */
+    WORD_PORT = 2,
+    WORD_SCOPE = 3,
+    WORD_ADDRESS = 4, /* four words, network order as they lie in memory */
+    WORD_COUNT = 8
+};
+
+struct Address {
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof(storage);
+
+    struct sockaddr *sockaddr() { return reinterpret_cast<struct sockaddr *>(&storage); }
+
+    /* From "192.0.2.1", "2001:db8::1" or "fe80::1%eth0"; false if it is none of these. */
+    bool parse(const char *text, int port);
+
+    void to_words(const Shared &words) const;
+};
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What one Node environment (the main thread or a worker) holds of ours: the descriptors it opened,
+ * the memory it shares with its JavaScript, and its poller. Made when the module is loaded, unmade
+ * by an asynchronous clean-up hook, so that a worker may end at any moment and leaves nothing open.
+ * Touched by its own thread only.
+ */
+#ifndef PRONGHORN_NODE_ENVIRONMENT_H
+#define PRONGHORN_NODE_ENVIRONMENT_H
+
+#include <cstddef>
+#include <cstdint>
+#include <unordered_set>
+
+#define NAPI_VERSION 8
+#include <node_api.h>
+#include <uv.h>
+
+struct Environment;
+
+/* The event loop's hold on one epoll of ours; poller.cc tells how it polls and sleeps. */
+struct Poller {
+    bool open = false;      /* the handles below are initialised */
+    bool polling = false;   /* spinning with the loop; false: asleep until `wake` or `bound` fires */
+    bool stuck = false;     /* cannot run JavaScript any more (the worker is being terminated) */
+    int epfd = -1;
+    int32_t max_events = 0;
+    int32_t *events = nullptr;     /* max_events pairs (token, events), read by JavaScript */
+    uint64_t spin_ns = 0;          /* idle time before sleeping */
+    uint64_t idle_since = 0;       /* 0: the last turn did something */
+    uint32_t seen_activity = 0;
+    napi_ref events_ref = nullptr;
+    napi_ref dispatch = nullptr;   /* JavaScript: (count) => void */
+    uv_idle_t idle;                /* keeps the loop from blocking while we poll */
+    uv_check_t check;
+    uv_poll_t wake;
+    uv_timer_t bound;
+};
+
+/* Memory of JavaScript's that calls work on without passing it each time. */
+struct Shared {
+    uint8_t *data = nullptr;
+    size_t bytes = 0;
+    napi_ref ref = nullptr;
+};
+
+struct Environment {
+    napi_env env = nullptr;
+    napi_async_cleanup_hook_handle hook = nullptr;
+    std::unordered_set<int> open; /* descriptors opened by this environment and not closed yet */
+    uint32_t activity = 0;        /* counts calls after which an answer may be near */
+    Shared words;                 /* Int32Array: results that do not fit one number (args.h) */
+    Shared slab;                  /* where received bytes go */
+    Shared outbox;                /* where JavaScript gathers small writes */
+    Poller poller;
+    unsigned closing_handles = 0;
+    void (*closed)(Environment *e) = nullptr; /* after the last of them */
+};
+
+struct Function {
+    const char *name;
+    napi_callback call;
+};
+
+/* Each file's exported functions, ended by {nullptr, nullptr}. */
+extern const Function life_functions[];
+extern const Function call_functions[];
+extern const Function data_functions[];
+extern const Function wait_functions[];
+extern const Function poller_functions[];
+
+/* Closes the poller's handles; `done` runs when libuv has let go of them (at once if never opened). */
+void poller_close(Environment *e, void (*done)(Environment *e));
+
+#endif

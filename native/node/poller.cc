@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a Node environment waits on our sockets.
+ *
+ * While there is work it polls: an idle handle keeps libuv from blocking, and the check handle runs
+ * one ph_epoll_wait(0) per turn of the event loop (which also turns inline stacks). Everything else
+ * in the loop keeps its turn. All ready sockets of a turn reach JavaScript in one call.
+ *
+ * After `spin_ns` without an event it sleeps: ph_epoll_prepare() arms the wake-up descriptor, on
+ * which a uv_poll sits, and gives a bound, for which a timer is set; the loop then blocks in the
+ * kernel as any idle Node process does. A send or connect while asleep means that an answer may be
+ * near: it starts the polling again.
+ *
+ * The handles keep the process alive only while JavaScript holds the poller (ref'd sockets).
+ */
+#include <pronghorn.h>
+
+#include "args.h"
+
+static const int BATCH = 256;
+
+/*
+ * One call into JavaScript for the whole batch. A listener that throws ends the call early, so
+ * it is made again (with 0: go on) until the batch is through.
+ */
+static void dispatch(Environment *e, int count)
+{
+    Poller *p = &e->poller;
+    napi_handle_scope scope;
+    napi_value function, global, argument, error;
+    napi_status status;
+    bool pending;
+
+    if (p->stuck || napi_open_handle_scope(e->env, &scope) != napi_ok)
+        return;
+    napi_get_reference_value(e->env, p->dispatch, &function);
+    napi_get_global(e->env, &global);
+    do {
+        napi_create_int32(e->env, count, &argument);
+        status = napi_make_callback(e->env, nullptr, global, function, 1, &argument, nullptr);
+        if (status == napi_ok || !p->open)
+            break;
+        pending = false;
+        napi_is_exception_pending(e->env, &pending);
+        if (!pending) {
+            /* Execution is being terminated; nothing of ours can run any more. */
+            p->stuck = true;
+            break;
+        }
+        napi_get_and_clear_last_exception(e->env, &error);
+        napi_fatal_exception(e->env, error);
+        count = 0;
+    } while (p->open && !p->stuck);
+    napi_close_handle_scope(e->env, scope);
+}
+
+/* One look at the epoll; how many (token, events) pairs it left for JavaScript. */
+static int collect(Poller *p)
+{
+    struct epoll_event events[BATCH];
+    int count = ph_epoll_wait(p->epfd, events, p->max_events, 0);
+
+    for (int i = 0; i < count; i++) {
+        p->events[2 * i] = static_cast<int32_t>(events[i].data.u32);
+        p->events[2 * i + 1] = static_cast<int32_t>(events[i].events);
+    }
+    return count;
+}
+
+static void on_idle(uv_idle_t *)
+{
+}
+
+static void start_polling(Poller *p)
+{
+    if (p->polling)
+        return;
+    p->polling = true;
+    p->idle_since = 0;
+    uv_timer_stop(&p->bound);
+    uv_idle_start(&p->idle, on_idle);
+}
+
+static void on_bound(uv_timer_t *timer)
+{
+    start_polling(&static_cast<Environment *>(timer->data)->poller);
+}
+
+static void sleep_or_go_on(Poller *p)
+{
+    uint64_t bound_us = UINT64_MAX;
+
+    if (ph_epoll_prepare(p->epfd, &bound_us) != 0)
+        return;
+    p->polling = false;
+    uv_idle_stop(&p->idle);
+    if (bound_us != UINT64_MAX)
+        uv_timer_start(&p->bound, on_bound, (bound_us + 999) / 1000, 0);
+}
+
+static void on_check(uv_check_t *check)
+{
+    Environment *e = static_cast<Environment *>(check->data);
+    Poller *p = &e->poller;
+
+    if (!p->polling) {
+        if (p->seen_activity == e->activity)
+            return;
+        start_polling(p);
+    }
+    p->seen_activity = e->activity;
+    int count = collect(p);
+    if (count > 0) {
+        dispatch(e, count);
+        p->idle_since = 0;
+        return;
+    }
+    uint64_t now = uv_hrtime();
+    if (p->idle_since == 0)
+        p->idle_since = now;
+    else if (now - p->idle_since >= p->spin_ns)
+        sleep_or_go_on(p);
+}
+
+/* The wake-up descriptor: the check handle of this same turn of the loop does the polling. */
+static void on_wake(uv_poll_t *wake, int, int)
+{
+    start_polling(&static_cast<Environment *>(wake->data)->poller);
+}
+
+static int open_handles(Environment *e)
+{
+    Poller *p = &e->poller;
+    uv_loop_t *loop;
+    int error;
+
+    if (napi_get_uv_event_loop(e->env, &loop) != napi_ok)
+        return -EINVAL;
+    p->epfd = ph_epoll_create1(EPOLL_CLOEXEC);
+    if (p->epfd < 0)
+        return -errno;
+    int wake_fd = ph_epoll_fd(p->epfd);
+    error = wake_fd < 0 ? -errno : uv_poll_init(loop, &p->wake, wake_fd);
+    if (error) {
+        ph_close(p->epfd);
+        p->epfd = -1;
+        return error;
+    }
+    uv_idle_init(loop, &p->idle);
+    uv_check_init(loop, &p->check);
+    uv_timer_init(loop, &p->bound);
+    p->wake.data = p->check.data = p->bound.data = p->idle.data = e;
+    uv_check_start(&p->check, on_check);
+    uv_poll_start(&p->wake, UV_READABLE, on_wake);
+    uv_unref(reinterpret_cast<uv_handle_t *>(&p->check));
+    uv_unref(reinterpret_cast<uv_handle_t *>(&p->bound));
+    uv_unref(reinterpret_cast<uv_handle_t *>(&p->wake));
+    uv_unref(reinterpret_cast<uv_handle_t *>(&p->idle));
+    p->open = true;
+    start_polling(p);
+    return 0;
+}
+
+/* (dispatch, pairs, spin_us) */
+static napi_value poller_open(napi_env env, napi_callback_info info)
+{
+    Args<3> args(env, info);
+    Poller *p = &args.e->poller;
+    Bytes pairs(env, args.value[1]);
+    size_t room = pairs.valid ? pairs.bytes / (2 * sizeof(int32_t)) : 0;
+
+    if (p->open)
+        return number_value(env, -EALREADY);
+    if (room == 0 || napi_create_reference(env, args.value[0], 1, &p->dispatch) != napi_ok ||
+        napi_create_reference(env, args.value[1], 1, &p->events_ref) != napi_ok)
+        return number_value(env, -EINVAL);
+    p->events = reinterpret_cast<int32_t *>(pairs.data);
+    p->max_events = room > BATCH ? BATCH : static_cast<int32_t>(room);
+    p->spin_ns = static_cast<uint64_t>(args.number(2)) * 1000;
+    return number_value(env, open_handles(args.e));
+}
+
+/* (hold): whether our waiting keeps the event loop alive. */
+static napi_value poller_hold(napi_env env, napi_callback_info info)
+{
+    Args<1> args(env, info);
+    Poller *p = &args.e->poller;
+    uv_handle_t *handles[] = {reinterpret_cast<uv_handle_t *>(&p->wake),
+                              reinterpret_cast<uv_handle_t *>(&p->idle)};
+
+    if (!p->open)
+        return number_value(env, -EBADF);
+    for (uv_handle_t *handle : handles)
+        args.flag(0) ? uv_ref(handle) : uv_unref(handle);
+    return number_value(env, 0);
+}
+
+/* (op, fd, events, token) */
+static napi_value poller_watch(napi_env env, napi_callback_info info)
+{
+    Args<4> args(env, info);
+    struct epoll_event event = {};
+    event.events = static_cast<uint32_t>(args.number(2));
+    event.data.u32 = static_cast<uint32_t>(args.number(3));
+    return result_value(env, ph_epoll_ctl(args.e->poller.epfd, args.number(0), args.fd(1), &event));
+}
+
+/* For a caller's own loop: looks once, now; the pairs are for the caller to dispatch. */
+static napi_value poller_collect(napi_env env, napi_callback_info info)
+{
+    Args<1> args(env, info);
+    Poller *p = &args.e->poller;
+    return p->open ? result_value(env, collect(p)) : number_value(env, 0);
+}
+
+void poller_close(Environment *e, void (*done)(Environment *e))
+{
+    Poller *p = &e->poller;
+    uv_handle_t *handles[] = {
+        reinterpret_cast<uv_handle_t *>(&p->idle), reinterpret_cast<uv_handle_t *>(&p->check),
+        reinterpret_cast<uv_handle_t *>(&p->wake), reinterpret_cast<uv_handle_t *>(&p->bound)};
+
+    if (!p->open) {
+        done(e);
+        return;
+    }
+    p->open = false;
+    e->closed = done;
+    for (uv_handle_t *handle : handles) {
+        e->closing_handles++;
+        uv_close(handle, [](uv_handle_t *closed) {
+            Environment *owner = static_cast<Environment *>(closed->data);
+            if (--owner->closing_handles == 0)
+                owner->closed(owner);
+        });
+    }
+    /* After uv_close: libuv takes the wake-up descriptor out of its own epoll first. */
+    ph_close(p->epfd);
+    p->epfd = -1;
+}
+
+const Function poller_functions[] = {
+    {"pollerOpen", poller_open},
+    {"pollerHold", poller_hold},
+    {"pollerWatch", poller_watch},
+    {"pollerCollect", poller_collect},
+    {nullptr, nullptr},
+};
