@@ -36,7 +36,8 @@ function runLocked(args) {
         console.log('setup: waiting for another set-up of this folder to finish')
         result = spawnSync('flock', command, options)
     }
-    if (result.error) throw new SetupError(`flock (package util-linux) cannot be run: ${result.error.message}`)
+    if (result.error)
+        throw new SetupError(`flock (package util-linux) cannot be run: ${result.error.message}`)
     return result.status ?? 1
 }
 

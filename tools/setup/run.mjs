@@ -26,7 +26,8 @@ export function run(name, command, { env = process.env, cwd = root, mayFail = fa
             closeSync(log)
             if (code === 0 || mayFail) return resolve(code)
             const lines = readFileSync(file, 'utf8').split('\n')
-            if (lines.length > LOG_LINES) console.error(`... ${lines.length - LOG_LINES} lines more in ${file}`)
+            if (lines.length > LOG_LINES)
+                console.error(`... ${lines.length - LOG_LINES} lines more in ${file}`)
             console.error(lines.slice(-LOG_LINES).join('\n'))
             reject(new SetupError(`"${command.join(' ')}" failed (${code}).${hint ? ` ${hint}` : ''}`))
         }

@@ -23,7 +23,10 @@ export function fingerprint(paths, ...extra) {
     return hash.digest('hex')
 }
 
-export const contents = (path) => createHash('sha256').update(readFileSync(join(root, path))).digest('hex')
+export const contents = (path) =>
+    createHash('sha256')
+        .update(readFileSync(join(root, path)))
+        .digest('hex')
 
 export function isCurrent(file, value) {
     try {

@@ -49,7 +49,9 @@ export async function ensureSystemPackages(step) {
     const byHand = `${isRoot ? '' : 'sudo '}apt-get update && ${isRoot ? '' : 'sudo '}apt-get install -y ${missing.join(' ')}`
     const interactive = process.stdin.isTTY && existsSync('/usr/bin/sudo')
     if (!isRoot && !maySudo() && !interactive) {
-        throw new SetupError(`system packages are missing and this user may not install them. Run:\n\n    ${byHand}\n`)
+        throw new SetupError(
+            `system packages are missing and this user may not install them. Run:\n\n    ${byHand}\n`,
+        )
     }
     step.note(`installing ${missing.join(' ')}`)
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
