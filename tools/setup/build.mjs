@@ -45,6 +45,13 @@ export async function ensureNative(step, force = false) {
     writeStamp(stamp, made)
 }
 
+/* The benchmark programs: in the release folder, but not part of a plain build. */
+export async function ensureBench(step) {
+    const out = join(root, 'build', 'release')
+    step.note('compiling the benchmark programs')
+    await run('bench-build', [cmake, '--build', out, '--target', 'bench_programs', '--parallel', jobs])
+}
+
 /* Another preset (debug, sanitize): the C tests under other rules; needs no Node headers. */
 export async function ensurePreset(step, preset) {
     const stamp = `build/${preset}/.pronghorn-stamp`
