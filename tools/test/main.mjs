@@ -15,6 +15,8 @@ import { ensureSetup } from '../setup/main.mjs'
 import { root, SetupError, step } from '../setup/run.mjs'
 
 const TAP_FILE = join(root, 'build', 'logs', 'test.tap')
+/* `base` redraws its last lines, which only a terminal understands. */
+const reporter = process.env.PRONGHORN_TEST_REPORTER ?? (process.stdout.isTTY ? 'base' : 'terse')
 /* For one file; the C programs inside a file have their own, shorter one. */
 const FILE_TIMEOUT_S = 900
 
@@ -69,8 +71,8 @@ function totals() {
 function runTap(files) {
     const args = [
         ...['--disable-coverage', '--allow-incomplete-coverage', '--jobs=1', `--timeout=${FILE_TIMEOUT_S}`],
-        ...[`--reporter=${process.env.PRONGHORN_TEST_REPORTER ?? 'base'}`, `--output-file=${TAP_FILE}`],
-        ...['--passes', ...files],
+        ...[`--reporter=${reporter}`, `--output-file=${TAP_FILE}`],
+        ...files,
     ]
     return new Promise((resolve) => {
         const child = spawn(join(root, 'node_modules', '.bin', 'tap'), args, {
