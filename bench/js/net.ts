@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// 64 B round trips over the `net` API: node:net and pronghorn/net run this same program.
+//     net.ts server|client MODULE ADDRESS PORT SECONDS WARMUP
+
+import type * as NodeNet from 'node:net'
+import { type RecordableHistogram, createHistogram } from 'node:perf_hooks'
+
+const MESSAGE_BYTES = 64
+const LIFE_LIMIT_MS = 60_000
+
+const [role, moduleName, address, port, seconds, warmup] = process.argv.slice(2) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+]
+const net = (await import(moduleName)) as typeof NodeNet
+
+setTimeout(() => {
+    process.stderr.write('the time limit was reached\n')
+    process.exit(3)
+}, LIFE_LIMIT_MS).unref()
+
+function serve(): void {
+    const server = net.createServer({ noDelay: true }, (socket) => {
+        socket.on('data', (data) => socket.write(data))
+        socket.on('error', () => {})
+    })
+    process.once('SIGTERM', () => process.exit(0))
+    server.listen(Number(port), address, () => process.stdout.write('ready\n'))
+}
+
+function report(histogram: RecordableHistogram, elapsedNs: bigint): void {
+    const latency = {
+        p50: histogram.percentile(50),
+        p99: histogram.percentile(99),
+        max: histogram.max,
+        mean: histogram.mean,
+    }
+    const ops = histogram.count
+    const line = {
+        side: moduleName,
+        bench: 'net.rr',
+        ops,
+        seconds: Number(elapsedNs) / 1e9,
+        rate: (ops * 1e9) / Number(elapsedNs),
+        latency_ns: latency,
+    }
+    process.stdout.write(`${JSON.stringify(line)}\n`)
+}
+
+function connectAndDrive(triesLeft: number): void {
+    const socket = net.connect({ host: address, port: Number(port), noDelay: true })
+    const message = Buffer.alloc(MESSAGE_BYTES, 0x55)
+    // Three digits are what the report prints.
+    const histogram = createHistogram({ lowest: 1, highest: 1e10, figures: 3 })
+    let missing = 0
+    let sentAt = 0n
+    let startedAt = 0n
+    let endsAt = 0n
+    let warm = false
+
+    const send = () => {
+        missing = MESSAGE_BYTES
+        sentAt = process.hrtime.bigint()
+        socket.write(message)
+    }
+    socket.once('connect', () => {
+        endsAt = process.hrtime.bigint() + BigInt(Math.round(Number(warmup) * 1e9))
+        send()
+    })
+    socket.on('data', (data) => {
+        missing -= data.length
+        if (missing > 0) return
+        const now = process.hrtime.bigint()
+        if (warm) histogram.record(now - sentAt)
+        if (now >= endsAt) {
+            if (warm) {
+                report(histogram, now - startedAt)
+                socket.end()
+                return
+            }
+            warm = true
+            startedAt = now
+            endsAt = now + BigInt(Math.round(Number(seconds) * 1e9))
+        }
+        send()
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+        // A wire between two processes comes up a moment after both ends did.
+        if (triesLeft > 0 && startedAt === 0n) setTimeout(() => connectAndDrive(triesLeft - 1), 50)
+        else throw error
+    })
+    socket.on('close', (hadError) => {
+        if (!hadError) process.exit(0)
+    })
+}
+
+if (role === 'server') serve()
+else connectAndDrive(100)

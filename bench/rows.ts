@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is measured. A group is one measurement of ours and of its peer; most give one row, some
+// several (one run of `flat` measures four numbers of connections).
+
+import { fileURLToPath } from 'node:url'
+import type { Context, Side } from './context.js'
+import { type Program, type Result, runAlone, runPair } from './host/program.js'
+import type { VethPair } from './host/netns.js'
+import type { Better, Sample } from './statistics.js'
+
+export interface Row {
+    name: string
+    unit: string
+    better: Better
+    /** The least ratio that we want to see. */
+    target: number | null
+    /** A fixed bound instead of a peer that runs. */
+    bound?: number
+}
+
+export interface Group {
+    rows: Row[]
+    peer: string
+    setup: string
+    /** Runs of more than the usual number of seconds. */
+    slow?: boolean
+    ours(context: Context): Promise<Record<string, Sample>>
+    /** Absent: the peer is each row's bound. */
+    theirs?(context: Context): Promise<Record<string, Sample>>
+}
+
+interface Latency {
+    p50: number
+    p99: number
+    max: number
+}
+
+const INLINE = { PRONGHORN_STACK_DRIVE: 'inline', PRONGHORN_LOG_LEVEL: 'warn' }
+
+function only(results: Result[], bench: string): Result {
+    const result = results.find((one) => one.bench === bench)
+    if (!result) throw new Error(`no result of "${bench}" among ${JSON.stringify(results)}`)
+    return result
+}
+
+const latencyOf = (result: Result) => result.latency_ns as Latency
+
+/** Round trip in microseconds. */
+function roundTrip(result: Result): Sample {
+    return { value: latencyOf(result).p50 / 1e3, p99: latencyOf(result).p99 / 1e3 }
+}
+
+/** Operations per second; the p99 is the rate at which 99 % of the operations went, or faster. */
+function rate(result: Result, perOperation = 1, scale = 1): Sample {
+    return {
+        value: (result.rate as number) * scale,
+        p99: (perOperation * scale * 1e9) / latencyOf(result).p99,
+    }
+}
+
+type Args = Record<string, string | number>
+
+/** Both ends on our stack, in two processes that a wire joins. */
+async function onWire(context: Context, name: string, args: Args, limit: number, settings: Args = {}) {
+    const ends = context.wire({ ...INLINE, ...(settings as Record<string, string>) })
+    const all = { address: ends.addressServer, limit, ...args }
+    return runPair(
+        context.program(name, 'pronghorn', 'server', all, { env: ends.server }),
+        context.program(name, 'pronghorn', 'client', all, { env: ends.client }),
+        limit,
+    )
+}
+
+/** Both ends on the kernel, in two namespaces that a veth joins. */
+async function onVeth(context: Context, name: string, args: Args, limit: number, offload = true) {
+    const pair = context.veth(offload ? 'plain' : 'bare', { offload, bareA: false })
+    const all = { address: pair.addressA, limit, ...args }
+    return runPair(
+        context.program(name, 'kernel', 'server', all, { namespace: pair.a }),
+        context.program(name, 'kernel', 'client', all, { namespace: pair.b }),
+        limit,
+    )
+}
+
+function both(
+    row: Row,
+    setup: string,
+    peer: string,
+    name: string,
+    args: Args,
+    read: (result: Result) => Sample,
+    extra: { offload?: boolean; settings?: Args } = {},
+): Group {
+    const sample = (run: { client: Result[] }) => ({ [row.name]: read(only(run.client, name)) })
+    return {
+        rows: [row],
+        setup,
+        peer,
+        ours: async (context) => sample(await onWire(context, name, args, 60, extra.settings)),
+        theirs: async (context) => sample(await onVeth(context, name, args, 60, extra.offload ?? true)),
+    }
+}
+
+const roundTripRows: Group[] = [
+    both(
+        { name: 'c.rr.spin', unit: 'us', better: 'lower', target: 2.5 },
+        '64 B TCP round trip, stacks inline, both ends spin',
+        'kernel sockets over veth, both ends spin',
+        'rr',
+        { wait: 'spin' },
+        roundTrip,
+    ),
+    both(
+        { name: 'c.rr.sleep', unit: 'us', better: 'lower', target: 1 },
+        '64 B TCP round trip, stacks inline, both ends sleep in epoll_wait when idle',
+        'kernel epoll over veth',
+        'rr',
+        { wait: 'epoll' },
+        roundTrip,
+    ),
+]
+
+async function kernelPeer(context: Context, server: Side): Promise<Record<string, Sample>> {
+    const ours = server === 'pronghorn'
+    const pair: VethPair = ours
+        ? context.veth('ours', { offload: true, bareA: true })
+        : context.veth('plain', { offload: true, bareA: false })
+    const all = { address: pair.addressA, wait: 'spin', limit: 60 }
+    const env = { ...INLINE, PRONGHORN_PORT: `af_packet,iface=va,address=${pair.addressA}/24` }
+    const run = await runPair(
+        context.program('rr', server, 'server', all, ours ? { namespace: pair.a, env } : { namespace: pair.a }),
+        context.program('rr', 'kernel', 'client', all, { namespace: pair.b }),
+        60,
+    )
+    return { 'c.rr.kernel-peer': roundTrip(only(run.client, 'rr')) }
+}
+
+const kernelPeerRow: Group = {
+    rows: [{ name: 'c.rr.kernel-peer', unit: 'us', better: 'lower', target: null }],
+    setup: '64 B TCP round trip of a spinning kernel client with our echo server, inline, over af_packet on a veth',
+    peer: 'the same client with a spinning kernel server over veth',
+    ours: (context) => kernelPeer(context, 'pronghorn'),
+    theirs: (context) => kernelPeer(context, 'kernel'),
+}
+
+const gigabits = (result: Result) => {
+    const block = (result.block_writes as number) * 16384
+    return {
+        value: (result.bits_per_second as number) / 1e9,
+        p99: (block * 8) / latencyOf(result).p99,
+    }
+}
+
+const streamRows: Group[] = [
+    both(
+        { name: 'c.bulk', unit: 'Gbit/s', better: 'higher', target: 1.5 },
+        'one way, 16 KB writes, MTU 1500, no segmentation offload on either wire, spinning; p99 per MiB',
+        'kernel over veth with tx, sg, tso, gso, gro off',
+        'stream',
+        { wait: 'spin', size: 16384 },
+        gigabits,
+        { offload: false },
+    ),
+    both(
+        { name: 'c.small', unit: 'msg/s', better: 'higher', target: 4 },
+        'one way, 64 B sends with TCP_NODELAY, spinning; p99 per 4096 sends',
+        'kernel over veth',
+        'stream',
+        { wait: 'spin', size: 64 },
+        (result) => rate(result, result.block_writes as number),
+    ),
+]
+
+const crrRow = both(
+    { name: 'c.crr', unit: 'conn/s', better: 'higher', target: 4 },
+    'connect, 64 B echo, close with RST, one after the other, spinning',
+    'kernel over veth',
+    'crr',
+    { wait: 'spin' },
+    (result) => rate(result),
+)
+
+const FLAT_STEPS = [100, 1000, 10_000, 100_000]
+const FLAT_COST_TARGET = 1
+
+function flatSamples(results: Result[], side: Side): Record<string, Sample> {
+    const samples: Record<string, Sample> = {}
+    const cost = new Map<number, number>()
+    for (const result of results.filter((one) => one.bench === 'flat')) {
+        const connections = result.connections as number
+        const perPacket = 1e9 / (result.rate as number) / 2
+        cost.set(connections, perPacket)
+        // Latency here is a matter of how many are in flight: no p99 of a cost.
+        samples[`c.flat.${connections}`] = { value: perPacket, p99: null }
+        // The kernel keeps both ends of each connection in one and the same slab.
+        const process = result.process_growth_bytes as number
+        const slab = side === 'kernel' ? (result.slab_growth_bytes as number) / 2 : 0
+        if (connections >= 10_000) samples['c.flat.memory'] = { value: (process + slab) / connections, p99: null }
+    }
+    const few = cost.get(1000)
+    const many = cost.get(100_000)
+    if (few && many) samples['c.flat.growth'] = { value: many / few, p99: null }
+    return samples
+}
+
+function flat(quick: boolean): Group {
+    const steps = quick ? FLAT_STEPS.slice(0, 3) : FLAT_STEPS
+    const connections = steps.at(-1)!
+    const args = { wait: 'spin', connections, ports: Math.max(1, connections / 10_000), limit: 120 }
+    const settings = {
+        PRONGHORN_SOCKETS_MAX: '131072',
+        PRONGHORN_MEMORY_HUGEPAGES: 'off', // so that the resident size shows what connections touch
+        PRONGHORN_MEMORY_LIMIT_MIB: '1024',
+    }
+    return {
+        rows: [
+            ...steps.map((n): Row => ({
+                name: `c.flat.${n}`,
+                unit: 'ns/packet',
+                better: 'lower',
+                target: FLAT_COST_TARGET,
+            })),
+            ...(quick ? [] : [{ name: 'c.flat.growth', unit: 'x', better: 'lower' as const, target: null }]),
+            { name: 'c.flat.memory', unit: 'B/conn', better: 'lower', target: 1 },
+        ],
+        setup: 'random access over N connections, 64 B echo, 32 in flight, spinning; growth: 100,000 over 1,000; memory per idle connection at the client',
+        peer: 'kernel epoll over veth; memory: process and half of the slab growth',
+        slow: true,
+        ours: async (context) =>
+            flatSamples((await onWire(context, 'flat', args, 120, settings)).client, 'pronghorn'),
+        theirs: async (context) => flatSamples((await onVeth(context, 'flat', args, 120)).client, 'kernel'),
+    }
+}
+
+async function life(context: Context, hugepages: 'auto' | 'off'): Promise<Result> {
+    // One end of a wire on which nobody answers; dedicated and adaptive, as by default.
+    const ends = context.wire({ PRONGHORN_MEMORY_HUGEPAGES: hugepages, PRONGHORN_LOG_LEVEL: 'warn' })
+    const program: Program = context.program('life', 'pronghorn', 'server', { limit: 30 }, { env: ends.server })
+    return only(await runAlone(program, 30), 'life')
+}
+
+const lifeRow: Group = {
+    rows: [
+        { name: 'c.start', unit: 'ms', better: 'lower', target: 1, bound: 300 },
+        { name: 'c.idle', unit: '% core', better: 'lower', target: 1, bound: 1 },
+        { name: 'c.memory', unit: 'MiB', better: 'lower', target: 1, bound: 128 },
+        { name: 'c.memory.nohuge', unit: 'MiB', better: 'lower', target: 1, bound: 64 },
+    ],
+    setup: 'a process with one dedicated adaptive stack and a listener, nothing happening',
+    peer: 'the bound we set ourselves',
+    ours: async (context) => {
+        const huge = await life(context, 'auto')
+        const small = await life(context, 'off')
+        const mib = (result: Result) => ({ value: (result.memory_bytes as number) / 2 ** 20, p99: null })
+        return {
+            'c.start': { value: huge.start_ms as number, p99: null },
+            'c.idle': { value: huge.idle_cpu_percent as number, p99: null },
+            'c.memory': mib(huge),
+            'c.memory.nohuge': mib(small),
+        }
+    },
+}
+
+const NODE_PROGRAM = fileURLToPath(new URL('js/net.ts', import.meta.url))
+
+function nodeProgram(context: Context, role: 'server' | 'client', module: string, address: string): Program {
+    const core = context.options.cores[role === 'server' ? 0 : 1]
+    const { seconds, warmup } = context.options
+    return {
+        command: 'setpriv',
+        args: ['--pdeathsig', 'KILL', 'taskset', '-c', `${core}`, process.execPath, '--import', 'tsx', NODE_PROGRAM]
+            .concat([role, module, address, '7001', `${seconds}`, `${Math.max(warmup, 0.5)}`]),
+    }
+}
+
+const nodeRow: Group = {
+    rows: [{ name: 'js.net.rr', unit: 'us', better: 'lower', target: 2.5 }],
+    setup: '64 B TCP round trip between two Node processes with pronghorn/net, stacks inline',
+    peer: 'the same program with node:net over veth',
+    ours: async (context) => {
+        const ends = context.wire(INLINE)
+        const run = await runPair(
+            { ...nodeProgram(context, 'server', 'pronghorn/net', ends.addressServer), env: ends.server },
+            { ...nodeProgram(context, 'client', 'pronghorn/net', ends.addressServer), env: ends.client },
+            60,
+        )
+        return { 'js.net.rr': roundTrip(only(run.client, 'net.rr')) }
+    },
+    theirs: async (context) => {
+        const pair = context.veth('plain', { offload: true, bareA: false })
+        const run = await runPair(
+            { ...nodeProgram(context, 'server', 'node:net', pair.addressA), namespace: pair.a },
+            { ...nodeProgram(context, 'client', 'node:net', pair.addressA), namespace: pair.b },
+            60,
+        )
+        return { 'js.net.rr': roundTrip(only(run.client, 'net.rr')) }
+    },
+}
+
+export function allGroups(quick: boolean): Group[] {
+    return [...roundTripRows, kernelPeerRow, ...streamRows, crrRow, flat(quick), lifeRow, nodeRow]
+}
