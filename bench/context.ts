@@ -3,7 +3,14 @@
 
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { leftovers, ownName, sweepNamespaces, type VethOptions, type VethPair, VethPairs } from './host/netns.js'
+import {
+    leftovers,
+    ownName,
+    sweepNamespaces,
+    type VethOptions,
+    type VethPair,
+    VethPairs,
+} from './host/netns.js'
 import type { Program } from './host/program.js'
 
 export type Side = 'pronghorn' | 'kernel'
@@ -37,7 +44,8 @@ export class Context {
     constructor(options: Options) {
         this.options = options
         sweepNamespaces()
-        for (const name of leftovers(readdirSync(SCRATCH))) rmSync(join(SCRATCH, name), { recursive: true, force: true })
+        for (const name of leftovers(readdirSync(SCRATCH)))
+            rmSync(join(SCRATCH, name), { recursive: true, force: true })
         mkdirSync(SCRATCH, { recursive: true })
         this.#scratch = mkdtempSync(join(SCRATCH, `${ownName('wire')}-`))
     }

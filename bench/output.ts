@@ -2,8 +2,16 @@
 // The table for people and the list for programs.
 
 import Table from 'cli-table3'
-import { type Better, formatNumber, ratioOf, type Sample, type Summary, spreadOf, summarize } from './statistics.js'
 import type { Group, Row } from './rows.js'
+import {
+    type Better,
+    formatNumber,
+    ratioOf,
+    type Sample,
+    type Summary,
+    spreadOf,
+    summarize,
+} from './statistics.js'
 
 export interface Comparison {
     name: string
@@ -34,7 +42,10 @@ export function compare(row: Row, group: Group, ours: Sample[], theirs: Sample[]
 
 const cell = (value: number | null) => (value === null ? '-' : formatNumber(value))
 
-export function formatTable(comparisons: readonly Comparison[], targets: ReadonlyMap<string, number | null>): string {
+export function formatTable(
+    comparisons: readonly Comparison[],
+    targets: ReadonlyMap<string, number | null>,
+): string {
     const table = new Table({
         head: ['row', 'unit', 'ours', 'p99', 'spread', 'peer', 'p99', 'spread', 'ratio', 'target'],
         colAligns: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'left'],

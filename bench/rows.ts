@@ -4,8 +4,8 @@
 
 import { fileURLToPath } from 'node:url'
 import type { Context, Side } from './context.js'
-import { type Program, type Result, runAlone, runPair } from './host/program.js'
 import type { VethPair } from './host/netns.js'
+import { type Program, type Result, runAlone, runPair } from './host/program.js'
 import type { Better, Sample } from './statistics.js'
 
 export interface Row {
@@ -128,7 +128,13 @@ async function kernelPeer(context: Context, server: Side): Promise<Record<string
     const all = { address: pair.addressA, wait: 'spin', limit: 60 }
     const env = { ...INLINE, PRONGHORN_PORT: `af_packet,iface=va,address=${pair.addressA}/24` }
     const run = await runPair(
-        context.program('rr', server, 'server', all, ours ? { namespace: pair.a, env } : { namespace: pair.a }),
+        context.program(
+            'rr',
+            server,
+            'server',
+            all,
+            ours ? { namespace: pair.a, env } : { namespace: pair.a },
+        ),
         context.program('rr', 'kernel', 'client', all, { namespace: pair.b }),
         60,
     )
@@ -195,7 +201,8 @@ function flatSamples(results: Result[], side: Side): Record<string, Sample> {
         // The kernel keeps both ends of each connection in one and the same slab.
         const process = result.process_growth_bytes as number
         const slab = side === 'kernel' ? (result.slab_growth_bytes as number) / 2 : 0
-        if (connections >= 10_000) samples['c.flat.memory'] = { value: (process + slab) / connections, p99: null }
+        if (connections >= 10_000)
+            samples['c.flat.memory'] = { value: (process + slab) / connections, p99: null }
     }
     const few = cost.get(1000)
     const many = cost.get(100_000)
@@ -214,12 +221,14 @@ function flat(quick: boolean): Group {
     }
     return {
         rows: [
-            ...steps.map((n): Row => ({
-                name: `c.flat.${n}`,
-                unit: 'ns/packet',
-                better: 'lower',
-                target: FLAT_COST_TARGET,
-            })),
+            ...steps.map(
+                (n): Row => ({
+                    name: `c.flat.${n}`,
+                    unit: 'ns/packet',
+                    better: 'lower',
+                    target: FLAT_COST_TARGET,
+                }),
+            ),
             ...(quick ? [] : [{ name: 'c.flat.growth', unit: 'x', better: 'lower' as const, target: null }]),
             { name: 'c.flat.memory', unit: 'B/conn', better: 'lower', target: 1 },
         ],
@@ -235,7 +244,13 @@ function flat(quick: boolean): Group {
 async function life(context: Context, hugepages: 'auto' | 'off'): Promise<Result> {
     // One end of a wire on which nobody answers; dedicated and adaptive, as by default.
     const ends = context.wire({ PRONGHORN_MEMORY_HUGEPAGES: hugepages, PRONGHORN_LOG_LEVEL: 'warn' })
-    const program: Program = context.program('life', 'pronghorn', 'server', { limit: 30 }, { env: ends.server })
+    const program: Program = context.program(
+        'life',
+        'pronghorn',
+        'server',
+        { limit: 30 },
+        { env: ends.server },
+    )
     return only(await runAlone(program, 30), 'life')
 }
 
@@ -262,14 +277,25 @@ const lifeRow: Group = {
 }
 
 const NODE_PROGRAM = fileURLToPath(new URL('js/net.ts', import.meta.url))
+// By path, so that what is measured is what users get, not the sources.
+const OUR_NET = fileURLToPath(new URL('../dist/net.js', import.meta.url))
 
 function nodeProgram(context: Context, role: 'server' | 'client', module: string, address: string): Program {
     const core = context.options.cores[role === 'server' ? 0 : 1]
     const { seconds, warmup } = context.options
     return {
         command: 'setpriv',
-        args: ['--pdeathsig', 'KILL', 'taskset', '-c', `${core}`, process.execPath, '--import', 'tsx', NODE_PROGRAM]
-            .concat([role, module, address, '7001', `${seconds}`, `${Math.max(warmup, 0.5)}`]),
+        args: [
+            '--pdeathsig',
+            'KILL',
+            'taskset',
+            '-c',
+            `${core}`,
+            process.execPath,
+            '--import',
+            'tsx',
+            NODE_PROGRAM,
+        ].concat([role, module, address, '7001', `${seconds}`, `${Math.max(warmup, 0.5)}`]),
     }
 }
 
@@ -280,8 +306,8 @@ const nodeRow: Group = {
     ours: async (context) => {
         const ends = context.wire(INLINE)
         const run = await runPair(
-            { ...nodeProgram(context, 'server', 'pronghorn/net', ends.addressServer), env: ends.server },
-            { ...nodeProgram(context, 'client', 'pronghorn/net', ends.addressServer), env: ends.client },
+            { ...nodeProgram(context, 'server', OUR_NET, ends.addressServer), env: ends.server },
+            { ...nodeProgram(context, 'client', OUR_NET, ends.addressServer), env: ends.client },
             60,
         )
         return { 'js.net.rr': roundTrip(only(run.client, 'net.rr')) }

@@ -28,7 +28,10 @@ const { values } = parseArgs({
         pairs: { type: 'string' },
         seconds: { type: 'string' },
         wire: { type: 'string', default: 'vhost' },
-        programs: { type: 'string', default: fileURLToPath(new URL('../build/release/bench', import.meta.url)) },
+        programs: {
+            type: 'string',
+            default: fileURLToPath(new URL('../build/release/bench', import.meta.url)),
+        },
         list: { type: 'boolean', default: false },
     },
 })
@@ -44,7 +47,9 @@ function select(groups: Group[], only: string | undefined): Group[] {
     for (const name of wanted)
         if (!groups.some((group) => group.rows.some((row) => row.name.startsWith(name))))
             fail(`--only ${name}: no such row; --list shows them`)
-    return groups.filter((group) => group.rows.some((row) => wanted.some((name) => row.name.startsWith(name))))
+    return groups.filter((group) =>
+        group.rows.some((row) => wanted.some((name) => row.name.startsWith(name))),
+    )
 }
 
 function readOptions(): { options: Options; pairs: number } {
@@ -55,9 +60,12 @@ function readOptions(): { options: Options; pairs: number } {
     if (!(seconds > 0)) fail(`--seconds ${values.seconds}: a positive number`)
     if (values.wire !== 'vhost' && values.wire !== 'memif') fail(`--wire ${values.wire}: vhost or memif`)
     if (process.getuid?.() !== 0) fail('namespaces and veths need root: run it with sudo')
-    if (!existsSync(values.programs)) fail(`${values.programs} is missing: npm run build -- --bench`)
+    if (!existsSync(values.programs)) fail(`${values.programs} is missing: npm run build`)
     const wire: Wire = values.wire
-    return { options: { programs: values.programs, wire, seconds, warmup: 0.2, quick, cores: pickCores() }, pairs }
+    return {
+        options: { programs: values.programs, wire, seconds, warmup: 0.2, quick, cores: pickCores() },
+        pairs,
+    }
 }
 
 async function measure(group: Group, context: Context, pairs: number): Promise<Comparison[]> {
@@ -100,7 +108,9 @@ async function main(): Promise<number> {
     const groups = select(allGroups(values.quick), values.only)
     if (values.list) {
         for (const group of groups)
-            process.stdout.write(`${group.rows.map((row) => row.name).join(' ')}\n    ${group.setup}\n    peer: ${group.peer}\n`)
+            process.stdout.write(
+                `${group.rows.map((row) => row.name).join(' ')}\n    ${group.setup}\n    peer: ${group.peer}\n`,
+            )
         return 0
     }
     const { options, pairs } = readOptions()
@@ -131,7 +141,9 @@ async function main(): Promise<number> {
             process.stderr.write(`  FAILED: ${(error as Error).message}\n`)
         }
     }
-    const targets = new Map(groups.flatMap((group) => group.rows.map((row) => [row.name, row.target] as const)))
+    const targets = new Map(
+        groups.flatMap((group) => group.rows.map((row) => [row.name, row.target] as const)),
+    )
     if (comparisons.length) process.stdout.write(`${formatTable(comparisons, targets)}\n`)
     process.stdout.write('ratio: over 1 = ours is better; medians of runs; spread: (max - min) / median\n')
     if (values.json) writeFileSync(values.json, `${JSON.stringify(comparisons, null, 4)}\n`)

@@ -32,11 +32,17 @@ export function allowedCores(): number[] {
 /** Isolated ones if there are two, else the last two that are not siblings of one physical core. */
 export function pickCores(): [number, number] {
     const allowed = allowedCores()
-    const isolated = parseCpuList(read('/sys/devices/system/cpu/isolated') ?? '').filter((core) => allowed.includes(core))
+    const isolated = parseCpuList(read('/sys/devices/system/cpu/isolated') ?? '').filter((core) =>
+        allowed.includes(core),
+    )
     const pool = isolated.length >= 2 ? isolated : allowed
     const second = pool.at(-1)!
-    const siblings = parseCpuList(read(`/sys/devices/system/cpu/cpu${second}/topology/thread_siblings_list`) ?? `${second}`)
-    const first = pool.filter((core) => !siblings.includes(core)).at(-1) ?? pool.filter((core) => core !== second).at(-1)
+    const siblings = parseCpuList(
+        read(`/sys/devices/system/cpu/cpu${second}/topology/thread_siblings_list`) ?? `${second}`,
+    )
+    const first =
+        pool.filter((core) => !siblings.includes(core)).at(-1) ??
+        pool.filter((core) => core !== second).at(-1)
     if (first === undefined) throw new Error('the benchmarks need two cores')
     return [first, second]
 }

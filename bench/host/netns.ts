@@ -95,7 +95,21 @@ export class VethPairs {
         const inside = (...args: string[]) => run('ip', 'netns', 'exec', namespace, ...args)
         if (address) inside('ip', 'address', 'add', `${address}/24`, 'dev', device)
         if (!options.offload)
-            inside('ethtool', '-K', device, 'tx', 'off', 'sg', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off')
+            inside(
+                'ethtool',
+                '-K',
+                device,
+                'tx',
+                'off',
+                'sg',
+                'off',
+                'tso',
+                'off',
+                'gso',
+                'off',
+                'gro',
+                'off',
+            )
         else if (options.bareA) inside('ethtool', '-K', device, 'tx', 'off')
         inside('ip', 'link', 'set', device, 'up')
     }

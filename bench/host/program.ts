@@ -101,7 +101,11 @@ export async function runPair(
     first.done.catch(() => {}) // reported below, whenever it comes
     let second: Running | undefined
     try {
-        await within(20_000, `${server.command} to be ready`, Promise.race([first.ready, first.done.then(failEarly)]))
+        await within(
+            20_000,
+            `${server.command} to be ready`,
+            Promise.race([first.ready, first.done.then(failEarly)]),
+        )
         second = start(client)
         const served = first.done.then(
             () => new Promise<never>(() => {}),

@@ -15,7 +15,11 @@ export interface CpuTimes {
 export function parseCpuTimes(stat: string): CpuTimes {
     const line = stat.split('\n').find((text) => text.startsWith('cpu '))
     if (!line) throw new Error('/proc/stat has no line "cpu"')
-    const [user, nice, system, idle, iowait, irq, softirq, steal] = line.trim().split(/\s+/).slice(1).map(Number)
+    const [user, nice, system, idle, iowait, irq, softirq, steal] = line
+        .trim()
+        .split(/\s+/)
+        .slice(1)
+        .map(Number)
     const busy = user! + nice! + system! + irq! + softirq!
     return { busy, steal: steal ?? 0, total: busy + idle! + iowait! + (steal ?? 0) }
 }

@@ -3,7 +3,7 @@
 //     net.ts server|client MODULE ADDRESS PORT SECONDS WARMUP
 
 import type * as NodeNet from 'node:net'
-import { type RecordableHistogram, createHistogram } from 'node:perf_hooks'
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 
 const MESSAGE_BYTES = 64
 const LIFE_LIMIT_MS = 60_000
