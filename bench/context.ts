@@ -66,7 +66,7 @@ export class Context {
         const [server, client] =
             this.options.wire === 'vhost'
                 ? [`vhost,path=${path}`, `virtio_user,path=${path}`]
-                : [`memif,role=server,id=0,socket=${path}`, `memif,role=client,id=0,socket=${path}`]
+                : [`memif,role=server,id=0,path=${path}`, `memif,role=client,id=0,path=${path}`]
         return {
             server: { ...settings, PRONGHORN_PORT: `${server},address=10.77.0.1/24` },
             client: { ...settings, PRONGHORN_PORT: `${client},address=10.77.0.2/24` },

@@ -35,7 +35,7 @@ interface Latency {
     max: number
 }
 
-const INLINE = { PRONGHORN_STACK_DRIVE: 'inline', PRONGHORN_LOG_LEVEL: 'warn' }
+const INLINE = { PRONGHORN_STACK_DRIVE: 'inline', PRONGHORN_LOG_LEVEL: 'warning' }
 
 function only(results: Result[], bench: string): Result {
     const result = results.find((one) => one.bench === bench)
@@ -243,7 +243,7 @@ function flat(quick: boolean): Group {
 
 async function life(context: Context, hugepages: 'auto' | 'off'): Promise<Result> {
     // One end of a wire on which nobody answers; dedicated and adaptive, as by default.
-    const ends = context.wire({ PRONGHORN_MEMORY_HUGEPAGES: hugepages, PRONGHORN_LOG_LEVEL: 'warn' })
+    const ends = context.wire({ PRONGHORN_MEMORY_HUGEPAGES: hugepages, PRONGHORN_LOG_LEVEL: 'warning' })
     const program: Program = context.program(
         'life',
         'pronghorn',
