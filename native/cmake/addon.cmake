@@ -1,16 +1,12 @@
 # pronghorn.node: the Node-API addon (native/node/*.cc) over libpronghorn.so.
 #
-# Headers come from the npm packages node-api-headers and node-addon-api: cmake-js passes them in
-# CMAKE_JS_INC, everybody else finds them in node_modules. Without them (a C user who never ran npm)
+# Headers come from the npm package node-api-headers: cmake-js passes it in CMAKE_JS_INC, everybody
+# else finds it in node_modules. Without them (a C user who never ran npm)
 # the addon is left out.
 file(GLOB PRONGHORN_NODE_SOURCES CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/node/*.cc")
 set(PRONGHORN_NODE_INCLUDES ${CMAKE_JS_INC})
 if(NOT PRONGHORN_NODE_INCLUDES)
-  foreach(folder node-api-headers/include node-addon-api)
-    if(EXISTS "${PRONGHORN_ROOT}/node_modules/${folder}")
-      list(APPEND PRONGHORN_NODE_INCLUDES "${PRONGHORN_ROOT}/node_modules/${folder}")
-    endif()
-  endforeach()
+  file(GLOB PRONGHORN_NODE_INCLUDES "${PRONGHORN_ROOT}/node_modules/node-api-headers/include")
 endif()
 
 if(PRONGHORN_NODE_SOURCES AND PRONGHORN_NODE_INCLUDES AND NOT PRONGHORN_SANITIZE)
@@ -19,10 +15,12 @@ if(PRONGHORN_NODE_SOURCES AND PRONGHORN_NODE_INCLUDES AND NOT PRONGHORN_SANITIZE
     PREFIX "" OUTPUT_NAME pronghorn SUFFIX .node
     LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}"
     BUILD_RPATH "$ORIGIN" INSTALL_RPATH "$ORIGIN")
-  # libuv's part of Node's headers is not in node-api-headers: declared by native/node itself.
+  # libuv's header is not in node-api-headers; any libuv 1.x serves, its ABI is fixed. The functions
+  # are Node's own.
+  find_path(PRONGHORN_UV_INCLUDE uv.h REQUIRED)
   target_include_directories(pronghorn_node PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}/include")
-  target_include_directories(pronghorn_node SYSTEM PRIVATE ${PRONGHORN_NODE_INCLUDES})
-  target_compile_definitions(pronghorn_node PRIVATE NAPI_VERSION=8 NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS _GNU_SOURCE)
+  target_include_directories(pronghorn_node SYSTEM PRIVATE ${PRONGHORN_NODE_INCLUDES} ${PRONGHORN_UV_INCLUDE})
+  target_compile_definitions(pronghorn_node PRIVATE NAPI_VERSION=8 _GNU_SOURCE)
   target_compile_options(pronghorn_node PRIVATE ${PRONGHORN_WARNINGS} -fno-exceptions -fno-rtti)
   # nodelete: Node unmaps an addon when its last worker ends, under a running stack thread.
   # The C++ runtime is linked in: the package must load where no libstdc++ of this age is.

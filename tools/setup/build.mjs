@@ -59,8 +59,7 @@ export async function ensurePreset(step, preset) {
     if (isCurrent(stamp, made)) return
     clearStamp(stamp)
     step.note(`compiling the native part (${preset})`)
-    const include = `-DCMAKE_JS_INC=${join(root, 'node_modules', 'node-api-headers', 'include')};${join(root, 'node_modules', 'node-addon-api')}`
-    await run(`${preset}-configure`, [cmake, '--preset', preset, '-S', 'native', include])
+    await run(`${preset}-configure`, [cmake, '--preset', preset, '-S', 'native'])
     await run(`${preset}-build`, [cmake, '--build', `build/${preset}`, '--parallel', jobs])
     writeStamp(stamp, made)
 }
