@@ -29,7 +29,7 @@ async function measured(
     return { client: run.client[0]!, server: run.server[0]!, all: run.client }
 }
 
-function checkLatency(test: typeof t, result: Result): void {
+function checkLatency(test: Pick<typeof t, 'ok'>, result: Result): void {
     const { p50, p99, max } = result.latency_ns as { p50: number; p99: number; max: number }
     test.ok(p50 > 0 && p50 <= p99 && p99 <= max, `0 < p50 ${p50} <= p99 ${p99} <= max ${max}`)
 }
