@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See hooks.h. */
+#include "lwip/hooks.h"
+
+#include "lwip/instance_var.h"
+
+static INSTANCE_VAR struct instance_hooks template_hooks;
+
+void hooks_set(const struct instance_hooks *hooks)
+{
+    INSTANCE(hooks) = *hooks;
+}
+
+struct netif *hook_ip4_route(const ip4_addr_t *source, const ip4_addr_t *destination)
+{
+    const struct instance_hooks *hooks = &INSTANCE(hooks);
+
+    return hooks->ip4_route ? hooks->ip4_route(hooks->context, source, destination) : NULL;
+}
+
+struct netif *hook_ip6_route(const ip6_addr_t *source, const ip6_addr_t *destination)
+{
+    const struct instance_hooks *hooks = &INSTANCE(hooks);
+
+    return hooks->ip6_route ? hooks->ip6_route(hooks->context, source, destination) : NULL;
+}
+
+const ip4_addr_t *hook_ip4_gateway(struct netif *netif, const ip4_addr_t *destination)
+{
+    const struct instance_hooks *hooks = &INSTANCE(hooks);
+
+    return hooks->ip4_gateway ? hooks->ip4_gateway(hooks->context, netif, destination) : NULL;
+}
+
+const ip6_addr_t *hook_ip6_gateway(struct netif *netif, const ip6_addr_t *destination)
+{
+    const struct instance_hooks *hooks = &INSTANCE(hooks);
+
+    return hooks->ip6_gateway ? hooks->ip6_gateway(hooks->context, netif, destination) : NULL;
+}

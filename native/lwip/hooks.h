@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Questions that lwIP asks its surroundings, and who answers: the control layer sets one table per
+ * instance. Every answer may be NULL, then lwIP's own rules decide.
+ */
+#ifndef PRONGHORN_LWIP_HOOKS_H
+#define PRONGHORN_LWIP_HOOKS_H
+
+#include "lwip/ip_addr.h"
+
+struct netif;
+
+struct instance_hooks {
+    void *context;
+    /* the netif that leads to `destination`; `source` may be NULL */
+    struct netif *(*ip4_route)(void *context, const ip4_addr_t *source,
+                               const ip4_addr_t *destination);
+    struct netif *(*ip6_route)(void *context, const ip6_addr_t *source,
+                               const ip6_addr_t *destination);
+    /* next hop for an address that is not on the netif's link; it must outlive the call */
+    const ip4_addr_t *(*ip4_gateway)(void *context, struct netif *netif,
+                                     const ip4_addr_t *destination);
+    const ip6_addr_t *(*ip6_gateway)(void *context, struct netif *netif,
+                                     const ip6_addr_t *destination);
+};
+
+/* In a turn. Copied. */
+void hooks_set(const struct instance_hooks *hooks);
+
+/* called by lwIP (lwipopts.h) */
+struct netif *hook_ip4_route(const ip4_addr_t *source, const ip4_addr_t *destination);
+struct netif *hook_ip6_route(const ip6_addr_t *source, const ip6_addr_t *destination);
+const ip4_addr_t *hook_ip4_gateway(struct netif *netif, const ip4_addr_t *destination);
+const ip6_addr_t *hook_ip6_gateway(struct netif *netif, const ip6_addr_t *destination);
+
+/* isn.c: initial sequence number, RFC 6528 */
+u32_t isn_next(const ip_addr_t *local, u16_t local_port, const ip_addr_t *peer, u16_t peer_port);
+
+#endif
