@@ -5,6 +5,8 @@ foreach(layer platform port lwip stack control socket loop fd api)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${layer}/*.c")
   list(APPEND PRONGHORN_CORE_SOURCES ${sources})
 endforeach()
+# Those that are part of the instance template are linked into lwip (lwip.cmake).
+list(REMOVE_ITEM PRONGHORN_CORE_SOURCES ${PRONGHORN_LWIP_MODULES})
 if(NOT TARGET lwip)
   add_library(lwip INTERFACE)
 endif()

@@ -56,6 +56,7 @@ sub rewrite_text {
     my $first = '';     # its first word
     my ($depth, $parens, $before) = (0, 0, '');
     my @conditions;     # depth at each open #if, so that #else branches count alike
+    my $fields = 0;     # depth of the outermost open brace of a struct, union or enum
 
     pos($text) = 0;
     while (pos($text) < length $text) {
@@ -75,7 +76,7 @@ sub rewrite_text {
             my $word = $1;
             if ($word =~ /^PACK_STRUCT_(?:BEGIN|END)$/) { push @out, $word; next }
             if (!defined $start) { $start = @out; $first = $word }
-            if ($names->{$word} && $before ne '.' && $before ne '->') {
+            if ($names->{$word} && $before ne '.' && $before ne '->' && !$fields) {
                 if ($depth == 0 || $first eq 'static' || $first eq 'extern') {
                     $parens == 0 or die "transform.pl: $file: $word is also a parameter\n";
                     my $mark = $first eq 'static' ? 'INSTANCE_VAR' : 'INSTANCE_VAR_GLOBAL';
@@ -91,13 +92,19 @@ sub rewrite_text {
             $before = $word;
         } elsif ($text =~ m{\G(->|0[xX]\w+|\d[\w.]*|.)}gcs) {
             my $token = $1;
-            if ($token eq '{') { $depth++ }
-            elsif ($token eq '}') { $depth-- }
+            if ($token eq '{') {
+                $depth++;
+                $fields ||= $depth if $first =~ /^(?:struct|union|enum|typedef)$/ && $before !~ /^[)=]$/;
+            }
+            elsif ($token eq '}') { $depth--; $fields = 0 if $depth < $fields }
             elsif ($token eq '(') { $parens++ }
             elsif ($token eq ')') { $parens-- }
             push @out, $token;
             $before = $token;
-            undef $start if $token eq ';' && $parens == 0 || $token eq '{' || $token eq '}';
+            if ($token eq ';' && $parens == 0 || $token eq '{' || $token eq '}') {
+                undef $start;
+                $first = '';
+            }
         }
     }
     $depth == 0 or die "transform.pl: $file: braces do not match\n";

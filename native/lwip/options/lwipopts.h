@@ -86,7 +86,7 @@
 #define LWIP_BROADCAST_PING 0
 #define LWIP_IGMP 1
 #define LWIP_MULTICAST_TX_OPTIONS 1
-#define LWIP_RAW 1
+#define LWIP_RAW 0
 #define LWIP_DHCP 0
 #define LWIP_AUTOIP 0
 #define LWIP_DNS 0
