@@ -33,7 +33,7 @@ export function compare(row: Row, group: Group, ours: Sample[], theirs: Sample[]
         unit: row.unit,
         better: row.better,
         ours: mine,
-        peer: { what: group.peer, ...peer },
+        peer: { what: row.bound === undefined ? group.peer : `a bound: ${row.bound} ${row.unit}`, ...peer },
         ratio: ratioOf(mine.median, peer.median, row.better),
         pairs: ours.length,
         setup,
