@@ -8,6 +8,8 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { cleanup } from '../tools/net/cleanup.js'
+import { reserveHugepages } from '../tools/net/hugepages.js'
 import { Context, type Options, type Wire } from './context.js'
 import { pickCores } from './host/cores.js'
 import { killAll } from './host/program.js'
@@ -18,6 +20,8 @@ import type { Sample } from './statistics.js'
 
 const LEAST_PAIRS = 5
 const QUICK_PAIRS = 2
+/** Two processes with a stack each. */
+const HUGEPAGES_MIB = 256
 const QUIET_LOOK_MS = 100
 
 const { values } = parseArgs({
@@ -115,16 +119,13 @@ async function main(): Promise<number> {
     }
     const { options, pairs } = readOptions()
     const context = new Context(options)
-    const leave = () => {
+    cleanup(() => {
         killAll()
         context.remove()
-    }
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-        process.once(signal, () => {
-            leave()
-            process.exit(130)
-        })
-    process.once('exit', leave)
+    })
+    if (!reserveHugepages(HUGEPAGES_MIB))
+        process.stderr.write(`fewer than ${HUGEPAGES_MIB} MiB of hugepages: stacks may run without
+`)
 
     process.stderr.write(
         `${pairs} pairs of ${options.seconds} s each, cores ${options.cores.join(' and ')}, load ${loadavg()[0]!.toFixed(2)}` +

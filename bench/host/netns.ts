@@ -2,11 +2,13 @@
 // Pairs of network namespaces joined by a veth: the kernel's side of each comparison. Names carry
 // our pid, so that what a killed run left behind is recognised and swept by the next.
 
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { must, tryRun } from '../../tools/net/commands.js'
 
 const PREFIX = 'phbench'
 const NAME = new RegExp(`^${PREFIX}-(\\d+)-`)
+
+const NO_OFFLOAD = ['tx', 'sg', 'tso', 'gso', 'gro'].flatMap((feature) => [feature, 'off'])
 
 export interface VethPair {
     /** Names of the two namespaces; `va` is the interface in the first, `vb` in the second. */
@@ -21,15 +23,6 @@ export interface VethOptions {
     offload: boolean
     /** No kernel address on `va`: a stack of ours answers there. */
     bareA: boolean
-}
-
-function run(command: string, ...args: string[]): string {
-    try {
-        return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-    } catch (error) {
-        const { stderr, message } = error as { stderr?: string; message: string }
-        throw new Error(`${command} ${args.join(' ')}: ${stderr?.trim() || message}`)
-    }
 }
 
 function isAlive(pid: number): boolean {
@@ -55,7 +48,7 @@ export function ownName(what: string): string {
 }
 
 function listNamespaces(): string[] {
-    return run('ip', 'netns', 'list')
+    return must('ip', 'netns', 'list')
         .split('\n')
         .map((line) => line.split(' ')[0]!)
         .filter(Boolean)
@@ -63,7 +56,7 @@ function listNamespaces(): string[] {
 
 export function sweepNamespaces(): string[] {
     const stale = leftovers(listNamespaces())
-    for (const name of stale) run('ip', 'netns', 'delete', name)
+    for (const name of stale) tryRun('ip', 'netns', 'delete', name)
     return stale
 }
 
@@ -78,11 +71,11 @@ export class VethPairs {
         const b = ownName(`${name}-b`)
         const pair: VethPair = { a, b, addressA: '10.78.0.1', addressB: '10.78.0.2' }
         this.#made.set(name, pair)
-        run('ip', 'netns', 'add', a)
-        run('ip', 'netns', 'add', b)
-        run('ip', 'link', 'add', 'va', 'netns', a, 'type', 'veth', 'peer', 'name', 'vb', 'netns', b)
+        must('ip', 'netns', 'add', a)
+        must('ip', 'netns', 'add', b)
+        must('ip', 'link', 'add', 'va', 'netns', a, 'type', 'veth', 'peer', 'name', 'vb', 'netns', b)
         for (const namespace of [a, b]) {
-            const inside = (...args: string[]) => run('ip', 'netns', 'exec', namespace, ...args)
+            const inside = (...args: string[]) => must('ip', 'netns', 'exec', namespace, ...args)
             inside('sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1')
             inside('ip', 'link', 'set', 'lo', 'up')
         }
@@ -92,24 +85,9 @@ export class VethPairs {
     }
 
     #configure(namespace: string, device: string, address: string | null, options: VethOptions): void {
-        const inside = (...args: string[]) => run('ip', 'netns', 'exec', namespace, ...args)
+        const inside = (...args: string[]) => must('ip', 'netns', 'exec', namespace, ...args)
         if (address) inside('ip', 'address', 'add', `${address}/24`, 'dev', device)
-        if (!options.offload)
-            inside(
-                'ethtool',
-                '-K',
-                device,
-                'tx',
-                'off',
-                'sg',
-                'off',
-                'tso',
-                'off',
-                'gso',
-                'off',
-                'gro',
-                'off',
-            )
+        if (!options.offload) inside('ethtool', '-K', device, ...NO_OFFLOAD)
         else if (options.bareA) inside('ethtool', '-K', device, 'tx', 'off')
         inside('ip', 'link', 'set', device, 'up')
     }
@@ -117,13 +95,7 @@ export class VethPairs {
     /** Removes all that was made. Safe to call twice; a namespace takes its veth with it. */
     remove(): void {
         for (const pair of this.#made.values()) {
-            for (const name of [pair.a, pair.b]) {
-                try {
-                    run('ip', 'netns', 'delete', name)
-                } catch {
-                    // Never made, or gone already.
-                }
-            }
+            for (const name of [pair.a, pair.b]) tryRun('ip', 'netns', 'delete', name)
         }
         this.#made.clear()
     }
