@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stats/segment.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/kernel_calls.h"
+#include "base/log.h"
+#include "stats/directory.h"
+
+#define FILE_PREFIX "pronghorn."
+/* Rows get their memory in pieces of this size, so that a small process stays small. */
+#define SOCKET_PIECE_BYTES (64u << 10)
+
+/* One segment for a process. `fd` is -1 when it is private memory. */
+static struct {
+    struct segment_header *header;
+    uint64_t bytes;
+    int fd;
+    pid_t owner;
+    char path[64];
+    /* Socket rows below this have memory behind them. */
+    _Atomic uint32_t sockets_backed;
+    pthread_mutex_t backing;
+} segment = {.fd = -1, .backing = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- layout ----------------------------------------------------------------------------------- */
+
+static struct segment_header plan(const struct segment_settings *settings)
+{
+    const size_t page = 4096;
+    struct segment_header header = {
+        .magic = SEGMENT_MAGIC,
+        .version = SEGMENT_VERSION,
+        .header_bytes = sizeof(struct segment_header),
+        .stacks = settings->stacks,
+        .directory_offset = align_up(sizeof(struct segment_header), CACHE_LINE),
+        .directory_entries = segment_directory_entries,
+        .directory_entry_bytes = sizeof(struct segment_entry),
+        /* Pages of its own, so that each stack's block can lie on its NUMA node. */
+        .stack_bytes = (uint32_t)align_up(sizeof(struct stats_stack), page),
+        .socket_bytes = sizeof(struct stats_socket),
+        .sockets_max = settings->sockets_max,
+    };
+
+    header.stack_offset = align_up(
+        header.directory_offset + (size_t)header.directory_entries * header.directory_entry_bytes,
+        page);
+    header.socket_offset = header.stack_offset + (uint64_t)header.stacks * header.stack_bytes;
+    header.total_bytes = align_up(
+        header.socket_offset + (size_t)header.sockets_max * header.socket_bytes, page);
+    return header;
+}
+
+/* Field 22 of /proc/self/stat; the second field may hold spaces and brackets, so from its end on. */
+static uint64_t own_start_ticks(void)
+{
+    char text[1024];
+    unsigned long long ticks = 0;
+    FILE *file = fopen("/proc/self/stat", "re");
+
+    if (!file)
+        return 0;
+    size_t length = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    text[length] = '\0';
+    char *rest = strrchr(text, ')');
+    if (rest)
+        sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+                         "%*d %llu", &ticks);
+    return ticks;
+}
+
+static void describe(struct segment_header *header, const struct segment_settings *settings)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    header->pid = (uint32_t)getpid();
+    header->start_ticks = own_start_ticks();
+    header->start_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    snprintf(header->name, sizeof(header->name), "%s",
+             settings->name && *settings->name ? settings->name : program_invocation_short_name);
+    snprintf(header->product, sizeof(header->product), "%s",
+             settings->product ? settings->product : "");
+}
+
+/* ---- memory ----------------------------------------------------------------------------------- */
+
+/*
+ * Reserves before it is touched: a full /dev/shm is then an error here and not a SIGBUS later.
+ * (A private mapping needs none of it.)
+ */
+static int back(uint64_t offset, uint64_t bytes)
+{
+    if (segment.fd < 0)
+        return 0;
+    return fallocate(segment.fd, 0, (off_t)offset, (off_t)bytes) < 0 ? -errno : 0;
+}
+
+/* An unnamed file: nobody sees it before it is complete and locked. */
+static int open_unnamed(uint64_t bytes, uint64_t backed_bytes)
+{
+    segment.fd = open(SEGMENT_DIRECTORY, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (segment.fd < 0)
+        return -errno;
+    if (flock(segment.fd, LOCK_EX | LOCK_NB) < 0 || ftruncate(segment.fd, (off_t)bytes) < 0)
+        return -errno;
+    return back(0, backed_bytes);
+}
+
+static int give_name(void)
+{
+    char link[32];
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", segment.fd);
+    if (linkat(AT_FDCWD, link, AT_FDCWD, segment.path, AT_SYMLINK_FOLLOW) < 0)
+        return -errno;
+    return 0;
+}
+
+static int map(const struct segment_header *planned, int fd)
+{
+    void *memory = mmap(NULL, planned->total_bytes, PROT_READ | PROT_WRITE,
+                        fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED, fd, 0);
+
+    if (memory == MAP_FAILED)
+        return -errno;
+    segment.header = memory;
+    segment.bytes = planned->total_bytes;
+    *segment.header = *planned;
+    memcpy((char *)memory + planned->directory_offset, segment_directory,
+           (size_t)planned->directory_entries * planned->directory_entry_bytes);
+    return 0;
+}
+
+static void unmap(void)
+{
+    if (segment.header)
+        munmap(segment.header, segment.bytes);
+    if (segment.fd >= 0)
+        kernel.close(segment.fd);
+    segment.header = NULL;
+    segment.fd = -1;
+}
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+int segment_create(const struct segment_settings *settings, char *err, size_t err_size)
+{
+    struct segment_header planned = plan(settings);
+    int result;
+
+    if (segment.header) {
+        snprintf(err, err_size, "statistics: they exist already");
+        return -EINVAL;
+    }
+    describe(&planned, settings);
+    atomic_store(&segment.sockets_backed, 0);
+    segment.owner = getpid();
+    if (settings->shared) {
+        segment_sweep();
+        snprintf(segment.path, sizeof(segment.path), SEGMENT_DIRECTORY "/" FILE_PREFIX "%d",
+                 (int)segment.owner);
+        result = open_unnamed(planned.total_bytes, planned.socket_offset);
+        if (result == 0)
+            result = map(&planned, segment.fd);
+        if (result == 0)
+            result = give_name();
+        if (result == 0)
+            return 0;
+        unmap();
+        log_warn("statistics: %s cannot be made: %s; the tools will not see this process "
+                 "(stats.enabled = off silences this)", segment.path, strerror(-result));
+    }
+    result = map(&planned, -1);
+    if (result < 0)
+        snprintf(err, err_size, "statistics: no memory for %u stacks and %u sockets: %s; lower "
+                 "stats.sockets_max", settings->stacks, settings->sockets_max, strerror(-result));
+    return result;
+}
+
+void segment_remove(void)
+{
+    /* A forked child shares the memory and the name with its parent: they stay the parent's. */
+    if (segment.fd >= 0 && segment.owner == getpid())
+        unlink(segment.path);
+    unmap();
+}
+
+struct stats_stack *segment_stack(unsigned index)
+{
+    INVARIANT(segment.header && index < segment.header->stacks);
+    return (struct stats_stack *)((char *)segment.header + segment.header->stack_offset +
+                                  (size_t)index * segment.header->stack_bytes);
+}
+
+/* Memory for the row and some more; false: there is none. */
+static bool back_sockets(uint32_t index)
+{
+    const struct segment_header *header = segment.header;
+    uint32_t piece = SOCKET_PIECE_BYTES / header->socket_bytes;
+    bool done = true;
+
+    pthread_mutex_lock(&segment.backing);
+    uint32_t backed = atomic_load_explicit(&segment.sockets_backed, memory_order_relaxed);
+    if (index >= backed) {
+        uint32_t more = min_u32(max_u32(index - backed + 1, piece), header->sockets_max - backed);
+        done = back(header->socket_offset + (uint64_t)backed * header->socket_bytes,
+                    (uint64_t)more * header->socket_bytes) == 0;
+        if (done)
+            atomic_store_explicit(&segment.sockets_backed, backed + more, memory_order_release);
+    }
+    pthread_mutex_unlock(&segment.backing);
+    return done;
+}
+
+struct stats_socket *segment_socket(unsigned index)
+{
+    struct segment_header *header = segment.header;
+    uint32_t used;
+
+    INVARIANT(header);
+    if (index >= header->sockets_max)
+        return NULL;
+    if (index >= atomic_load_explicit(&segment.sockets_backed, memory_order_acquire) &&
+        !back_sockets(index))
+        return NULL;
+    used = atomic_load_explicit(&header->sockets_used, memory_order_relaxed);
+    while (used <= index && !atomic_compare_exchange_weak(&header->sockets_used, &used, index + 1))
+        ;
+    return (struct stats_socket *)((char *)header + header->socket_offset +
+                                   (size_t)index * header->socket_bytes);
+}
+
+/* ---- what others left ------------------------------------------------------------------------- */
+
+static bool is_segment_name(const char *name)
+{
+    size_t prefix = strlen(FILE_PREFIX);
+
+    if (strncmp(name, FILE_PREFIX, prefix) != 0 || name[prefix] == '\0')
+        return false;
+    for (const char *c = name + prefix; *c; c++)
+        if (!isdigit((unsigned char)*c))
+            return false;
+    return true;
+}
+
+/* Not ours to open (another user's): not ours to remove. */
+static bool remove_if_stale(const char *path)
+{
+    struct stat opened, named;
+    bool removed = false;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    /* The name may meanwhile be a new process's: remove only what was locked. */
+    if (fstat(fd, &opened) == 0 && S_ISREG(opened.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+        stat(path, &named) == 0 && named.st_ino == opened.st_ino)
+        removed = unlink(path) == 0;
+    kernel.close(fd);
+    return removed;
+}
+
+unsigned segment_sweep(void)
+{
+    unsigned removed = 0;
+    struct dirent *entry;
+    DIR *directory = opendir(SEGMENT_DIRECTORY);
+
+    if (!directory)
+        return 0;
+    while ((entry = readdir(directory))) {
+        char path[sizeof(SEGMENT_DIRECTORY) + NAME_MAX + 2];
+
+        if (!is_segment_name(entry->d_name))
+            continue;
+        snprintf(path, sizeof(path), SEGMENT_DIRECTORY "/%s", entry->d_name);
+        removed += remove_if_stale(path);
+    }
+    closedir(directory);
+    return removed;
+}
