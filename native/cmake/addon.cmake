@@ -15,11 +15,8 @@ if(PRONGHORN_NODE_SOURCES AND PRONGHORN_NODE_INCLUDES AND NOT PRONGHORN_SANITIZE
     PREFIX "" OUTPUT_NAME pronghorn SUFFIX .node
     LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}"
     BUILD_RPATH "$ORIGIN" INSTALL_RPATH "$ORIGIN")
-  # libuv's header is not in node-api-headers; any libuv 1.x serves, its ABI is fixed. The functions
-  # are Node's own.
-  find_path(PRONGHORN_UV_INCLUDE uv.h REQUIRED)
   target_include_directories(pronghorn_node PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}/include")
-  target_include_directories(pronghorn_node SYSTEM PRIVATE ${PRONGHORN_NODE_INCLUDES} ${PRONGHORN_UV_INCLUDE})
+  target_include_directories(pronghorn_node SYSTEM PRIVATE ${PRONGHORN_NODE_INCLUDES})
   target_compile_definitions(pronghorn_node PRIVATE NAPI_VERSION=8 _GNU_SOURCE)
   target_compile_options(pronghorn_node PRIVATE ${PRONGHORN_WARNINGS} -fno-exceptions -fno-rtti)
   # nodelete: Node unmaps an addon when its last worker ends, under a running stack thread.

@@ -71,6 +71,8 @@ PH_API int ph_turn(void);
 /* 1 if `fd` is one of ours, else 0. */
 PH_API int ph_owns(int fd);
 
+struct mmsghdr; /* <sys/socket.h> defines it only with _GNU_SOURCE */
+
 /* ---- sockets: socket(7), tcp(7), udp(7), ip(7), ipv6(7) -------------------------------------- */
 
 PH_API int ph_socket(int domain, int type, int protocol);

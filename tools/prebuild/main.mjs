@@ -8,7 +8,16 @@
  * through links; it wants Node's headers only for gyp's settings, so it gets empty ones instead of a
  * download.
  */
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+    copyFileSync,
+    cpSync,
+    existsSync,
+    mkdirSync,
+    readdirSync,
+    rmSync,
+    symlinkSync,
+    writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { ensureSetup } from '../setup/main.mjs'
 import { root, run, SetupError, step } from '../setup/run.mjs'
@@ -50,12 +59,7 @@ async function prebuild(it) {
 function collectLicences() {
     const folder = join(root, 'prebuilds', 'licences')
     mkdirSync(folder, { recursive: true })
-    for (const [name, file] of [
-        ['dpdk', '/usr/share/doc/libdpdk-dev/copyright'],
-        ['jansson', '/usr/share/doc/libjansson-dev/copyright'],
-    ]) {
-        if (existsSync(file)) copyFileSync(file, join(folder, `${name}.txt`))
-    }
+    copyFileSync('/usr/share/doc/libdpdk-dev/copyright', join(folder, 'dpdk.txt'))
     const lwip = findLwipCopying(join(stage, 'build', 'cmake'))
     if (!lwip) throw new SetupError('the licence of lwIP (COPYING) is not among its fetched sources')
     copyFileSync(lwip, join(folder, 'lwip.txt'))
