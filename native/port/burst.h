@@ -6,6 +6,7 @@
 #ifndef PORT_BURST_H
 #define PORT_BURST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_ethdev.h>
@@ -31,8 +32,13 @@ struct port_queue {
     uint32_t offloads;              /* enum port_offload, copied */
     struct port_counters *counters; /* own_counters unless set elsewhere */
     struct doorbell *peer_doorbell; /* wire: the stack at the other end, rung after a flush */
+    struct doorbell *doorbell;      /* of the stack that drives this queue */
+    bool fd_moves;                  /* see interrupt.c */
+    bool never_wakes;               /* gives no packets at all */
+    bool flush_always;              /* the device wants tx calls even when there is nothing to send */
     struct port *port;
-    int fd; /* to sleep on, or -1 */
+    int fd;        /* to sleep on, or -1 */
+    int moving_fd; /* the device's, watched through fd: it changes with each peer */
     struct rte_mbuf *tx[PORT_PENDING];
     struct port_counters own_counters;
 };
@@ -62,6 +68,7 @@ static inline void port_tx_put(struct port_queue *queue, struct rte_mbuf *packet
         return;
     }
     queue->tx[queue->pending++] = packet;
+    queue->counters->tx_bytes += packet->pkt_len;
 }
 
 #endif

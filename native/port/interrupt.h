@@ -6,6 +6,7 @@
 #ifndef PORT_INTERRUPT_H
 #define PORT_INTERRUPT_H
 
+struct doorbell;
 struct port_queue;
 
 /*
@@ -14,6 +15,12 @@ struct port_queue;
  * Owned by the port.
  */
 int port_queue_fd(const struct port_queue *queue);
+
+/*
+ * The doorbell of the stack that drives this queue, once, before it first sleeps: rung by the other
+ * end of a wire. It must outlive the port.
+ */
+void port_queue_doorbell(struct port_queue *queue, struct doorbell *bell);
 
 /* Whether sleeping needs no timeout: the fd, or the peer's doorbell (wire), announces each packet. */
 int port_queue_wakes(const struct port_queue *queue);

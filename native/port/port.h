@@ -57,6 +57,17 @@ uint32_t port_packet_bytes(const struct port_config *config);
 /* The most queues this device can have, 0 when the configuration decides. */
 unsigned port_queue_limit(const struct port_config *config);
 
+/* Whether its peer maps our memory: eal_settings.shareable_memory. */
+bool port_shares_memory(const struct port_config *config);
+
+/* The PCI addresses that this port needs, members of a bond included, for eal_settings.pci. */
+#define PORT_PCI_MAX 8
+struct port_pci {
+    char address[PORT_PCI_MAX][16];
+    unsigned count;
+};
+void port_pci_addresses(const struct port_config *config, struct port_pci *out);
+
 bool port_link_is_up(const struct port *port);
 
 /* Queue pair `index`, to be driven by one stack. Valid until port_close(). */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "port/burst.h"
+
+#include <string.h>
+
+unsigned port_flush(struct port_queue *queue)
+{
+    struct port_counters *counters = queue->counters;
+    struct doorbell *peer;
+    uint16_t sent;
+
+    if (queue->pending == 0 && !queue->flush_always)
+        return 0;
+    sent = rte_eth_tx_burst(queue->port_id, queue->queue_id, queue->tx, queue->pending);
+    if (sent > 0) {
+        counters->tx_packets += sent;
+        counters->tx_bursts++;
+        peer = __atomic_load_n(&queue->peer_doorbell, __ATOMIC_ACQUIRE);
+        if (peer != NULL)
+            doorbell_ring(peer);
+    }
+    if (sent < queue->pending) {
+        counters->tx_refused++;
+        memmove(queue->tx, queue->tx + sent, (size_t)(queue->pending - sent) * sizeof(queue->tx[0]));
+    }
+    queue->pending -= sent;
+    return queue->pending;
+}
+
+void port_tx_full(struct port_queue *queue, struct rte_mbuf *packet)
+{
+    if (port_flush(queue) == PORT_PENDING) {
+        queue->counters->tx_full++;
+        rte_pktmbuf_free(packet);
+        return;
+    }
+    queue->tx[queue->pending++] = packet;
+    queue->counters->tx_bytes += packet->pkt_len;
+}

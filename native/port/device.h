@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of port/ share about a port that is being opened. Not for other layers. */
+#ifndef PORT_DEVICE_H
+#define PORT_DEVICE_H
+
+#include <rte_ethdev.h>
+
+#include "base/compiler.h"
+#include "config/config.h"
+#include "port/burst.h"
+#include "port/interface.h"
+#include "port/port.h"
+#include "port/vdev.h"
+
+#define DEVICE_FDS_MAX 64
+#define BOND_MEMBERS_MAX 8
+
+struct wire;
+
+/* struct port is its public part. */
+struct device {
+    struct port port;
+    const struct vdev *vdev; /* NULL: a card */
+    char dpdk_name[RTE_DEV_NAME_MAX_LEN];
+    bool probed, started;
+    struct interface interface;
+    int promiscuous_fd;
+    struct wire *wire;
+    unsigned wire_end;
+    unsigned members; /* of a bond */
+    char member[BOND_MEMBERS_MAX][RTE_DEV_NAME_MAX_LEN];
+    struct port_queue *queue; /* port.queues of them */
+};
+
+static inline struct device *device_of(struct port *port)
+{
+    return container_of(port, struct device, port);
+}
+
+/* Writes "port af_packet va: <reason>. <remedy>" and returns status. */
+int device_problem(const struct device *device, int status, char *err, size_t err_size,
+                   const char *format, ...) PRINTF_LIKE(5, 6);
+
+/* offload.c: what to ask the device for, given what it can; fills port.offloads. */
+void offload_choose(struct device *device, const struct port_config *config,
+                    const struct rte_eth_dev_info *info, struct rte_eth_conf *out);
+
+/* check.c: what can be said before DPDK is asked, in words that DPDK does not find. */
+int device_check(struct device *device, const struct port_config *config, unsigned queues, char *err,
+                 size_t err_size);
+
+/* bond.c: the members first, then the device arguments. */
+int bond_arguments(struct device *device, const struct port_config *config, unsigned queues, char *out,
+                   size_t out_size, char *err, size_t err_size);
+void bond_close(struct device *device);
+
+/* wire.c: one end of a pair in this process. */
+int wire_open(struct device *device, const struct port_config *config, unsigned queues, char *err,
+              size_t err_size);
+void wire_close(struct device *device);
+void wire_join(struct device *device); /* once its queues exist */
+bool wire_is_up(const struct device *device);
+void wire_set_doorbell(struct device *device, unsigned queue, struct doorbell *bell);
+
+/* interrupt.c: the descriptors to sleep on. */
+struct fd_snapshot {
+    int count;
+    int fd[DEVICE_FDS_MAX];
+};
+void interrupt_snapshot(struct fd_snapshot *out);
+void interrupt_find(struct device *device, const struct fd_snapshot *before);
+void interrupt_release(struct device *device);
+
+#endif
