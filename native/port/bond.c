@@ -24,6 +24,7 @@ static int member_open(struct device *device, const char *text, unsigned queues,
     struct device member = {.promiscuous_fd = -1};
     char arguments[512], devargs[640], said[512];
     const char *colon = strchr(text, ':');
+    uint16_t id;
     int status;
 
     if (config == NULL)
@@ -51,8 +52,8 @@ static int member_open(struct device *device, const char *text, unsigned queues,
         snprintf(out, out_size, "%s_member%u", member.vdev->driver, number++);
         snprintf(devargs, sizeof(devargs), "%s,%s", out, arguments);
     }
-    if (rte_eth_dev_is_valid_name(out))
-        goto out;
+    if (rte_eth_dev_get_port_by_name(out, &id) == 0)
+        goto out; /* a card, found when DPDK started */
     status = rte_dev_probe(devargs);
     if (status != 0) {
         eal_said(said, sizeof(said));

@@ -242,14 +242,25 @@ static int open_on_thread(void *argument)
     return 0;
 }
 
+/* Closes it and, for a virtual one, forgets it: its name and resources can be used again. */
+static void device_remove(uint16_t id, bool is_virtual)
+{
+    struct rte_eth_dev_info info = {0};
+
+    if (rte_eth_dev_info_get(id, &info) == 0 && is_virtual && info.device != NULL)
+        rte_dev_remove(info.device);
+    else
+        rte_eth_dev_close(id);
+}
+
 static int close_on_thread(void *argument)
 {
     struct device *device = argument;
 
     if (device->started)
         rte_eth_dev_stop(device->port.id);
-    if (device->probed || device->wire != NULL)
-        rte_eth_dev_close(device->port.id);
+    if ((device->probed && rte_eth_dev_is_valid_port(device->port.id)) || device->wire != NULL)
+        device_remove(device->port.id, device->vdev != NULL);
     if (device->wire != NULL)
         wire_close(device);
     if (device->vdev != NULL && (device->vdev->traits & VDEV_BOND))
