@@ -40,7 +40,7 @@ struct instance;
 
 /* 0 in any field: the default in brackets. */
 struct instance_tcp_settings {
-    uint32_t send_buffer_bytes;     /* of a new PCB [262144]; tcp_limits.h moves it per PCB */
+    uint32_t send_buffer_bytes;     /* of a new PCB [262144]; tcp_limits.h moves it later */
     uint32_t receive_buffer_bytes;  /* of a new PCB [262144], at most TCP_LIMIT_MAX_BYTES */
     uint32_t time_wait_ms;          /* [60000] */
     uint16_t local_port_first;      /* ports that connect() chooses from [32768] */

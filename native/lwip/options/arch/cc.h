@@ -28,7 +28,11 @@ void *memory_alloc(size_t bytes);
 void *memory_zalloc(size_t count, size_t bytes);
 void memory_free(void *memory);
 
-/* random.c */
+/* tcp_limits.c: what a new PCB starts with */
+uint32_t tcp_start_send_bytes(void);
+uint32_t tcp_start_receive_bytes(void);
+
+/* siphash.c */
 uint32_t random_u32(void);
 #define LWIP_RAND() random_u32()
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See tcp_info.h. */
+#include "lwip/tcp_info.h"
+
+#include <string.h>
+
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/tcp_limits.h"
+
+void tcp_snapshot(const struct tcp_pcb *pcb, struct tcp_snapshot *snapshot)
+{
+    memset(snapshot, 0, sizeof(*snapshot));
+    snapshot->state = (uint8_t)pcb->state;
+    if (pcb->state == LISTEN)
+        return;
+    snapshot->retransmits = pcb->nrtx;
+    snapshot->send_scale = pcb->snd_scale;
+    snapshot->receive_scale = pcb->rcv_scale;
+    snapshot->timestamps = (pcb->flags & TF_TIMESTAMP) != 0;
+    snapshot->sack = (pcb->flags & TF_SACK) != 0;
+    snapshot->window_scale = (pcb->flags & TF_WND_SCALE) != 0;
+    snapshot->mss = pcb->mss;
+    snapshot->cwnd = pcb->cwnd;
+    snapshot->ssthresh = pcb->ssthresh;
+    snapshot->send_window = pcb->snd_wnd;
+    snapshot->receive_window = pcb->rcv_wnd;
+    snapshot->in_flight = pcb->snd_nxt - pcb->lastack;
+    snapshot->unsent = pcb->snd_lbb - pcb->snd_nxt;
+    snapshot->unread = tcp_unread_bytes(pcb);
+}
