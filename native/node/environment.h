@@ -14,7 +14,8 @@
 
 #define NAPI_VERSION 8
 #include <node_api.h>
-#include <uv.h>
+
+#include "libuv.h"
 
 struct Environment;
 
@@ -31,10 +32,10 @@ struct Poller {
     uint32_t seen_activity = 0;
     napi_ref events_ref = nullptr;
     napi_ref dispatch = nullptr;   /* JavaScript: (count) => void */
-    uv_idle_t idle;                /* keeps the loop from blocking while we poll */
-    uv_check_t check;
-    uv_poll_t wake;
-    uv_timer_t bound;
+    struct uv_handle_s *idle = nullptr;  /* keeps the loop from blocking while we poll */
+    struct uv_handle_s *check = nullptr; /* runs after each look of the loop at the kernel */
+    struct uv_handle_s *wake = nullptr;  /* the epoll's wake-up descriptor */
+    struct uv_handle_s *bound = nullptr; /* the longest sleep */
 };
 
 /* Memory of JavaScript's that calls work on without passing it each time. */

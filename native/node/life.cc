@@ -5,6 +5,7 @@
  * handlers (a signal that ends the process) a small thread stops it first, so that peers see their
  * connections end instead of falling silent.
  */
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <pthread.h>
@@ -19,6 +20,15 @@
 static const int ENDING_SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
 static struct sigaction previous_action[NSIG];
 static int signal_pipe[2] = {-1, -1};
+
+enum { NOT_STARTED, RUNNING, STOPPED };
+static std::atomic<int> state{NOT_STARTED};
+
+static void stop()
+{
+    state = STOPPED;
+    ph_stop();
+}
 
 /* Only what POSIX allows in a handler: pass the number on, and the next one hits hard. */
 static void on_signal(int number)
@@ -38,7 +48,7 @@ static void *stop_on_signal(void *)
 
     while (read(signal_pipe[0], &byte, 1) != 1)
         ;
-    ph_stop();
+    stop();
     kill(getpid(), byte);
     return nullptr;
 }
@@ -108,14 +118,15 @@ static napi_value life_init(napi_env env, napi_callback_info info)
         settings.push_back({texts[i].c_str(), texts[i + 1].c_str()});
     if (ph_init(settings.data(), settings.size()) != 0)
         return number_value(env, -errno);
+    state = RUNNING;
     watch_signals();
-    atexit(ph_stop);
+    atexit(stop);
     return number_value(env, 0);
 }
 
 static napi_value life_stop(napi_env, napi_callback_info)
 {
-    ph_stop();
+    stop();
     return nullptr;
 }
 
@@ -136,6 +147,11 @@ static napi_value life_version(napi_env env, napi_callback_info)
     return text_value(env, ph_version());
 }
 
+static napi_value life_state(napi_env env, napi_callback_info)
+{
+    return number_value(env, state);
+}
+
 static napi_value life_turn(napi_env env, napi_callback_info)
 {
     return number_value(env, ph_turn());
@@ -150,6 +166,7 @@ static napi_value life_owns(napi_env env, napi_callback_info info)
 const Function life_functions[] = {
     {"init", life_init},
     {"stop", life_stop},
+    {"state", life_state},
     {"error", life_error},
     {"version", life_version},
     {"turn", life_turn},

@@ -13,6 +13,9 @@
  *
  * The handles keep the process alive only while JavaScript holds the poller (ref'd sockets).
  */
+#include <cstdlib>
+#include <initializer_list>
+
 #include <pronghorn.h>
 
 #include "args.h"
@@ -67,7 +70,12 @@ static int collect(Poller *p)
     return count;
 }
 
-static void on_idle(uv_idle_t *)
+static Environment *environment_of(const struct uv_handle_s *handle)
+{
+    return static_cast<Environment *>(uv_handle_get_data(handle));
+}
+
+static void on_idle(struct uv_handle_s *)
 {
 }
 
@@ -77,13 +85,13 @@ static void start_polling(Poller *p)
         return;
     p->polling = true;
     p->idle_since = 0;
-    uv_timer_stop(&p->bound);
-    uv_idle_start(&p->idle, on_idle);
+    uv_timer_stop(p->bound);
+    uv_idle_start(p->idle, on_idle);
 }
 
-static void on_bound(uv_timer_t *timer)
+static void on_bound(struct uv_handle_s *timer)
 {
-    start_polling(&static_cast<Environment *>(timer->data)->poller);
+    start_polling(&environment_of(timer)->poller);
 }
 
 static void sleep_or_go_on(Poller *p)
@@ -93,14 +101,14 @@ static void sleep_or_go_on(Poller *p)
     if (ph_epoll_prepare(p->epfd, &bound_us) != 0)
         return;
     p->polling = false;
-    uv_idle_stop(&p->idle);
+    uv_idle_stop(p->idle);
     if (bound_us != UINT64_MAX)
-        uv_timer_start(&p->bound, on_bound, (bound_us + 999) / 1000, 0);
+        uv_timer_start(p->bound, on_bound, (bound_us + 999) / 1000, 0);
 }
 
-static void on_check(uv_check_t *check)
+static void on_check(struct uv_handle_s *check)
 {
-    Environment *e = static_cast<Environment *>(check->data);
+    Environment *e = environment_of(check);
     Poller *p = &e->poller;
 
     if (!p->polling) {
@@ -123,16 +131,22 @@ static void on_check(uv_check_t *check)
 }
 
 /* The wake-up descriptor: the check handle of this same turn of the loop does the polling. */
-static void on_wake(uv_poll_t *wake, int, int)
+static void on_wake(struct uv_handle_s *wake, int, int)
 {
-    start_polling(&static_cast<Environment *>(wake->data)->poller);
+    start_polling(&environment_of(wake)->poller);
+}
+
+static struct uv_handle_s *new_handle(Environment *e, int type)
+{
+    struct uv_handle_s *handle = static_cast<struct uv_handle_s *>(calloc(1, uv_handle_size(type)));
+    uv_handle_set_data(handle, e);
+    return handle;
 }
 
 static int open_handles(Environment *e)
 {
     Poller *p = &e->poller;
     uv_loop_t *loop;
-    int error;
 
     if (napi_get_uv_event_loop(e->env, &loop) != napi_ok)
         return -EINVAL;
@@ -140,22 +154,23 @@ static int open_handles(Environment *e)
     if (p->epfd < 0)
         return -errno;
     int wake_fd = ph_epoll_fd(p->epfd);
-    error = wake_fd < 0 ? -errno : uv_poll_init(loop, &p->wake, wake_fd);
+    p->wake = new_handle(e, UV_POLL);
+    int error = wake_fd < 0 ? -errno : uv_poll_init(loop, p->wake, wake_fd);
     if (error) {
+        free(p->wake);
         ph_close(p->epfd);
         p->epfd = -1;
         return error;
     }
-    uv_idle_init(loop, &p->idle);
-    uv_check_init(loop, &p->check);
-    uv_timer_init(loop, &p->bound);
-    p->wake.data = p->check.data = p->bound.data = p->idle.data = e;
-    uv_check_start(&p->check, on_check);
-    uv_poll_start(&p->wake, UV_READABLE, on_wake);
-    uv_unref(reinterpret_cast<uv_handle_t *>(&p->check));
-    uv_unref(reinterpret_cast<uv_handle_t *>(&p->bound));
-    uv_unref(reinterpret_cast<uv_handle_t *>(&p->wake));
-    uv_unref(reinterpret_cast<uv_handle_t *>(&p->idle));
+    uv_idle_init(loop, p->idle = new_handle(e, UV_IDLE));
+    uv_check_init(loop, p->check = new_handle(e, UV_CHECK));
+    uv_timer_init(loop, p->bound = new_handle(e, UV_TIMER));
+    for (struct uv_handle_s *handle : {p->wake, p->idle, p->check, p->bound}) {
+        uv_handle_set_data(handle, e);
+        uv_unref(handle);
+    }
+    uv_check_start(p->check, on_check);
+    uv_poll_start(p->wake, UV_READABLE, on_wake);
     p->open = true;
     start_polling(p);
     return 0;
@@ -185,12 +200,10 @@ static napi_value poller_hold(napi_env env, napi_callback_info info)
 {
     Args<1> args(env, info);
     Poller *p = &args.e->poller;
-    uv_handle_t *handles[] = {reinterpret_cast<uv_handle_t *>(&p->wake),
-                              reinterpret_cast<uv_handle_t *>(&p->idle)};
 
     if (!p->open)
         return number_value(env, -EBADF);
-    for (uv_handle_t *handle : handles)
+    for (struct uv_handle_s *handle : {p->wake, p->idle})
         args.flag(0) ? uv_ref(handle) : uv_unref(handle);
     return number_value(env, 0);
 }
@@ -216,9 +229,6 @@ static napi_value poller_collect(napi_env env, napi_callback_info info)
 void poller_close(Environment *e, void (*done)(Environment *e))
 {
     Poller *p = &e->poller;
-    uv_handle_t *handles[] = {
-        reinterpret_cast<uv_handle_t *>(&p->idle), reinterpret_cast<uv_handle_t *>(&p->check),
-        reinterpret_cast<uv_handle_t *>(&p->wake), reinterpret_cast<uv_handle_t *>(&p->bound)};
 
     if (!p->open) {
         done(e);
@@ -226,10 +236,11 @@ void poller_close(Environment *e, void (*done)(Environment *e))
     }
     p->open = false;
     e->closed = done;
-    for (uv_handle_t *handle : handles) {
+    for (struct uv_handle_s *handle : {p->idle, p->check, p->wake, p->bound}) {
         e->closing_handles++;
-        uv_close(handle, [](uv_handle_t *closed) {
-            Environment *owner = static_cast<Environment *>(closed->data);
+        uv_close(handle, [](struct uv_handle_s *closed) {
+            Environment *owner = environment_of(closed);
+            free(closed);
             if (--owner->closing_handles == 0)
                 owner->closed(owner);
         });

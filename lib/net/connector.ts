@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { lookup as dnsLookup } from 'node:dns'
+import { isIP } from 'node:net'
+import { AF_INET, AF_INET6, addressInWords } from '../address.js'
+import {
+    coded,
+    connectException,
+    EALREADY,
+    EINPROGRESS,
+    ETIMEDOUT,
+    invalidType,
+    type SystemError,
+} from '../errors.js'
+import { native, words } from '../native.js'
+import { EPOLLET, EPOLLIN, EPOLLOUT, EPOLLRDHUP, poller, type Watched } from '../poller.js'
+import { type ConnectOptions, checkFunction } from './arguments.js'
+import { autoSelectFamily } from './auto-select-family.js'
+
+const SOCK_STREAM = 1
+const SOCK_NONBLOCK = 0x800
+const SOCK_CLOEXEC = 0x80000
+const SOL_SOCKET = 1
+const SO_ERROR = 4
+const SOL_IPV6 = 41
+const IPV6_V6ONLY = 26
+
+interface Found {
+    address: string
+    family: number
+}
+
+/** What a connector needs of the socket that it connects. */
+export interface Connecting {
+    readonly connecting: boolean
+    emit(event: string, ...args: unknown[]): boolean
+    destroy(error?: Error): unknown
+    /** A descriptor was opened: apply what was set before. */
+    _prepare(fd: number): void
+    /** The connection is up on this descriptor. */
+    _connected(fd: number, token: number): void
+}
+
+/**
+ * Finds the addresses of a name and tries them, one descriptor each: one alone, or with
+ * autoSelectFamily one after the other, the next when the one before failed or took too long.
+ */
+export class Connector implements Watched {
+    #socket: Connecting
+    #options: ConnectOptions
+    #fd = -1
+    #token = -1
+    #port: number
+    #candidates: Found[] = []
+    #current: Found | undefined
+    #errors: Error[] = []
+    #timer: NodeJS.Timeout | undefined
+    #alone = true
+    #held = false
+    #referenced = true
+
+    constructor(socket: Connecting, options: ConnectOptions, port: number) {
+        this.#socket = socket
+        this.#options = options
+        this.#port = port
+    }
+
+    start(): void {
+        const options = this.#options
+        const host = options.host || 'localhost'
+        const { localAddress, localPort } = options
+        if (localAddress !== undefined && localAddress !== null && !isIP(localAddress))
+            throw coded(TypeError, 'ERR_INVALID_IP_ADDRESS', `Invalid IP address: ${localAddress}`)
+        if (localPort !== undefined && localPort !== null && typeof localPort !== 'number')
+            throw invalidType('options.localPort', 'of type number', localPort)
+        const family = isIP(host)
+        if (family !== 0) {
+            process.nextTick(() => {
+                if (this.#socket.connecting) this.#tryAlone({ address: host, family })
+            })
+            return
+        }
+        if (options.lookup !== undefined && options.lookup !== null)
+            checkFunction('options.lookup', options.lookup)
+        this.#lookup(host)
+    }
+
+    #lookup(host: string): void {
+        const options = this.#options
+        const wanted = autoSelectFamily(options)
+        const all = wanted.enabled && options.family !== 4 && options.family !== 6 && !options.localAddress
+        const query = { family: options.family ?? 0, hints: options.hints ?? 0, all }
+        const find = (options.lookup ?? dnsLookup) as (
+            host: string,
+            options: object,
+            done: (error: NodeJS.ErrnoException | null, found: string | Found[], family?: number) => void,
+        ) => void
+        find(host, query, (error, found, family) => {
+            if (!this.#socket.connecting) return
+            const list: Found[] = Array.isArray(found) ? found : [{ address: found, family: family ?? 0 }]
+            if (error || !all) this.#socket.emit('lookup', error, list[0]?.address, list[0]?.family, host)
+            else for (const one of list) this.#socket.emit('lookup', null, one.address, one.family, host)
+            if (!this.#socket.connecting) return
+            if (error) process.nextTick(() => this.#socket.destroy(error))
+            else this.#found(list, host, all)
+        })
+    }
+
+    #found(list: Found[], host: string, all: boolean): void {
+        const usable = list.filter(
+            ({ address, family }) => isIP(address) !== 0 && (family === 4 || family === 6),
+        )
+        const first = list[0]
+        if (first === undefined || usable.length === 0) {
+            const bad =
+                first === undefined || isIP(first.address) === 0
+                    ? coded(TypeError, 'ERR_INVALID_IP_ADDRESS', `Invalid IP address: ${first?.address}`)
+                    : coded(
+                          RangeError,
+                          'ERR_INVALID_ADDRESS_FAMILY',
+                          `Invalid address family: ${first.family} ${host}:${this.#port}`,
+                      )
+            process.nextTick(() => this.#socket.destroy(bad))
+            return
+        }
+        if (!all || usable.length === 1) {
+            this.#tryAlone(usable[0] as Found)
+            return
+        }
+        // RFC 8305: the families take turns, the resolver's first choice first.
+        const same = usable.filter(({ family }) => family === usable[0]?.family)
+        const other = usable.filter(({ family }) => family !== usable[0]?.family)
+        for (let i = 0; i < Math.max(same.length, other.length); i++)
+            this.#candidates.push(...([same[i], other[i]].filter(Boolean) as Found[]))
+        this.#alone = false
+        this.#tryNext()
+    }
+
+    #tryAlone(to: Found): void {
+        this.#alone = true
+        this.#attempt(to)
+    }
+
+    #tryNext(): void {
+        const next = this.#candidates.shift()
+        if (next === undefined) {
+            const first = this.#errors[0] as SystemError
+            this.#socket.destroy(Object.assign(new AggregateError(this.#errors), { code: first.code }))
+            return
+        }
+        this.#attempt(next)
+    }
+
+    #attempt(to: Found): void {
+        this.#current = to
+        this.#socket.emit('connectionAttempt', to.address, this.#port, to.family)
+        if (!this.#socket.connecting) return
+        const result = this.#open(to)
+        if (result !== undefined) {
+            this.#failed(result)
+            return
+        }
+        if (this.#candidates.length > 0) {
+            this.#timer = setTimeout(() => {
+                this.#socket.emit('connectionAttemptTimeout', to.address, this.#port, to.family)
+                this.#close()
+                this.#errors.push(connectException(-ETIMEDOUT, 'connect', to.address, this.#port))
+                if (this.#socket.connecting) this.#tryNext()
+            }, autoSelectFamily(this.#options).timeout)
+        }
+    }
+
+    /** Opens a descriptor and sends it off; an error if that was not possible. */
+    #open(to: Found): Error | undefined {
+        const { localAddress, localPort } = this.#options
+        const domain = to.family === 6 ? AF_INET6 : AF_INET
+        const fd = native.socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+        if (fd < 0) return connectException(fd, 'connect', to.address, this.#port)
+        this.#fd = fd
+        this.#socket._prepare(fd)
+        if (localAddress || localPort) {
+            const local = localAddress ?? (to.family === 6 ? '::' : '0.0.0.0')
+            if (to.family === 6) native.setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, 0)
+            const bound = native.bind(fd, local, localPort ?? 0)
+            if (bound < 0) return connectException(bound, 'bind', local, localPort)
+        }
+        const result = native.connect(fd, to.address, this.#port)
+        if (result < 0 && result !== -EINPROGRESS && result !== -EALREADY) return this.#error(result)
+        this.#token = poller().add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this)
+        if (this.#token < 0) return connectException(this.#token, 'epoll_ctl')
+        this.#updateHold()
+        return undefined
+    }
+
+    onReady(): void {
+        const fd = this.#fd
+        let result = native.getsockopt(fd, SOL_SOCKET, SO_ERROR)
+        if (result === 0) result = -(words[0] as number)
+        if (result < 0) {
+            this.#failed(this.#error(result))
+            return
+        }
+        const token = this.#token
+        this.#fd = -1
+        this.#token = -1
+        clearTimeout(this.#timer)
+        try {
+            this.#socket._connected(fd, token)
+        } finally {
+            this.#updateHold()
+        }
+    }
+
+    #error(result: number): Error {
+        let local: string | undefined
+        if (this.#fd >= 0 && (this.#options.localAddress || this.#options.localPort))
+            if (native.getsockname(this.#fd) === 0) {
+                const name = addressInWords()
+                if (name) local = `${name.address}:${name.port}`
+            }
+        return connectException(result, 'connect', this.#current?.address, this.#port, local)
+    }
+
+    #failed(error: Error): void {
+        const to = this.#current as Found
+        this.#close()
+        if (this.#alone) {
+            this.#socket.destroy(error)
+            return
+        }
+        this.#errors.push(error)
+        this.#socket.emit('connectionAttemptFailed', to.address, this.#port, to.family, error)
+        if (this.#socket.connecting) this.#tryNext()
+    }
+
+    #close(): void {
+        clearTimeout(this.#timer)
+        if (this.#token >= 0) poller().release(this.#token)
+        if (this.#fd >= 0) native.close(this.#fd)
+        this.#token = -1
+        this.#fd = -1
+        this.#updateHold()
+    }
+
+    /** The socket was destroyed meanwhile. */
+    cancel(): void {
+        this.#candidates = []
+        this.#close()
+    }
+
+    setReferenced(referenced: boolean): void {
+        this.#referenced = referenced
+        this.#updateHold()
+    }
+
+    #updateHold(): void {
+        const hold = this.#referenced && this.#fd >= 0
+        if (hold === this.#held) return
+        this.#held = hold
+        poller().hold(hold ? 1 : -1)
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// pronghorn/net: node:net on our stack. What differs is listed in docs/differences.md.
+
+// SPDX-License-Identifier: Apache-2.0
+// pronghorn/net: node:net on our stack. What differs is listed in docs/differences.md.
+
+import net, { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from 'node:net'
+import { type ConnectOptions, formsOf } from './arguments.js'
+import { Server, type ServerOptions } from './server.js'
+import { Socket, type SocketOptions } from './socket.js'
+
+export type { AddressInfo, ListenOptions, LookupFunction, OnReadOpts } from 'node:net'
+export type { ConnectOptions } from './arguments.js'
+export type { DropArgument, ServerOptions } from './server.js'
+export type { SocketOptions } from './socket.js'
+export { BlockList, isIP, isIPv4, isIPv6, Server, Socket, Socket as Stream, SocketAddress }
+
+/** Node's own process-wide defaults. */
+export const getDefaultAutoSelectFamily = net.getDefaultAutoSelectFamily
+export const setDefaultAutoSelectFamily = net.setDefaultAutoSelectFamily
+export const getDefaultAutoSelectFamilyAttemptTimeout = net.getDefaultAutoSelectFamilyAttemptTimeout
+export const setDefaultAutoSelectFamilyAttemptTimeout = net.setDefaultAutoSelectFamilyAttemptTimeout
+
+export function createServer(connectionListener?: (socket: Socket) => void): Server
+export function createServer(options?: ServerOptions, connectionListener?: (socket: Socket) => void): Server
+export function createServer(...args: unknown[]): Server {
+    return new Server(...(args as [ServerOptions]))
+}
+
+export function connect(
+    options: ConnectOptions & SocketOptions & { timeout?: number },
+    listener?: () => void,
+): Socket
+export function connect(port: number, host?: string, listener?: () => void): Socket
+export function connect(port: number, listener?: () => void): Socket
+export function connect(path: string, listener?: () => void): Socket
+export function connect(...args: unknown[]): Socket {
+    const [options] = formsOf(args)
+    const socket = new Socket(options as SocketOptions)
+    if (typeof options.timeout === 'number' && options.timeout) socket.setTimeout(options.timeout)
+    return (socket.connect as (...args: unknown[]) => Socket).apply(socket, args)
+}
+
+export const createConnection = connect
+
+export default {
+    BlockList,
+    connect,
+    createConnection,
+    createServer,
+    getDefaultAutoSelectFamily,
+    getDefaultAutoSelectFamilyAttemptTimeout,
+    isIP,
+    isIPv4,
+    isIPv6,
+    Server,
+    setDefaultAutoSelectFamily,
+    setDefaultAutoSelectFamilyAttemptTimeout,
+    Socket,
+    SocketAddress,
+    Stream: Socket,
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// listen(): what was asked for, and the descriptor for it.
+
+import { isIPv6 } from 'node:net'
+import { AF_INET, AF_INET6 } from '../address.js'
+import {
+    coded,
+    EADDRNOTAVAIL,
+    EAFNOSUPPORT,
+    EINVAL,
+    invalidValue,
+    listenException,
+    validPort,
+} from '../errors.js'
+import { native } from '../native.js'
+import { noPaths } from './arguments.js'
+
+const SOCK_STREAM = 1
+const SOCK_NONBLOCK = 0x800
+const SOCK_CLOEXEC = 0x80000
+const SOL_SOCKET = 1
+const SO_REUSEADDR = 2
+const SO_REUSEPORT = 15
+const SOL_IPV6 = 41
+const IPV6_V6ONLY = 26
+const BACKLOG = 511
+
+export interface ListenRequest {
+    /** undefined: every address, of both families if the stack has both. */
+    host: string | undefined
+    port: number
+    backlog: number
+    ipv6Only: boolean
+    reusePort: boolean
+    /** An open descriptor to listen on. */
+    fd: number | undefined
+    signal: AbortSignal | undefined
+}
+
+export function listenRequest(options: Record<string, unknown>, args: unknown[]): ListenRequest {
+    const second = args[1]
+    const third = args[2]
+    const positional = Number(typeof second === 'number' ? second : typeof third === 'number' ? third : 0)
+    const request: ListenRequest = {
+        host: undefined,
+        port: 0,
+        backlog: Number(options.backlog ?? 0) || positional || BACKLOG,
+        ipv6Only: options.ipv6Only === true,
+        reusePort: options.reusePort === true,
+        fd: undefined,
+        signal: options.signal as AbortSignal | undefined,
+    }
+    if (typeof options.fd === 'number' && options.fd >= 0) return { ...request, fd: options.fd }
+    if (typeof options.path === 'string') throw noPaths(options.path)
+    const first = args[0]
+    const none = args.length === 0 || typeof first === 'function' || first === null || first === undefined
+    if (none || ('port' in options && (options.port === undefined || options.port === null)))
+        return { ...request, host: typeof options.host === 'string' ? options.host : undefined }
+    if (typeof options.port === 'number' || typeof options.port === 'string') {
+        const port = validPort(options.port, 'options.port')
+        return { ...request, port, host: options.host ? String(options.host) : undefined }
+    }
+    if ('port' in options || 'path' in options) throw invalidValue('options', options)
+    throw coded(
+        TypeError,
+        'ERR_INVALID_ARG_VALUE',
+        `The argument 'options' must have the property "port" or "path". Received ${String(first)}`,
+    )
+}
+
+interface Opened {
+    fd: number
+    error?: Error
+}
+
+function bound(request: ListenRequest, host: string): number {
+    const six = isIPv6(host)
+    const fd = native.socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+    if (fd < 0) return fd
+    native.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1)
+    if (six) native.setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, +request.ipv6Only)
+    let result = request.reusePort ? native.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, 1) : 0
+    if (result === 0) result = native.bind(fd, host, request.port)
+    if (result === 0) return fd
+    native.close(fd)
+    return result
+}
+
+/** A listening descriptor for the request, or the error that 'error' listeners get. */
+export function openListener(request: ListenRequest): Opened {
+    let host = request.host ?? '::'
+    let fd = request.fd ?? bound(request, host)
+    if (request.host === undefined && [-EAFNOSUPPORT, -EINVAL, -EADDRNOTAVAIL].includes(fd)) {
+        host = '0.0.0.0'
+        fd = bound(request, host)
+    }
+    let result = fd
+    if (fd >= 0) {
+        result = native.listen(fd, request.backlog)
+        if (result === 0) return { fd }
+        native.close(fd)
+    }
+    return { fd: -1, error: listenException(result, 'listen', host, request.port) }
+}

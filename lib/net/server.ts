@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { lookup } from 'node:dns'
+import { EventEmitter } from 'node:events'
+import { type AddressInfo, isIP, type ListenOptions, type ServerOpts } from 'node:net'
+import { type Address, addressInWords } from '../address.js'
+import {
+    coded,
+    EAGAIN,
+    ECONNABORTED,
+    EINTR,
+    EMFILE,
+    ENFILE,
+    errnoException,
+    invalidType,
+    listenException,
+} from '../errors.js'
+import { native } from '../native.js'
+import { EPOLLIN, poller, type Watched } from '../poller.js'
+import { ensureRuntime } from '../runtime.js'
+import { checkFunction, checkSignal, formsOf } from './arguments.js'
+import { type ListenRequest, listenRequest, openListener } from './listen.js'
+import { Socket } from './socket.js'
+
+const ACCEPTS_PER_TURN = 64
+const RETRY_MS = 10
+const SOCK_NONBLOCK = 0x800
+const SOCK_CLOEXEC = 0x80000
+
+export interface ServerOptions extends ServerOpts {
+    highWaterMark?: number
+    blockList?: { check(address: string, family: 'ipv4' | 'ipv6'): boolean }
+}
+
+/** What a dropped connection was, as given to 'drop' listeners. */
+export interface DropArgument {
+    localAddress?: string
+    localPort?: number
+    localFamily?: string
+    remoteAddress?: string
+    remotePort?: number
+    remoteFamily?: string
+}
+
+interface ServerEvents {
+    close: []
+    connection: [socket: Socket]
+    drop: [data?: DropArgument]
+    error: [error: Error]
+    listening: []
+}
+
+type Listener<E extends keyof ServerEvents> = (...args: ServerEvents[E]) => void
+// biome-ignore lint/suspicious/noExplicitAny: as Node's own declaration
+type AnyListener = (...args: any[]) => void
+
+export interface Server {
+    on<E extends keyof ServerEvents>(event: E, listener: Listener<E>): this
+    on(event: string | symbol, listener: AnyListener): this
+    once<E extends keyof ServerEvents>(event: E, listener: Listener<E>): this
+    once(event: string | symbol, listener: AnyListener): this
+    addListener<E extends keyof ServerEvents>(event: E, listener: Listener<E>): this
+    addListener(event: string | symbol, listener: AnyListener): this
+    prependListener<E extends keyof ServerEvents>(event: E, listener: Listener<E>): this
+    prependListener(event: string | symbol, listener: AnyListener): this
+    prependOnceListener<E extends keyof ServerEvents>(event: E, listener: Listener<E>): this
+    prependOnceListener(event: string | symbol, listener: AnyListener): this
+}
+
+/** A listening TCP socket on our stack, with the interface of node:net's Server. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: types of events only
+export class Server extends EventEmitter implements Watched {
+    maxConnections!: number
+    /** The number of open connections; getConnections() is the public way to ask. */
+    _connections = 0
+    readonly allowHalfOpen: boolean
+    readonly pauseOnConnect: boolean
+    readonly noDelay: boolean
+    readonly keepAlive: boolean
+    readonly keepAliveInitialDelay: number
+    readonly highWaterMark: number | undefined
+
+    #blockList: ServerOptions['blockList']
+    #fd = -1
+    #token = -1
+    #listening = false
+    #referenced = true
+    #held = false
+    #name: Address | undefined
+    #abort: (() => void) | undefined
+    #given: ServerOptions
+
+    constructor(connectionListener?: (socket: Socket) => void)
+    constructor(options?: ServerOptions, connectionListener?: (socket: Socket) => void)
+    constructor(
+        options?: ServerOptions | ((socket: Socket) => void),
+        connectionListener?: (socket: Socket) => void,
+    ) {
+        super()
+        if (typeof options === 'function') {
+            connectionListener = options
+            options = undefined
+        } else if (options !== undefined && options !== null && typeof options !== 'object') {
+            throw invalidType('options', 'of type object', options)
+        }
+        const given: ServerOptions = options ?? {}
+        this.#given = given
+        this.allowHalfOpen = given.allowHalfOpen ?? false
+        this.pauseOnConnect = Boolean(given.pauseOnConnect)
+        this.noDelay = Boolean(given.noDelay)
+        this.keepAlive = Boolean(given.keepAlive)
+        this.keepAliveInitialDelay = Math.trunc((given.keepAliveInitialDelay ?? 0) / 1000)
+        this.highWaterMark = given.highWaterMark
+        this.#blockList = given.blockList
+        if (connectionListener) this.on('connection', connectionListener)
+    }
+
+    get listening(): boolean {
+        return this.#fd >= 0
+    }
+
+    // ---- listening ----------------------------------------------------------------------------------
+
+    listen(port?: number, hostname?: string, backlog?: number, listener?: () => void): this
+    listen(port?: number, hostname?: string, listener?: () => void): this
+    listen(port?: number, backlog?: number, listener?: () => void): this
+    listen(port?: number, listener?: () => void): this
+    listen(path: string, backlog?: number, listener?: () => void): this
+    listen(path: string, listener?: () => void): this
+    listen(options: ListenOptions, listener?: () => void): this
+    listen(handle: unknown, backlog?: number, listener?: () => void): this
+    listen(handle: unknown, listener?: () => void): this
+    listen(...args: unknown[]): this {
+        const [options, listener] = formsOf(args)
+        if (this.#listening)
+            throw coded(
+                Error,
+                'ERR_SERVER_ALREADY_LISTEN',
+                'Listen method has been called more than once without closing.',
+            )
+        if (listener) this.once('listening', listener as () => void)
+        const request = listenRequest(options, args)
+        checkSignal(request.signal)
+        if (request.signal) this.#watchSignal(request.signal)
+        ensureRuntime()
+        this.#listening = true
+        if (request.host !== undefined && isIP(request.host) === 0) this.#lookUp(request, request.host)
+        else this.#open(request)
+        return this
+    }
+
+    #lookUp(request: ListenRequest, host: string): void {
+        lookup(host, (error, address) => {
+            if (error) {
+                this.#listening = false
+                this.emit('error', error)
+            } else if (this.#listening) {
+                this.#open({ ...request, host: address })
+            }
+        })
+    }
+
+    #open(request: ListenRequest): void {
+        const opened = openListener(request)
+        if (opened.error) {
+            this.#listening = false
+            process.nextTick(() => this.emit('error', opened.error))
+            return
+        }
+        this.#fd = opened.fd
+        this.#name = undefined
+        const token = poller().add(opened.fd, EPOLLIN, this)
+        if (token < 0) {
+            native.close(this.#fd)
+            this.#fd = -1
+            this.#listening = false
+            process.nextTick(() =>
+                this.emit('error', listenException(token, 'listen', request.host, request.port)),
+            )
+            return
+        }
+        this.#token = token
+        this.#updateHold()
+        process.nextTick(() => {
+            if (this.#fd >= 0) this.emit('listening')
+        })
+    }
+
+    #watchSignal(signal: AbortSignal): void {
+        const abort = () => this.close()
+        if (signal.aborted) {
+            process.nextTick(abort)
+            return
+        }
+        signal.addEventListener('abort', abort, { once: true })
+        this.#abort = () => signal.removeEventListener('abort', abort)
+    }
+
+    address(): AddressInfo | string | null {
+        if (this.#fd < 0) return null
+        if (!this.#name && native.getsockname(this.#fd) === 0) this.#name = addressInWords()
+        const name = this.#name
+        return name ? { address: name.address, family: name.family, port: name.port } : null
+    }
+
+    // ---- accepting ----------------------------------------------------------------------------------
+
+    onReady(): void {
+        for (let i = 0; i < ACCEPTS_PER_TURN && this.#fd >= 0; i++) {
+            const fd = native.accept(this.#fd, SOCK_NONBLOCK | SOCK_CLOEXEC)
+            if (fd >= 0) this.#accepted(fd)
+            else if (!this.#acceptFailed(fd)) return
+        }
+    }
+
+    /** Whether to go on at once. */
+    #acceptFailed(result: number): boolean {
+        if (result === -ECONNABORTED || result === -EINTR) return true
+        if (result === -EAGAIN) return false
+        if (result === -EMFILE || result === -ENFILE) {
+            // Nothing to open it with: leave the connection in the queue and come back.
+            poller().remove(this.#fd, this.#token)
+            this.#token = -1
+            setTimeout(() => {
+                if (this.#fd >= 0) this.#token = poller().add(this.#fd, EPOLLIN, this)
+            }, RETRY_MS).unref()
+        }
+        this.emit('error', errnoException(result, 'accept'))
+        return false
+    }
+
+    #accepted(fd: number): void {
+        const full = this.maxConnections !== undefined && this._connections >= this.maxConnections
+        if (full || this.#blocks(fd)) {
+            if (full) this.emit('drop', this.#names(fd))
+            native.close(fd)
+            return
+        }
+        this._connections++
+        const socket = new Socket({
+            fd,
+            allowHalfOpen: this.allowHalfOpen,
+            pauseOnCreate: this.pauseOnConnect,
+            readable: true,
+            writable: true,
+            server: this,
+            ...(this.highWaterMark === undefined ? {} : { highWaterMark: this.highWaterMark }),
+            ...(this.#given.noDelay === undefined ? {} : { noDelay: this.noDelay }),
+            ...(this.keepAlive
+                ? { keepAlive: true, keepAliveInitialDelay: this.keepAliveInitialDelay * 1000 }
+                : {}),
+        })
+        this.emit('connection', socket)
+    }
+
+    #blocks(fd: number): boolean {
+        if (!this.#blockList || native.getpeername(fd) !== 0) return false
+        const peer = addressInWords()
+        return (
+            peer !== undefined &&
+            this.#blockList.check(peer.address, peer.family === 'IPv6' ? 'ipv6' : 'ipv4')
+        )
+    }
+
+    #names(fd: number): DropArgument {
+        const local = native.getsockname(fd) === 0 ? addressInWords() : undefined
+        const remote = native.getpeername(fd) === 0 ? addressInWords() : undefined
+        return {
+            localAddress: local?.address,
+            localPort: local?.port,
+            localFamily: local?.family,
+            remoteAddress: remote?.address,
+            remotePort: remote?.port,
+            remoteFamily: remote?.family,
+        }
+    }
+
+    /** A connection has ended. */
+    _forget(): void {
+        this._connections--
+        this.#closeIfDrained()
+    }
+
+    getConnections(callback: (error: Error | null, count: number) => void): this {
+        checkFunction('callback', callback)
+        process.nextTick(callback, null, this._connections)
+        return this
+    }
+
+    // ---- the end ------------------------------------------------------------------------------------
+
+    close(callback?: (error?: Error) => void): this {
+        if (typeof callback === 'function') {
+            if (this.#fd < 0 && !this.#listening)
+                this.once('close', () =>
+                    callback(coded(Error, 'ERR_SERVER_NOT_RUNNING', 'Server is not running.')),
+                )
+            else this.once('close', callback)
+        }
+        this.#abort?.()
+        this.#abort = undefined
+        this.#listening = false
+        if (this.#fd >= 0) {
+            if (this.#token >= 0) poller().release(this.#token)
+            native.close(this.#fd)
+            this.#fd = -1
+            this.#token = -1
+            this.#updateHold()
+        }
+        this.#closeIfDrained()
+        return this
+    }
+
+    #closeIfDrained(): void {
+        if (this.#fd >= 0 || this.#listening || this._connections > 0) return
+        process.nextTick(() => this.emit('close'))
+    }
+
+    async [Symbol.asyncDispose](): Promise<void> {
+        if (!this.#listening) return
+        await new Promise<void>((resolve, reject) => {
+            this.close((error) => (error ? reject(error) : resolve()))
+        })
+    }
+
+    ref(): this {
+        this.#referenced = true
+        this.#updateHold()
+        return this
+    }
+
+    unref(): this {
+        this.#referenced = false
+        this.#updateHold()
+        return this
+    }
+
+    #updateHold(): void {
+        const hold = this.#referenced && this.#fd >= 0
+        if (hold === this.#held) return
+        this.#held = hold
+        poller().hold(hold ? 1 : -1)
+    }
+}

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { AddressInfo, Socket as NodeSocket, SocketConstructorOpts } from 'node:net'
+import { addAbortSignal } from 'node:stream'
+import { type Address, addressInWords } from '../address.js'
+import { coded, connectException, EISCONN, invalidType, missingArguments, validPort } from '../errors.js'
+import { native } from '../native.js'
+import { poller } from '../poller.js'
+import { ensureRuntime } from '../runtime.js'
+import {
+    type ConnectOptions,
+    checkDuration,
+    checkFunction,
+    checkNumber,
+    checkSignal,
+    checkStreamMode,
+    formsOf,
+    noPaths,
+    type OnReadOptions,
+} from './arguments.js'
+import { Connector } from './connector.js'
+import type { Server } from './server.js'
+import { Transport } from './transport.js'
+
+const IPPROTO_TCP = 6
+const TCP_NODELAY = 1
+const TCP_KEEPIDLE = 4
+const SOL_SOCKET = 1
+const SO_KEEPALIVE = 9
+
+interface SocketEvents {
+    close: [hadError: boolean]
+    connect: []
+    connectionAttempt: [ip: string, port: number, family: number]
+    connectionAttemptFailed: [ip: string, port: number, family: number, error: Error]
+    connectionAttemptTimeout: [ip: string, port: number, family: number]
+    data: [data: Buffer]
+    drain: []
+    end: []
+    error: [error: Error]
+    lookup: [error: Error, address: string, family: string, host: string]
+    ready: []
+    timeout: []
+}
+
+type Listener<E extends keyof SocketEvents> = (...args: SocketEvents[E]) => void
+// biome-ignore lint/suspicious/noExplicitAny: as Node's own declaration
+type AnyListener = (...args: any[]) => void
+
+export interface Socket {
+    on<E extends keyof SocketEvents>(event: E, listener: Listener<E>): this
+    on(event: string | symbol, listener: AnyListener): this
+    once<E extends keyof SocketEvents>(event: E, listener: Listener<E>): this
+    once(event: string | symbol, listener: AnyListener): this
+    addListener<E extends keyof SocketEvents>(event: E, listener: Listener<E>): this
+    addListener(event: string | symbol, listener: AnyListener): this
+    prependListener<E extends keyof SocketEvents>(event: E, listener: Listener<E>): this
+    prependListener(event: string | symbol, listener: AnyListener): this
+    prependOnceListener<E extends keyof SocketEvents>(event: E, listener: Listener<E>): this
+    prependOnceListener(event: string | symbol, listener: AnyListener): this
+}
+
+/** node:net's options, and what a server gives to the sockets it accepts. */
+export interface SocketOptions extends SocketConstructorOpts {
+    noDelay?: boolean
+    keepAlive?: boolean
+    keepAliveInitialDelay?: number
+    highWaterMark?: number
+    /** Accepted with pauseOnConnect: nothing is read until resume(). */
+    pauseOnCreate?: boolean
+    onread?: OnReadOptions
+    /** Of an accepted connection. */
+    server?: Server
+}
+
+/** A TCP connection on our stack, with the interface of node:net's Socket. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: types of events only
+export class Socket extends Transport {
+    timeout?: number
+    /** The server that accepted it. (Others, such as http, put themselves here.) */
+    server: Server | null = null
+    _server: Server | null = null
+
+    autoSelectFamilyAttemptedAddresses?: string[]
+
+    #connector: Connector | undefined
+    #peer: Address | undefined
+    #name: Address | undefined
+    #onread: OnReadOptions | undefined
+    #noDelay: boolean | undefined
+    #keepAlive: boolean | undefined
+    #keepAliveDelayS = 0
+
+    constructor(options: SocketOptions | number = {}) {
+        const given: SocketOptions = typeof options === 'number' ? { fd: options } : { ...options }
+        checkStreamMode(given as Record<string, unknown>)
+        if (given.keepAliveInitialDelay !== undefined)
+            checkNumber('options.keepAliveInitialDelay', given.keepAliveInitialDelay)
+        checkSignal(given.signal)
+        super({
+            allowHalfOpen: given.allowHalfOpen === true,
+            ...(given.highWaterMark === undefined ? {} : { highWaterMark: given.highWaterMark }),
+            ...(given.fd !== undefined && given.readable === false ? { readable: false } : {}),
+            ...(given.fd !== undefined && given.writable === false ? { writable: false } : {}),
+        })
+        this.#noDelay = given.noDelay === undefined ? undefined : Boolean(given.noDelay)
+        this.#keepAlive = given.keepAlive === undefined ? undefined : Boolean(given.keepAlive)
+        this.#keepAliveDelayS = Math.trunc((given.keepAliveInitialDelay ?? 0) / 1000)
+        const { onread } = given
+        if (onread && typeof onread === 'object' && typeof onread.callback === 'function') {
+            if (!(onread.buffer instanceof Uint8Array) && typeof onread.buffer !== 'function')
+                throw invalidType(
+                    'options.onread.buffer',
+                    'an instance of Uint8Array or a function',
+                    onread.buffer,
+                )
+            this.#onread = onread
+        }
+        if (given.server) this.server = this._server = given.server
+        if (given.fd !== undefined) this.#adopt(given.fd, given.pauseOnCreate === true)
+        if (given.signal) addAbortSignal(given.signal, this)
+    }
+
+    #adopt(fd: number, paused: boolean): void {
+        ensureRuntime()
+        this._attachConnected(fd)
+        this._prepare(fd)
+        if (paused) this.pause()
+        else if (this.readable) this.read(0)
+    }
+
+    // ---- connecting ---------------------------------------------------------------------------------
+
+    connect(options: ConnectOptions, listener?: () => void): this
+    connect(port: number, host: string, listener?: () => void): this
+    connect(port: number, listener?: () => void): this
+    connect(path: string, listener?: () => void): this
+    connect(...args: unknown[]): this {
+        const [form, listener] = formsOf(args)
+        const options = form as ConnectOptions
+        if (options.path !== undefined && options.path !== null) throw noPaths(options.path)
+        if (options.port === undefined || options.port === null)
+            throw missingArguments('options', 'port', 'path')
+        const port = validPort(options.port)
+        const connector = new Connector(this, options, port)
+        if (listener) this.once('connect', listener as () => void)
+        if (this._fd >= 0) {
+            const error = connectException(-EISCONN, 'connect', options.host, port)
+            process.nextTick(() => this.destroy(error))
+            return this
+        }
+        this.#startOver()
+        if (options.noDelay !== undefined) this.#noDelay = options.noDelay
+        if (options.keepAlive !== undefined) {
+            this.#keepAlive = options.keepAlive
+            this.#keepAliveDelayS = Math.trunc((options.keepAliveInitialDelay ?? 0) / 1000)
+        }
+        ensureRuntime()
+        this.connecting = true
+        this.#connector = connector
+        if (this._idleTimer) this._idleTimer.refresh()
+        connector.start()
+        return this
+    }
+
+    /** connect() on a socket that was used before: a new life with the same listeners. */
+    #startOver(): void {
+        if (this.destroyed || this._readableState.ended || this._writableState.ending) this._undestroy()
+        this._eof = false
+        this._input = false
+        this._lost = false
+        this.#peer = undefined
+        this.#name = undefined
+    }
+
+    _prepare(fd: number): void {
+        if (this.#noDelay !== undefined) native.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, +this.#noDelay)
+        if (this.#keepAlive !== undefined) this.#applyKeepAlive(fd)
+    }
+
+    _connected(fd: number, token: number): void {
+        this._attach(fd, token)
+        poller().pass(token, this)
+        this.connecting = false
+        this.#connector = undefined
+        this._updateHold()
+        this._watchInput()
+        if (this._idleTimer) this._idleTimer.refresh()
+        this.emit('connect')
+        this.emit('ready')
+        if (this._fd >= 0 && this.readable && !this.isPaused()) this.read(0)
+    }
+
+    protected override _onConnectReady(): void {
+        // While connecting the events go to the connector.
+    }
+
+    get pending(): boolean {
+        return this._fd < 0 || this.connecting
+    }
+
+    get readyState(): NodeSocket['readyState'] {
+        if (this.connecting) return 'opening'
+        if (this.readable && this.writable) return 'open'
+        if (this.readable) return 'readOnly'
+        if (this.writable) return 'writeOnly'
+        return 'closed'
+    }
+
+    // ---- reading ------------------------------------------------------------------------------------
+
+    protected override _receive(): void {
+        if (this.#onread) this.#receiveInto(this.#onread)
+        else super._receive()
+    }
+
+    /** The onread option: into the user's own buffer, no stream between. */
+    #receiveInto(onread: OnReadOptions): void {
+        while (this._fd >= 0 && this._reading) {
+            const buffer = typeof onread.buffer === 'function' ? onread.buffer() : onread.buffer
+            const length = native.recv(this._fd, buffer, 0, buffer.length, 0)
+            if (length <= 0) {
+                this._receiveNothing(length)
+                return
+            }
+            this.bytesRead += length
+            if (this._idleTimer) this._idleTimer.refresh()
+            if (onread.callback.call(this, length, buffer) === false) {
+                this._reading = false
+                this._updateHold()
+            }
+        }
+    }
+
+    override pause(): this {
+        if (this.#onread && this._reading) {
+            this._reading = false
+            this._updateHold()
+        }
+        return super.pause()
+    }
+
+    override resume(): this {
+        if (this.#onread && !this.connecting && this._fd >= 0) this._read(0)
+        return super.resume()
+    }
+
+    // ---- settings -----------------------------------------------------------------------------------
+
+    setTimeout(timeout: number, callback?: () => void): this {
+        if (this.destroyed) return this
+        this.timeout = timeout
+        const ms = checkDuration('msecs', timeout)
+        if (callback !== undefined) checkFunction('callback', callback)
+        clearTimeout(this._idleTimer)
+        this._idleTimer = undefined
+        if (ms === 0) {
+            if (callback) this.removeListener('timeout', callback)
+        } else {
+            this._idleTimer = setTimeout(() => this._onTimeout(), ms).unref()
+            if (callback) this.once('timeout', callback)
+        }
+        return this
+    }
+
+    _onTimeout(): void {
+        // A big write that still moves is no idleness.
+        this._idleTimer?.refresh()
+        if (!this._writeProgress()) this.emit('timeout')
+    }
+
+    setNoDelay(enable?: boolean): this {
+        const wanted = enable === undefined ? true : Boolean(enable)
+        if (wanted === this.#noDelay) return this
+        this.#noDelay = wanted
+        if (this._fd >= 0) native.setsockopt(this._fd, IPPROTO_TCP, TCP_NODELAY, +wanted)
+        return this
+    }
+
+    setKeepAlive(enable?: boolean, initialDelay?: number): this {
+        this.#keepAlive = Boolean(enable)
+        this.#keepAliveDelayS = Math.trunc((initialDelay ?? 0) / 1000)
+        if (this._fd >= 0) this.#applyKeepAlive(this._fd)
+        return this
+    }
+
+    #applyKeepAlive(fd: number): void {
+        native.setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, +Boolean(this.#keepAlive))
+        if (this.#keepAlive && this.#keepAliveDelayS > 0)
+            native.setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, this.#keepAliveDelayS)
+    }
+
+    override ref(): this {
+        this.#connector?.setReferenced(true)
+        return super.ref()
+    }
+
+    override unref(): this {
+        this.#connector?.setReferenced(false)
+        return super.unref()
+    }
+
+    // ---- names and numbers --------------------------------------------------------------------------
+
+    address(): AddressInfo | Record<string, never> {
+        const name = this.#localName()
+        return name ? { address: name.address, family: name.family, port: name.port } : {}
+    }
+
+    #localName(): Address | undefined {
+        if (!this.#name && this._fd >= 0 && native.getsockname(this._fd) === 0) this.#name = addressInWords()
+        return this.#name
+    }
+
+    #peerName(): Address | undefined {
+        if (!this.#peer && this._fd >= 0 && !this.connecting && native.getpeername(this._fd) === 0)
+            this.#peer = addressInWords()
+        return this.#peer
+    }
+
+    get remoteAddress(): string | undefined {
+        return this.#peerName()?.address
+    }
+
+    get remoteFamily(): string | undefined {
+        return this.#peerName()?.family
+    }
+
+    get remotePort(): number | undefined {
+        return this.#peerName()?.port
+    }
+
+    get localAddress(): string | undefined {
+        return this.#localName()?.address
+    }
+
+    get localFamily(): string | undefined {
+        return this.#localName()?.family
+    }
+
+    get localPort(): number | undefined {
+        return this.#localName()?.port
+    }
+
+    get bytesWritten(): number {
+        return this._dispatched + this._queuedBytes()
+    }
+
+    get bufferSize(): number {
+        return this.writableLength
+    }
+
+    get _bytesDispatched(): number {
+        return this._dispatched
+    }
+
+    // ---- the end ------------------------------------------------------------------------------------
+
+    destroySoon(): void {
+        if (this.writable) this.end()
+        if (this.writableFinished) this.destroy()
+        else this.once('finish', this.destroy)
+    }
+
+    resetAndDestroy(): this {
+        if (this.connecting) {
+            this.once('connect', () => this.#reset())
+        } else if (this._fd >= 0) {
+            this.#reset()
+        } else {
+            this.destroy(coded(Error, 'ERR_SOCKET_CLOSED', 'Socket is closed'))
+        }
+        return this
+    }
+
+    #reset(): void {
+        this._abortive = true
+        this.destroySoon()
+    }
+
+    override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+        this.connecting = false
+        this.#connector?.cancel()
+        this.#connector = undefined
+        clearTimeout(this._idleTimer)
+        this._idleTimer = undefined
+        // The names stay answerable for those who ask after the end only if they asked before it.
+        const failed = this._closeDescriptor(() => this.emit('close', Boolean(error)))
+        if (failed < 0) this.emit('error', connectException(failed, 'reset'))
+        done(error)
+        this._server?._forget()
+        this._server = null
+    }
+}

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { Duplex, type DuplexOptions } from 'node:stream'
+import { coded, EAGAIN, ENOTCONN, errnoException } from '../errors.js'
+import { native, outbox } from '../native.js'
+import {
+    EPOLLERR,
+    EPOLLET,
+    EPOLLHUP,
+    EPOLLIN,
+    EPOLLOUT,
+    EPOLLRDHUP,
+    type Poller,
+    poller,
+    type Watched,
+} from '../poller.js'
+
+/** What of Node's stream state the short paths look at. The same names on Node 20, 22 and 24. */
+interface ReadableState {
+    ended: boolean
+    flowing: boolean | null
+    length: number
+    sync: boolean
+    decoder: unknown
+    pipes: unknown[]
+    dataEmitted: boolean
+}
+
+interface WritableState {
+    length: number
+    corked: number
+    ending: boolean
+    destroyed: boolean
+    needDrain: boolean
+    highWaterMark: number
+    getBuffer(): { chunk: string | Uint8Array; encoding: BufferEncoding }[]
+}
+
+type Done = (error?: Error | null) => void
+
+const READS_PER_EVENT = 16
+const SHUT_WR = 1
+const MSG_MORE = 0x8000
+const SOL_SOCKET = 1
+const SO_LINGER = 13
+const LOST = EPOLLRDHUP | EPOLLHUP | EPOLLERR
+const ABORTIVE = Int32Array.of(1, 0)
+
+/**
+ * A connected descriptor as a Duplex: reading, writing, closing.
+ *
+ * Readiness is edge-triggered and remembered here, so that pausing, resuming and back-pressure cost no
+ * call. A read goes straight into the shared slab and from there to the 'data' listeners; a write is
+ * tried at once, and the descriptor is watched for room only after it had none. The stream machinery
+ * between is entered whenever it matters (nobody flowing, something queued, an encoding, a pipe) and
+ * passed by when it would only cost time.
+ */
+export abstract class Transport extends Duplex implements Watched {
+    declare readonly _readableState: ReadableState
+    declare readonly _writableState: WritableState
+
+    /** Node's way to give a destroyed stream a new life. */
+    declare _undestroy: () => void
+
+    connecting = false
+    bytesRead = 0
+
+    /** -1: none yet, or no longer. */
+    protected _fd = -1
+    protected _token = -1
+    protected _poller: Poller | undefined
+    /** The stream asked for data and has not had enough. */
+    protected _reading = false
+    /** There may be input: an edge came that was not read to its end. */
+    protected _input = false
+    /** The peer's end or an error is behind the input: read on to it even after a short read. */
+    protected _lost = false
+    protected _eof = false
+    /** Bytes given to _write and _writev so far, and by the short path. */
+    protected _dispatched = 0
+    protected _abortive = false
+    protected _idleTimer: NodeJS.Timeout | undefined
+
+    #queue: Uint8Array[] = []
+    #queueDone: Done | undefined
+    #watchesRoom = false
+    #sendError = 0
+    #referenced = true
+    #held = false
+    #progress = -1
+
+    constructor(options: DuplexOptions) {
+        super({ ...options, autoDestroy: true, emitClose: false, decodeStrings: false })
+    }
+
+    /** A connecting descriptor is ready. */
+    protected abstract _onConnectReady(events: number): void
+
+    /** From now on this descriptor is ours to read, write and close. */
+    protected _attach(fd: number, token: number): void {
+        this._fd = fd
+        this._poller = poller()
+        this._token = token
+    }
+
+    /** Registers a descriptor that is connected already. */
+    protected _attachConnected(fd: number): void {
+        const token = poller().add(fd, EPOLLIN | EPOLLRDHUP | EPOLLET, this)
+        this._attach(fd, token)
+        if (token < 0) this.destroy(errnoException(token, 'epoll_ctl'))
+    }
+
+    /** The connection is up: nobody waits for room now. */
+    protected _watchInput(): void {
+        this._poller?.modify(this._fd, EPOLLIN | EPOLLRDHUP | EPOLLET, this._token)
+    }
+
+    onReady(events: number): void {
+        if (this.connecting) {
+            this._onConnectReady(events)
+            return
+        }
+        if (events & LOST) this._lost = true
+        if (events & (EPOLLIN | LOST)) {
+            this._input = true
+            if (this._reading) this._receive()
+        }
+        if (this.#queueDone !== undefined && events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) this.#flush()
+    }
+
+    // ---- reading ------------------------------------------------------------------------------------
+
+    override _read(size: number): void {
+        if (this.connecting || this._fd < 0) {
+            if (!this.destroyed) this.once('connect', () => this._read(size))
+            return
+        }
+        if (this._reading || this._eof) return
+        this._reading = true
+        this._updateHold()
+        if (this._input) this._receive()
+    }
+
+    protected _receive(): void {
+        const { slab } = this._poller as Poller
+        for (let reads = 0; reads < READS_PER_EVENT; reads++) {
+            const length = slab.receive(this._fd)
+            if (length <= 0) {
+                this._receiveNothing(length)
+                return
+            }
+            // A short read took everything (epoll(7)): the next arrival is a new edge.
+            const drained = length < slab.room && !this._lost
+            if (drained) this._input = false
+            this.bytesRead += length
+            if (this._idleTimer !== undefined) this._idleTimer.refresh()
+            if (!this.#deliver(slab.take(length))) {
+                this._reading = false
+                this._updateHold()
+                return
+            }
+            if (drained || this._fd < 0 || !this._reading) return
+        }
+        this._poller?.again(this)
+    }
+
+    /** The result of a receive that brought no bytes: the end, nothing yet, or an error. */
+    protected _receiveNothing(result: number): void {
+        this._input = false
+        if (result === -EAGAIN) return
+        this._reading = false
+        if (result === 0) {
+            this._eof = true
+            this._updateHold()
+            this.push(null)
+            // Lets 'end' come even if nobody listens for data and nothing is buffered.
+            this.read(0)
+            return
+        }
+        this._updateHold()
+        this.destroy(errnoException(result, 'read'))
+    }
+
+    /** Whether the stream wants more. */
+    #deliver(chunk: Buffer): boolean {
+        const state = this._readableState
+        if (
+            state.flowing === true &&
+            state.length === 0 &&
+            !state.sync &&
+            state.decoder === null &&
+            state.pipes.length === 0 &&
+            this.listenerCount('data') > 0
+        ) {
+            state.dataEmitted = true
+            this.emit('data', chunk)
+            return true
+        }
+        return this.push(chunk)
+    }
+
+    // ---- writing ------------------------------------------------------------------------------------
+
+    override write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+        const state = this._writableState
+        if (
+            this._fd >= 0 &&
+            !this.connecting &&
+            state.length === 0 &&
+            state.corked === 0 &&
+            !state.ending &&
+            !state.destroyed &&
+            !state.needDrain
+        ) {
+            const done = typeof encoding === 'function' ? encoding : callback
+            const text = typeof chunk === 'string'
+            const length = text
+                ? this.#sendText(chunk, encoding)
+                : this.#sendBytes(chunk, state.highWaterMark)
+            if (length >= 0) {
+                this._dispatched += length
+                if (this._idleTimer !== undefined) this._idleTimer.refresh()
+                const size = text ? this.#textBytes : (chunk as Uint8Array).length
+                if (length === size) {
+                    if (typeof done === 'function') process.nextTick(done as Done, null)
+                    return true
+                }
+                const from = text ? outbox : (chunk as Uint8Array)
+                const rest = text ? Buffer.from(outbox.subarray(length, size)) : from.subarray(length, size)
+                return super.write(rest, done as Done)
+            }
+        } else if (state.ending && this._eof && !this.allowHalfOpen && !state.destroyed) {
+            return this.#writeAfterEnd(typeof encoding === 'function' ? encoding : callback)
+        }
+        return super.write(chunk as Buffer, encoding as BufferEncoding, callback as Done)
+    }
+
+    #textBytes = 0
+
+    /** Bytes sent, or -1: the stream's own way is to be taken. */
+    #sendText(text: string, encoding: unknown): number {
+        if (encoding !== undefined && encoding !== null && typeof encoding !== 'function') {
+            if (encoding !== 'utf8' && encoding !== 'latin1' && encoding !== 'ascii' && encoding !== 'utf-8')
+                return -1
+        } else {
+            encoding = 'utf8'
+        }
+        // Three bytes at most for a unit of UTF-16; and what the stream would call full is its business.
+        const most = text.length * 3
+        if (most === 0 || most > outbox.length || most >= this._writableState.highWaterMark) return -1
+        this.#textBytes = outbox.write(text, 0, encoding as BufferEncoding)
+        return this.#sent(native.sendOutbox(this._fd, this.#textBytes, 0))
+    }
+
+    #sendBytes(chunk: unknown, highWaterMark: number): number {
+        if (!(chunk instanceof Uint8Array) || chunk.length === 0 || chunk.length >= highWaterMark) return -1
+        return this.#sent(native.send(this._fd, chunk, 0, chunk.length, 0))
+    }
+
+    #sent(result: number): number {
+        if (result >= 0) return result
+        // An error is reported once by the system: keep it for _write(), which comes next.
+        if (result !== -EAGAIN) this.#sendError = result
+        return -1
+    }
+
+    #writeAfterEnd(done: unknown): boolean {
+        const error = coded(Error, 'EPIPE', 'This socket has been ended by the other party')
+        if (typeof done === 'function') process.nextTick(done as Done, error)
+        this.destroy(error)
+        return false
+    }
+
+    override _write(chunk: Buffer | string, encoding: BufferEncoding, done: Done): void {
+        this.#send([typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk], done)
+    }
+
+    override _writev(chunks: { chunk: Buffer | string; encoding: BufferEncoding }[], done: Done): void {
+        let total = 0
+        const list = chunks.map(({ chunk, encoding }) => {
+            const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk
+            total += bytes.length
+            return bytes
+        })
+        if (total > outbox.length || this.connecting) {
+            this.#send(list, done)
+            return
+        }
+        // Small pieces travel in one call. What it does not take is copied, since the outbox is shared.
+        let at = 0
+        for (const bytes of list) {
+            outbox.set(bytes, at)
+            at += bytes.length
+        }
+        const sent =
+            this._fd < 0 || this.#sendError !== 0 ? 0 : this.#sent(native.sendOutbox(this._fd, total, 0))
+        if (sent === total) {
+            this.#account(total)
+            done()
+            return
+        }
+        const taken = Math.max(sent, 0)
+        this.#account(taken)
+        this.#send([Buffer.from(outbox.subarray(taken, total))], done)
+    }
+
+    #account(length: number): void {
+        this._dispatched += length
+        if (this._idleTimer !== undefined) this._idleTimer.refresh()
+    }
+
+    #send(list: Uint8Array[], done: Done): void {
+        if (this.connecting) {
+            this.#sendWhenConnected(list, done)
+            return
+        }
+        if (this._fd < 0) {
+            done(coded(Error, 'ERR_SOCKET_CLOSED', 'Socket is closed'))
+            return
+        }
+        for (const bytes of list) this.#account(bytes.length)
+        this.#queue = list
+        this.#queueDone = done
+        this.#flush()
+    }
+
+    #sendWhenConnected(list: Uint8Array[], done: Done): void {
+        this._pendingBytes = list.reduce((sum, bytes) => sum + bytes.length, 0)
+        const onClose = () =>
+            done(
+                coded(
+                    Error,
+                    'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
+                    'Socket closed before the connection was established',
+                ),
+            )
+        this.once('connect', () => {
+            this.off('close', onClose)
+            this._pendingBytes = 0
+            this.#send(list, done)
+        })
+        this.once('close', onClose)
+    }
+
+    protected _pendingBytes = 0
+
+    #flush(): void {
+        const queue = this.#queue
+        let error = this.#sendError
+        this.#sendError = 0
+        while (error === 0 && queue.length > 0) {
+            const bytes = queue[0] as Uint8Array
+            const flags = queue.length > 1 ? MSG_MORE : 0
+            const sent = bytes.length === 0 ? 0 : native.send(this._fd, bytes, 0, bytes.length, flags)
+            if (sent === bytes.length) {
+                queue.shift()
+            } else if (sent >= 0) {
+                queue[0] = bytes.subarray(sent)
+            } else if (sent === -EAGAIN) {
+                this.#waitForRoom()
+                return
+            } else {
+                error = sent
+            }
+        }
+        const done = this.#queueDone as Done
+        this.#queue = []
+        this.#queueDone = undefined
+        this._updateHold()
+        done(error === 0 ? null : errnoException(error, 'write'))
+    }
+
+    #waitForRoom(): void {
+        this._updateHold()
+        // Asked for once and kept: a change of interest looks at the present state, and from then on
+        // every time that room comes back is an edge.
+        if (this.#watchesRoom) return
+        this.#watchesRoom = true
+        this._poller?.modify(this._fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this._token)
+    }
+
+    override _final(done: Done): void {
+        if (this.connecting) {
+            this.once('connect', () => this._final(done))
+            return
+        }
+        if (this._fd < 0) {
+            done()
+            return
+        }
+        const result = native.shutdown(this._fd, SHUT_WR)
+        done(result < 0 && result !== -ENOTCONN ? errnoException(result, 'shutdown') : null)
+    }
+
+    /** Bytes written by the user that have not come to _write yet, or wait there for the connection. */
+    protected _queuedBytes(): number {
+        let sum = this._pendingBytes
+        for (const { chunk, encoding } of this._writableState.getBuffer())
+            sum += typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : chunk.length
+        return sum
+    }
+
+    /** Whether a write has made progress since the last time somebody asked. */
+    protected _writeProgress(): boolean {
+        if (this.#queueDone === undefined) return false
+        const left = this.#queue.reduce((sum, bytes) => sum + bytes.length, 0)
+        const moved = left !== this.#progress
+        this.#progress = left
+        return moved
+    }
+
+    // ---- life ---------------------------------------------------------------------------------------
+
+    ref(): this {
+        this.#referenced = true
+        this._updateHold()
+        return this
+    }
+
+    unref(): this {
+        this.#referenced = false
+        this._updateHold()
+        return this
+    }
+
+    /** What keeps the process alive is what Node's own sockets count: connecting, reading, writing. */
+    protected _updateHold(): void {
+        const hold =
+            this.#referenced &&
+            this._fd >= 0 &&
+            (this.connecting || this._reading || this.#queueDone !== undefined)
+        if (hold === this.#held) return
+        this.#held = hold
+        this._poller?.hold(hold ? 1 : -1)
+    }
+
+    /** Closes the descriptor; an abortive close sends a reset. `closed` runs in a later turn of the loop. */
+    protected _closeDescriptor(closed: () => void): number {
+        const fd = this._fd
+        const done = this.#queueDone
+        let result = 0
+        this._fd = -1
+        this._reading = false
+        this.#queue = []
+        this.#queueDone = undefined
+        setImmediate(() => {
+            // The write under way ends with its socket, and the stream then fails those behind it.
+            done?.(null)
+            closed()
+        })
+        this._updateHold()
+        if (fd < 0) return 0
+        if (this._token >= 0) this._poller?.release(this._token)
+        this._token = -1
+        if (this._abortive) result = native.setsockoptBytes(fd, SOL_SOCKET, SO_LINGER, ABORTIVE)
+        native.close(fd)
+        return result
+    }
+}

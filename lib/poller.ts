@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// One per thread of JavaScript: hands the events of a turn of the event loop to the sockets they are
+// for. native/node/poller.cc tells how the event loop polls and sleeps.
+
+import { availableParallelism } from 'node:os'
+import { errnoException } from './errors.js'
+import { native } from './native.js'
+import type { PollerOptions } from './options.js'
+import { Slab } from './slab.js'
+
+export const EPOLLIN = 0x001
+export const EPOLLOUT = 0x004
+export const EPOLLERR = 0x008
+export const EPOLLHUP = 0x010
+export const EPOLLRDHUP = 0x2000
+export const EPOLLET = -0x80000000
+
+const CTL_ADD = 1
+const CTL_DEL = 2
+const CTL_MOD = 3
+
+const BATCH = 256
+
+export interface Watched {
+    /** epoll's bits. */
+    onReady(events: number): void
+}
+
+let spinUs = 0
+
+export function configurePoller(options: PollerOptions): void {
+    if (options.spin_us !== undefined) spinUs = options.spin_us
+}
+
+function defaultSpinUs(): number {
+    const fromEnvironment = Number(process.env.PRONGHORN_POLLER_SPIN_US)
+    if (Number.isInteger(fromEnvironment) && fromEnvironment > 0) return fromEnvironment
+    // Where cores are few, a thread that spins longer takes the time of the one it waits for.
+    return availableParallelism() < 4 ? 20 : 50
+}
+
+export class Poller {
+    readonly slab = new Slab()
+    #watched: (Watched | undefined)[] = []
+    #free: number[] = []
+    /** Tokens given back in this batch: a later event of the batch may still carry them. */
+    #released: number[] = []
+    #pairs = new Int32Array(2 * BATCH)
+    #next = 0
+    #count = 0
+    #holds = 0
+    #again: Watched[] = []
+
+    constructor() {
+        const result = native.pollerOpen(
+            (count) => this.#dispatch(count),
+            this.#pairs,
+            spinUs || defaultSpinUs(),
+        )
+        if (result < 0) throw errnoException(result, 'epoll_create1')
+    }
+
+    /** Watches a descriptor; the token names it in later calls. A negative result is -errno. */
+    add(fd: number, events: number, watched: Watched): number {
+        const token = this.#free.pop() ?? this.#watched.length
+        const result = native.pollerWatch(CTL_ADD, fd, events, token)
+        if (result < 0) {
+            this.#watched[token] = undefined
+            this.#free.push(token)
+            return result
+        }
+        this.#watched[token] = watched
+        return token
+    }
+
+    modify(fd: number, events: number, token: number): void {
+        native.pollerWatch(CTL_MOD, fd, events, token)
+    }
+
+    /** The descriptor's events go to somebody else from now on. */
+    pass(token: number, watched: Watched): void {
+        this.#watched[token] = watched
+    }
+
+    /** Before the descriptor is closed, which takes it out of the epoll. */
+    release(token: number): void {
+        this.#watched[token] = undefined
+        this.#released.push(token)
+    }
+
+    /** Stops watching a descriptor that stays open. */
+    remove(fd: number, token: number): void {
+        native.pollerWatch(CTL_DEL, fd, 0, token)
+        this.release(token)
+    }
+
+    /** Holds keep the process alive: +1 or -1. */
+    hold(change: number): void {
+        const before = this.#holds
+        this.#holds += change
+        if (before === 0) native.pollerHold(true)
+        else if (this.#holds === 0) native.pollerHold(false)
+    }
+
+    /** Comes back to a socket that had more to read than its share of a turn. */
+    again(watched: Watched): void {
+        this.#again.push(watched)
+        if (this.#again.length === 1) setImmediate(() => this.#goOn())
+    }
+
+    /** One look, now; the listeners have run when it returns. */
+    poll(): number {
+        const count = native.pollerCollect()
+        if (count > 0) this.#dispatch(count)
+        return count
+    }
+
+    #goOn(): void {
+        const list = this.#again
+        this.#again = []
+        for (const watched of list) watched.onReady(EPOLLIN)
+    }
+
+    /** count 0: go on with the batch in which a listener threw. */
+    #dispatch(count: number): void {
+        if (count > 0) {
+            this.#next = 0
+            this.#count = count
+            if (this.#released.length > 0) this.#free.push(...this.#released.splice(0))
+        }
+        const pairs = this.#pairs
+        while (this.#next < this.#count) {
+            const at = 2 * this.#next++
+            this.#watched[pairs[at] as number]?.onReady(pairs[at + 1] as number)
+        }
+    }
+}
+
+const key = Symbol.for('pronghorn.poller')
+const registry = globalThis as unknown as Record<symbol, Poller | undefined>
+
+/** This thread's poller, which joins its event loop when first asked for. */
+export function poller(): Poller {
+    registry[key] ??= new Poller()
+    return registry[key]
+}

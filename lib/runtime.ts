@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The runtime is the process's: the first user starts it, with the options given or with those of the
+// configuration file and the environment; every thread of JavaScript then uses it.
+
+import { existsSync } from 'node:fs'
+import { coded, EALREADY } from './errors.js'
+import { native } from './native.js'
+import { type Options, settingsOf } from './options.js'
+import { configurePoller, poller } from './poller.js'
+
+const RUNNING = 1
+
+function configured(): boolean {
+    return existsSync(process.env.PRONGHORN_CONFIG ?? 'pronghorn.json')
+}
+
+function start(options: Options): void {
+    const settings = settingsOf(options)
+    // Nobody in JavaScript hands our descriptors to select(): without a word from the user they cost no
+    // kernel descriptor each. (Options win over the file, so a file keeps its say by being there.)
+    const numbers = settings.some((text, i) => i % 2 === 0 && text === 'fd.numbers')
+    if (!numbers && process.env.PRONGHORN_FD_NUMBERS === undefined && !configured())
+        settings.push('fd.numbers', 'virtual')
+    const result = native.init(settings)
+    if (result === 0 || (result === -EALREADY && native.state() === RUNNING)) return
+    throw coded(
+        Error,
+        'ERR_PRONGHORN_START',
+        result === -EALREADY
+            ? 'the runtime was stopped; it cannot be started twice in one process'
+            : `the runtime cannot start: ${native.error()}`,
+    )
+}
+
+/** Starts with the defaults unless somebody already did; called by everything that opens a socket. */
+export function ensureRuntime(): void {
+    if (native.state() !== RUNNING) start({})
+}
+
+export const runtime = {
+    /**
+     * Starts the stacks. Without options it does nothing when they run; with options it is an error
+     * then, since they could not be obeyed. Throws with every line that says what to mend.
+     */
+    start(options?: Options): void {
+        if (options?.poller) configurePoller(options.poller)
+        if (native.state() !== RUNNING) start(options ?? {})
+        else if (options && settingsOf(options).length > 0)
+            throw coded(
+                Error,
+                'ERR_PRONGHORN_RUNNING',
+                'the runtime runs already: give its options before the first socket',
+            )
+    },
+
+    /** Ends all connections and gives everything back; also done when the process ends. For good. */
+    stop(): void {
+        native.stop()
+    },
+
+    /**
+     * For programs that own their loop: turns inline stacks and runs the listeners of what is ready,
+     * before it returns. How many sockets had events.
+     */
+    poll(): number {
+        return poller().poll()
+    },
+
+    get running(): boolean {
+        return native.state() === RUNNING
+    },
+
+    /** "0.1.0 (DPDK ..., lwIP ...)" */
+    get version(): string {
+        return native.version()
+    },
+}
