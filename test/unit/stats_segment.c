@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The segment as other processes see it: complete, consistent, gone when its process is. */
+#include "stats/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "main.h"
+
+#define SOCKETS_MAX 5000
+
+static char err[256];
+
+static struct segment_settings settings(void)
+{
+    return (struct segment_settings){.name = "segment test", .product = "0.0.0 (test)", .stacks = 2,
+                                     .sockets_max = SOCKETS_MAX, .shared = true};
+}
+
+static void create(void)
+{
+    struct segment_settings wanted = settings();
+
+    ck_assert_msg(segment_create(&wanted, err, sizeof(err)) == 0, "%s", err);
+}
+
+static const char *path_of(pid_t pid)
+{
+    static char path[64];
+
+    snprintf(path, sizeof(path), "/dev/shm/pronghorn.%d", (int)pid);
+    return path;
+}
+
+/* As a reader does: by the file alone. */
+static const struct segment_header *map_of(pid_t pid)
+{
+    struct stat stat;
+    int fd = open(path_of(pid), O_RDONLY | O_CLOEXEC);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(fstat(fd, &stat), 0);
+    void *memory = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    ck_assert_ptr_ne(memory, MAP_FAILED);
+    ck_assert_uint_eq(((struct segment_header *)memory)->total_bytes, (uint64_t)stat.st_size);
+    close(fd);
+    return memory;
+}
+
+static const struct segment_entry *entry_of(const struct segment_header *header, const char *name)
+{
+    for (uint32_t i = 0; i < header->directory_entries; i++) {
+        const struct segment_entry *entry =
+            (const struct segment_entry *)((const char *)header + header->directory_offset +
+                                           (size_t)i * header->directory_entry_bytes);
+        if (strcmp(entry->name, name) == 0)
+            return entry;
+    }
+    ck_abort_msg("no entry %s", name);
+    return NULL;
+}
+
+static uint64_t counter_of(const struct segment_header *header, unsigned stack, const char *name)
+{
+    const struct segment_entry *entry = entry_of(header, name);
+
+    ck_assert_uint_eq(entry->bytes, 8);
+    return __atomic_load_n((const uint64_t *)((const char *)header + header->stack_offset +
+                                              (size_t)stack * header->stack_bytes + entry->offset),
+                           __ATOMIC_RELAXED);
+}
+
+START_TEST(describes_itself)
+{
+    const struct segment_header *header;
+    struct stat stat_;
+
+    create();
+    header = map_of(getpid());
+    ck_assert_mem_eq(header->magic, SEGMENT_MAGIC, 8);
+    ck_assert_uint_eq(header->version, SEGMENT_VERSION);
+    ck_assert_uint_eq(header->pid, (uint32_t)getpid());
+    ck_assert_uint_gt(header->start_ticks, 0);
+    ck_assert_str_eq(header->name, "segment test");
+    ck_assert_uint_eq(header->stacks, 2);
+    ck_assert_uint_eq(header->stack_offset % 4096, 0);
+    ck_assert_uint_eq(header->sockets_used, 0);
+
+    STATS_INC(segment_stack(0), rx_packets);
+    STATS_ADD(segment_stack(1), rx_packets, 41);
+    STATS_INC(segment_stack(1), rx_packets);
+    STATS_SET(segment_stack(1), chunks_free, 7);
+    histogram_add(&segment_stack(0)->turn_ns, 1000);
+    ck_assert_uint_eq(counter_of(header, 0, "rx_packets"), 1);
+    ck_assert_uint_eq(counter_of(header, 1, "rx_packets"), 42);
+    ck_assert_uint_eq(counter_of(header, 1, "chunks_free"), 7);
+    ck_assert_str_eq(entry_of(header, "rx_packets")->unit, "packets");
+    ck_assert_uint_eq(entry_of(header, "turn_ns")->kind, SEGMENT_histogram);
+    ck_assert_uint_eq(entry_of(header, "turn_ns")->detail, HISTOGRAM_STEP_BITS);
+    ck_assert_uint_eq(entry_of(header, "listening")->scope, SEGMENT_WORD);
+
+    ck_assert_int_eq(stat(path_of(getpid()), &stat_), 0);
+    ck_assert_uint_eq(stat_.st_mode & 0777, 0600);
+    segment_remove();
+    ck_assert_int_eq(stat(path_of(getpid()), &stat_), -1);
+    segment_remove();
+}
+END_TEST
+
+START_TEST(only_one)
+{
+    struct segment_settings wanted = settings();
+
+    create();
+    ck_assert_int_eq(segment_create(&wanted, err, sizeof(err)), -EINVAL);
+    segment_remove();
+    create();
+    segment_remove();
+}
+END_TEST
+
+/* A row gets memory when it is used, and a small process stays small. */
+START_TEST(socket_rows_grow)
+{
+    const struct segment_header *header;
+    struct stat before, after;
+
+    create();
+    header = map_of(getpid());
+    ck_assert_ptr_null(segment_socket(SOCKETS_MAX));
+    ck_assert_int_eq(stat(path_of(getpid()), &before), 0);
+    ck_assert_int_lt(before.st_blocks * 512, 128 << 10);
+    for (unsigned i = 0; i < SOCKETS_MAX; i += 7) {
+        struct stats_socket *row = segment_socket(i);
+
+        ck_assert_ptr_nonnull(row);
+        ck_assert_ptr_eq(segment_socket(i), row);
+        stats_socket_begin(row);
+        row->id = i + 1;
+        stats_socket_end(row);
+        ck_assert_uint_eq(header->sockets_used, i + 1);
+    }
+    ck_assert_ptr_nonnull(segment_socket(SOCKETS_MAX - 1));
+    ck_assert_uint_eq(header->sockets_used, SOCKETS_MAX);
+    ck_assert_ptr_nonnull(segment_socket(0));
+    ck_assert_uint_eq(header->sockets_used, SOCKETS_MAX); /* never goes down */
+    ck_assert_int_eq(stat(path_of(getpid()), &after), 0);
+    ck_assert_int_ge(after.st_blocks * 512, SOCKETS_MAX * (int)sizeof(struct stats_socket));
+    segment_remove();
+}
+END_TEST
+
+START_TEST(private_when_not_shared)
+{
+    struct segment_settings wanted = settings();
+    struct stat unused;
+
+    wanted.shared = false;
+    ck_assert_int_eq(segment_create(&wanted, err, sizeof(err)), 0);
+    ck_assert_int_eq(stat(path_of(getpid()), &unused), -1);
+    STATS_INC(segment_stack(1), turns);
+    ck_assert_uint_eq(segment_stack(1)->turns, 1);
+    ck_assert_ptr_nonnull(segment_socket(SOCKETS_MAX - 1));
+    segment_remove();
+}
+END_TEST
+
+/* Something else has the name: the process works all the same, and that file is left alone. */
+START_TEST(name_is_taken)
+{
+    int fd = open(path_of(getpid()), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(flock(fd, LOCK_EX), 0); /* as a live one in another pid namespace */
+    ck_assert_int_eq(freopen("/dev/null", "w", stderr) != NULL, 1);
+    create();
+    STATS_INC(segment_stack(0), turns);
+    segment_remove();
+    ck_assert_int_eq(unlink(path_of(getpid())), 0);
+    close(fd);
+}
+END_TEST
+
+/* ---- other processes -------------------------------------------------------------------------- */
+
+/* A child that makes a segment, says so, and goes on as `then` does. */
+static pid_t start_child(void (*then)(void))
+{
+    int ready[2];
+    char byte;
+    pid_t child;
+
+    ck_assert_int_eq(pipe(ready), 0);
+    child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails before end_child() */
+        create();
+        if (write(ready[1], "", 1) != 1)
+            _exit(1);
+        then();
+        _exit(0);
+    }
+    close(ready[1]);
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return child;
+}
+
+static void end_child(pid_t child)
+{
+    kill(child, SIGKILL);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+
+static void wait_to_be_killed(void)
+{
+    for (;;)
+        pause();
+}
+
+static bool exists(pid_t pid) { return access(path_of(pid), F_OK) == 0; }
+
+START_TEST(sweep_takes_the_dead_only)
+{
+    pid_t dead = start_child(wait_to_be_killed), live = start_child(wait_to_be_killed);
+
+    end_child(dead);
+    ck_assert(exists(dead));
+    ck_assert(exists(live));
+    segment_sweep(); /* may find those of other programs too */
+    ck_assert(!exists(dead));
+    ck_assert(exists(live));
+    end_child(live);
+    create(); /* sweeps by itself */
+    ck_assert(!exists(live));
+    ck_assert(exists(getpid()));
+    segment_remove();
+}
+END_TEST
+
+START_TEST(sweep_leaves_other_things)
+{
+    static const char *const paths[] = {"/dev/shm/pronghorn.x1", "/dev/shm/pronghorn.", "/dev/shm/pronghorn.1x"};
+
+    for (int i = 0; i < 3; i++) {
+        int fd = open(paths[i], O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+        ck_assert_int_ge(fd, 0);
+        close(fd);
+    }
+    ck_assert_int_eq(symlink("/etc/passwd", path_of(1999999999)), 0);
+    segment_sweep();
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(unlink(paths[i]), 0);
+    ck_assert_int_eq(unlink(path_of(1999999999)), 0);
+    ck_assert_int_eq(access("/etc/passwd", F_OK), 0);
+}
+END_TEST
+
+/* A forked child that exits in order takes nothing away from its parent. */
+START_TEST(fork_leaves_it_to_the_parent)
+{
+    pid_t child;
+
+    create();
+    child = fork();
+    if (child == 0) {
+        segment_remove();
+        segment_remove();
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    ck_assert(exists(getpid()));
+    STATS_INC(segment_stack(0), turns);
+    segment_remove();
+    ck_assert(!exists(getpid()));
+}
+END_TEST
+
+/* The invariants that the reader checks: counters only grow; the parts of a row belong together. */
+static void write_for_ever(void)
+{
+    struct stats_stack *stack = segment_stack(0);
+    struct stats_socket *row = segment_socket(3);
+
+    for (uint32_t n = 1;; n++) {
+        STATS_ADD(stack, rx_bytes, 1000000007);
+        STATS_INC(stack, rx_packets);
+        stats_socket_begin(row);
+        row->id = n;
+        memset(row->local_address, (int)(n & 0xff), sizeof(row->local_address));
+        row->rtt_us = ~n;
+        row->tx_packets = (uint64_t)n << 20;
+        stats_socket_end(row);
+    }
+}
+
+static bool copy_row(const struct stats_socket *row, struct stats_socket *copy)
+{
+    for (int i = 0; i < 1000; i++) {
+        uint32_t before = atomic_load_explicit(&row->sequence, memory_order_acquire);
+
+        memcpy((char *)copy, (const char *)row, sizeof(*copy));
+        atomic_thread_fence(memory_order_acquire);
+        if ((before & 1) == 0 &&
+            before == atomic_load_explicit(&row->sequence, memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+START_TEST(reader_beside_the_writer_and_after_its_death)
+{
+    pid_t child = start_child(write_for_ever);
+    const struct segment_header *header = map_of(child);
+    const struct stats_socket *row =
+        (const struct stats_socket *)((const char *)header + header->socket_offset +
+                                      3 * (size_t)header->socket_bytes);
+    uint64_t until = clock_now_ns() + 300000000, packets = 0, bytes = 0;
+    unsigned copies = 0;
+
+    while (clock_now_ns() < until) {
+        struct stats_socket copy;
+        uint64_t packets_now = counter_of(header, 0, "rx_packets");
+        uint64_t bytes_now = counter_of(header, 0, "rx_bytes");
+
+        ck_assert_uint_ge(packets_now, packets);
+        ck_assert_uint_ge(bytes_now, bytes);
+        ck_assert_uint_eq(bytes_now % 1000000007, 0);
+        packets = packets_now;
+        bytes = bytes_now;
+        if (!copy_row(row, &copy) || copy.id == 0)
+            continue;
+        copies++;
+        ck_assert_uint_eq(copy.rtt_us, ~(uint32_t)copy.id);
+        ck_assert_uint_eq(copy.tx_packets, copy.id << 20);
+        ck_assert_uint_eq(copy.local_address[0], copy.id & 0xff);
+        ck_assert_uint_eq(copy.local_address[15], copy.id & 0xff);
+    }
+    ck_assert_uint_gt(packets, 0);
+    ck_assert_uint_gt(copies, 0);
+
+    end_child(child);
+    /* Killed in the middle of whatever it did: what is mapped can still be read... */
+    ck_assert_uint_ge(counter_of(header, 0, "rx_packets"), packets);
+    ck_assert_mem_eq(header->magic, SEGMENT_MAGIC, 8);
+    /* ...and the next start clears up. */
+    create();
+    ck_assert(!exists(child));
+    segment_remove();
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *suite = suite_create("stats_segment");
+    TCase *tests = tcase_create("segment");
+
+    tcase_add_test(tests, describes_itself);
+    tcase_add_test(tests, only_one);
+    tcase_add_test(tests, socket_rows_grow);
+    tcase_add_test(tests, private_when_not_shared);
+    tcase_add_test(tests, name_is_taken);
+    tcase_add_test(tests, sweep_takes_the_dead_only);
+    tcase_add_test(tests, sweep_leaves_other_things);
+    tcase_add_test(tests, fork_leaves_it_to_the_parent);
+    tcase_add_test(tests, reader_beside_the_writer_and_after_its_death);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
