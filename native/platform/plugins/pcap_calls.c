@@ -58,8 +58,11 @@ CALL(struct pcap_dumper *, NULL, pcap_dump_open, (struct pcap *p, const char *fi
 CALL(char *, absent_text, pcap_geterr, (struct pcap *p), (p))
 CALL(const unsigned char *, NULL, pcap_next, (struct pcap *p, void *header), (p, header))
 CALL(int, -1, pcap_next_ex, (struct pcap *p, void **header, const unsigned char **data), (p, header, data))
-CALL(struct pcap *, NULL, pcap_open_dead_with_tstamp_precision, (int link, int snap, unsigned precision), (link, snap, precision))
-CALL(struct pcap *, NULL, pcap_open_live, (const char *device, int snap, int promiscuous, int ms, char *error), (device, snap, promiscuous, ms, error))
+CALL(struct pcap *, NULL, pcap_open_dead_with_tstamp_precision,
+     (int link, int snap, unsigned precision), (link, snap, precision))
+CALL(struct pcap *, NULL, pcap_open_live,
+     (const char *device, int snap, int promiscuous, int ms, char *error),
+     (device, snap, promiscuous, ms, error))
 CALL(struct pcap *, NULL, pcap_open_offline, (const char *file, char *error), (file, error))
 CALL(int, -1, pcap_sendpacket, (struct pcap *p, const unsigned char *data, int bytes), (p, data, bytes))
 CALL(int, -1, pcap_setdirection, (struct pcap *p, int direction), (p, direction))
