@@ -62,7 +62,8 @@ static int device_probe(struct open *open)
         status = rte_dev_probe(device->dpdk_name);
     } else {
         status = vdev->traits & VDEV_BOND
-                     ? bond_arguments(device, open->config, open->queues, arguments, sizeof(arguments), open->err, open->err_size)
+                     ? bond_arguments(device, open->config, open->queues, arguments,
+                                      sizeof(arguments), open->err, open->err_size)
                      : vdev_arguments(vdev, open->config, open->queues, arguments, sizeof(arguments));
         if (status != 0)
             return status;

@@ -110,7 +110,8 @@ t.test('lib', async (t) => {
         'lib/native.ts': "import load from 'node-gyp-build'\n",
         'lib/posix.ts': "import { a } from './native.js'\nexport * from './net/index.js'\n",
         'lib/net/index.ts': "import { s } from './socket.js'\nimport { p } from '../posix.js'\n",
-        'lib/net/socket.ts': "import { s } from './index.js'\n",
+        'lib/net/socket.ts': "import {\n    s,\n} from './index.js'\nimport type { T } from './server.js'\n",
+        'lib/net/server.ts': "import { s } from './socket.js'\n",
         'lib/stats/index.ts': "import { a } from '../native.js'\n",
         'lib/runtime.ts': "process.dlopen(module, 'pronghorn.node')\nimport y from '../test/y.js'\n",
     })

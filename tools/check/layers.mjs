@@ -43,18 +43,22 @@ const declaration = /\b(int|ssize_t|void|long|static|extern)\s+\*?$/
 /* lib/: the same for TypeScript. The name is the first path component below lib/. */
 export const libLayers = {
     errors: 0,
-    options: 0,
     native: 1,
+    options: 1,
     stats: 1,
-    runtime: 2,
+    address: 2,
+    slab: 2,
     poller: 3,
-    posix: 4,
-    ring: 5,
-    net: 5,
-    dgram: 5,
-    index: 6,
-    cli: 7,
+    runtime: 4,
+    posix: 5,
+    ring: 6,
+    net: 6,
+    dgram: 6,
+    index: 7,
+    cli: 8,
 }
+const libImport =
+    /\b(?:import|export)\b(\s+type\b)?[^'";]*?\bfrom\s*['"](\.[^'"]+)['"]|\bimport\s*\(?\s*['"](\.[^'"]+)['"]/g
 /* Reads shared memory only: must work where the addon does not load. */
 const withoutAddon = ['stats']
 
@@ -182,28 +186,29 @@ export function checkLib(root) {
         const add = (line, rule, text) => findings.push({ file: `lib/${file}`, line, rule, text })
         if (libLayers[layer] === undefined) add(1, `unknown layer ${layer}: add it to tools/check/layers.mjs`)
         const edges = []
-        const lines = withoutComments(readFileSync(path, 'utf8'), false).split('\n')
-        lines.forEach((line, index) => {
-            if (/\.node['"`]|process\.dlopen|node-gyp-build/.test(line) && layer !== 'native') {
-                add(index + 1, 'only native.ts loads the addon', line.trim())
-            }
-            const target = line.match(/(?:\bfrom|\bimport)\s*\(?\s*['"](\.[^'"]+)['"]/)?.[1]
-            if (!target) return
-            const to = normalize(join(dirname(file), target)).replace(/\.js$/, '.ts')
+        const text = withoutComments(readFileSync(path, 'utf8'), false)
+        const lineOf = (index) => text.slice(0, index).split('\n').length
+        for (const loads of text.matchAll(/.*(\.node['"`]|process\.dlopen|node-gyp-build).*/g)) {
+            if (layer !== 'native')
+                add(lineOf(loads.index), 'only native.ts loads the addon', loads[0].trim())
+        }
+        for (const found of text.matchAll(libImport)) {
+            const [statement, type, from, bare] = found
+            const line = lineOf(found.index + statement.length)
+            const to = normalize(join(dirname(file), from ?? bare)).replace(/\.js$/, '.ts')
             if (to.startsWith('..')) {
-                add(index + 1, 'lib/ imports from nothing outside lib/', line.trim())
-                return
+                add(line, 'lib/ imports from nothing outside lib/', statement)
+                continue
             }
-            edges.push(to)
+            // Types are gone when the code runs: two files may know each other's.
+            if (!type) edges.push(to)
             const other = layerOf(to)
-            if (other === layer || libLayers[other] === undefined) return
-            if (libLayers[other] >= libLayers[layer]) {
-                add(index + 1, `${layer} may not import ${other}`, line.trim())
-            }
+            if (other === layer || libLayers[other] === undefined) continue
+            if (libLayers[other] >= libLayers[layer]) add(line, `${layer} may not import ${other}`)
             if (withoutAddon.includes(layer) && other === 'native') {
-                add(index + 1, `${layer} works without the addon`, line.trim())
+                add(line, `${layer} works without the addon`)
             }
-        })
+        }
         graph.set(file, edges)
     }
     for (const cycle of cycles(graph)) {
