@@ -9,9 +9,6 @@ const PORT = 2
 const SCOPE = 3
 const ADDRESS = 4
 
-export const AF_INET = 2
-export const AF_INET6 = 10
-
 export interface Address {
     address: string
     family: 'IPv4' | 'IPv6'

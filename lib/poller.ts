@@ -3,21 +3,11 @@
 // for. native/node/poller.cc tells how the event loop polls and sleeps.
 
 import { availableParallelism } from 'node:os'
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN } from './constants.js'
 import { errnoException } from './errors.js'
 import { native } from './native.js'
 import type { PollerOptions } from './options.js'
 import { Slab } from './slab.js'
-
-export const EPOLLIN = 0x001
-export const EPOLLOUT = 0x004
-export const EPOLLERR = 0x008
-export const EPOLLHUP = 0x010
-export const EPOLLRDHUP = 0x2000
-export const EPOLLET = -0x80000000
-
-const CTL_ADD = 1
-const CTL_DEL = 2
-const CTL_MOD = 3
 
 const BATCH = 256
 
@@ -63,7 +53,7 @@ export class Poller {
     /** Watches a descriptor; the token names it in later calls. A negative result is -errno. */
     add(fd: number, events: number, watched: Watched): number {
         const token = this.#free.pop() ?? this.#watched.length
-        const result = native.pollerWatch(CTL_ADD, fd, events, token)
+        const result = native.pollerWatch(EPOLL_CTL_ADD, fd, events, token)
         if (result < 0) {
             this.#watched[token] = undefined
             this.#free.push(token)
@@ -74,7 +64,7 @@ export class Poller {
     }
 
     modify(fd: number, events: number, token: number): void {
-        native.pollerWatch(CTL_MOD, fd, events, token)
+        native.pollerWatch(EPOLL_CTL_MOD, fd, events, token)
     }
 
     /** The descriptor's events go to somebody else from now on. */
@@ -90,7 +80,7 @@ export class Poller {
 
     /** Stops watching a descriptor that stays open. */
     remove(fd: number, token: number): void {
-        native.pollerWatch(CTL_DEL, fd, 0, token)
+        native.pollerWatch(EPOLL_CTL_DEL, fd, 0, token)
         this.release(token)
     }
 

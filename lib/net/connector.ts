@@ -2,7 +2,22 @@
 
 import { lookup as dnsLookup } from 'node:dns'
 import { isIP } from 'node:net'
-import { AF_INET, AF_INET6, addressInWords } from '../address.js'
+import { addressInWords } from '../address.js'
+import {
+    AF_INET,
+    AF_INET6,
+    EPOLLET,
+    EPOLLIN,
+    EPOLLOUT,
+    EPOLLRDHUP,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    SO_ERROR,
+    SOCK_CLOEXEC,
+    SOCK_NONBLOCK,
+    SOCK_STREAM,
+    SOL_SOCKET,
+} from '../constants.js'
 import {
     coded,
     connectException,
@@ -13,17 +28,9 @@ import {
     type SystemError,
 } from '../errors.js'
 import { native, words } from '../native.js'
-import { EPOLLET, EPOLLIN, EPOLLOUT, EPOLLRDHUP, poller, type Watched } from '../poller.js'
+import { poller, type Watched } from '../poller.js'
 import { type ConnectOptions, checkFunction } from './arguments.js'
 import { autoSelectFamily } from './auto-select-family.js'
-
-const SOCK_STREAM = 1
-const SOCK_NONBLOCK = 0x800
-const SOCK_CLOEXEC = 0x80000
-const SOL_SOCKET = 1
-const SO_ERROR = 4
-const SOL_IPV6 = 41
-const IPV6_V6ONLY = 26
 
 interface Found {
     address: string
@@ -180,7 +187,7 @@ export class Connector implements Watched {
         this.#socket._prepare(fd)
         if (localAddress || localPort) {
             const local = localAddress ?? (to.family === 6 ? '::' : '0.0.0.0')
-            if (to.family === 6) native.setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, 0)
+            if (to.family === 6) native.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)
             const bound = native.bind(fd, local, localPort ?? 0)
             if (bound < 0) return connectException(bound, 'bind', local, localPort)
         }

@@ -2,7 +2,19 @@
 // listen(): what was asked for, and the descriptor for it.
 
 import { isIPv6 } from 'node:net'
-import { AF_INET, AF_INET6 } from '../address.js'
+import {
+    AF_INET,
+    AF_INET6,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    SO_REUSEADDR,
+    SO_REUSEPORT,
+    SOCK_CLOEXEC,
+    SOCK_NONBLOCK,
+    SOCK_STREAM,
+    SOL_SOCKET,
+} from '../constants.js'
+
 import {
     coded,
     EADDRNOTAVAIL,
@@ -15,14 +27,6 @@ import {
 import { native } from '../native.js'
 import { noPaths } from './arguments.js'
 
-const SOCK_STREAM = 1
-const SOCK_NONBLOCK = 0x800
-const SOCK_CLOEXEC = 0x80000
-const SOL_SOCKET = 1
-const SO_REUSEADDR = 2
-const SO_REUSEPORT = 15
-const SOL_IPV6 = 41
-const IPV6_V6ONLY = 26
 const BACKLOG = 511
 
 export interface ListenRequest {
@@ -78,7 +82,7 @@ function bound(request: ListenRequest, host: string): number {
     const fd = native.socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
     if (fd < 0) return fd
     native.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1)
-    if (six) native.setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, +request.ipv6Only)
+    if (six) native.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, +request.ipv6Only)
     let result = request.reusePort ? native.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, 1) : 0
     if (result === 0) result = native.bind(fd, host, request.port)
     if (result === 0) return fd

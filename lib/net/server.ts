@@ -4,6 +4,7 @@ import { lookup } from 'node:dns'
 import { EventEmitter } from 'node:events'
 import { type AddressInfo, isIP, type ListenOptions, type ServerOpts } from 'node:net'
 import { type Address, addressInWords } from '../address.js'
+import { EPOLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../constants.js'
 import {
     coded,
     EAGAIN,
@@ -16,7 +17,7 @@ import {
     listenException,
 } from '../errors.js'
 import { native } from '../native.js'
-import { EPOLLIN, poller, type Watched } from '../poller.js'
+import { poller, type Watched } from '../poller.js'
 import { ensureRuntime } from '../runtime.js'
 import { checkFunction, checkSignal, formsOf } from './arguments.js'
 import { type ListenRequest, listenRequest, openListener } from './listen.js'
@@ -24,8 +25,6 @@ import { Socket } from './socket.js'
 
 const ACCEPTS_PER_TURN = 64
 const RETRY_MS = 10
-const SOCK_NONBLOCK = 0x800
-const SOCK_CLOEXEC = 0x80000
 
 export interface ServerOptions extends ServerOpts {
     highWaterMark?: number

@@ -3,6 +3,7 @@
 import type { AddressInfo, Socket as NodeSocket, SocketConstructorOpts } from 'node:net'
 import { addAbortSignal } from 'node:stream'
 import { type Address, addressInWords } from '../address.js'
+import { IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPIDLE, TCP_NODELAY } from '../constants.js'
 import { coded, connectException, EISCONN, invalidType, missingArguments, validPort } from '../errors.js'
 import { native } from '../native.js'
 import { poller } from '../poller.js'
@@ -21,12 +22,6 @@ import {
 import { Connector } from './connector.js'
 import type { Server } from './server.js'
 import { Transport } from './transport.js'
-
-const IPPROTO_TCP = 6
-const TCP_NODELAY = 1
-const TCP_KEEPIDLE = 4
-const SOL_SOCKET = 1
-const SO_KEEPALIVE = 9
 
 interface SocketEvents {
     close: [hadError: boolean]

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Duplex, type DuplexOptions } from 'node:stream'
-import { coded, EAGAIN, ENOTCONN, errnoException } from '../errors.js'
-import { native, outbox } from '../native.js'
 import {
     EPOLLERR,
     EPOLLET,
@@ -10,10 +8,14 @@ import {
     EPOLLIN,
     EPOLLOUT,
     EPOLLRDHUP,
-    type Poller,
-    poller,
-    type Watched,
-} from '../poller.js'
+    MSG_MORE,
+    SHUT_WR,
+    SO_LINGER,
+    SOL_SOCKET,
+} from '../constants.js'
+import { coded, EAGAIN, ENOTCONN, errnoException } from '../errors.js'
+import { native, outbox } from '../native.js'
+import { type Poller, poller, type Watched } from '../poller.js'
 
 /** What of Node's stream state the short paths look at. The same names on Node 20, 22 and 24. */
 interface ReadableState {
@@ -39,10 +41,6 @@ interface WritableState {
 type Done = (error?: Error | null) => void
 
 const READS_PER_EVENT = 16
-const SHUT_WR = 1
-const MSG_MORE = 0x8000
-const SOL_SOCKET = 1
-const SO_LINGER = 13
 const LOST = EPOLLRDHUP | EPOLLHUP | EPOLLERR
 const ABORTIVE = Int32Array.of(1, 0)
 

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// pronghorn/posix: the calls of POSIX by their names, synchronous.
+//
+// A call that fails throws an error shaped as Node's system errors. "Not now" is no failure: the data
+// calls and accept() then return AGAIN, connect() returns INPROGRESS; both are negative, so that
+// `result < 0` reads as "come back later". A descriptor blocks its thread until SOCK_NONBLOCK or
+// O_NONBLOCK says otherwise, as with the kernel.
+
+import { type Address, addressInWords } from './address.js'
+import { EAGAIN, EINPROGRESS, errnoException } from './errors.js'
+import { native, words } from './native.js'
+import { ensureRuntime } from './runtime.js'
+
+export type { Address } from './address.js'
+export * from './constants.js'
+
+/** What a call returns when it would have to wait: EAGAIN, negated. */
+export const AGAIN = -EAGAIN
+/** What connect() returns when the connection is under way: EINPROGRESS, negated. */
+export const INPROGRESS = -EINPROGRESS
+
+type Bytes = NodeJS.ArrayBufferView
+
+function checked(result: number, syscall: string): number {
+    if (result < 0) throw errnoException(result, syscall)
+    return result
+}
+
+function unlessBusy(result: number, syscall: string): number {
+    return result === AGAIN ? result : checked(result, syscall)
+}
+
+/** A descriptor of ours; starts the runtime if nobody has. */
+export function socket(domain: number, type: number, protocol = 0): number {
+    ensureRuntime()
+    return checked(native.socket(domain, type, protocol), 'socket')
+}
+
+export function bind(fd: number, address: string, port: number): void {
+    checked(native.bind(fd, address, port), 'bind')
+}
+
+export function listen(fd: number, backlog = 511): void {
+    checked(native.listen(fd, backlog), 'listen')
+}
+
+/** A connection's descriptor, or AGAIN. Its names are asked for with getpeername() and getsockname(). */
+export function accept(fd: number): number {
+    return unlessBusy(native.accept(fd, 0), 'accept')
+}
+
+export function accept4(fd: number, flags: number): number {
+    return unlessBusy(native.accept(fd, flags), 'accept')
+}
+
+/** 0 when connected, or INPROGRESS: wait for POLLOUT, then ask SO_ERROR. */
+export function connect(fd: number, address: string, port: number): number {
+    const result = native.connect(fd, address, port)
+    return result === INPROGRESS ? result : checked(result, 'connect')
+}
+
+export function shutdown(fd: number, how: number): void {
+    checked(native.shutdown(fd, how), 'shutdown')
+}
+
+export function close(fd: number): void {
+    checked(native.close(fd), 'close')
+}
+
+export function getsockname(fd: number): Address {
+    checked(native.getsockname(fd), 'getsockname')
+    return addressInWords() as Address
+}
+
+export function getpeername(fd: number): Address {
+    checked(native.getpeername(fd), 'getpeername')
+    return addressInWords() as Address
+}
+
+/** An option whose value is an int. */
+export function getsockopt(fd: number, level: number, name: number): number
+/** Any other: written into `value`; how many bytes. */
+export function getsockopt(fd: number, level: number, name: number, value: Uint8Array): number
+export function getsockopt(fd: number, level: number, name: number, value?: Uint8Array): number {
+    if (value) return checked(native.getsockoptBytes(fd, level, name, value), 'getsockopt')
+    checked(native.getsockopt(fd, level, name), 'getsockopt')
+    return words[0] as number
+}
+
+export function setsockopt(fd: number, level: number, name: number, value: number | boolean | Bytes): void {
+    const result =
+        typeof value === 'object'
+            ? native.setsockoptBytes(fd, level, name, value)
+            : native.setsockopt(fd, level, name, Number(value))
+    checked(result, 'setsockopt')
+}
+
+/** Bytes sent, or AGAIN. A broken connection is EPIPE, never a signal. */
+export function send(
+    fd: number,
+    data: Bytes,
+    offset = 0,
+    length = data.byteLength - offset,
+    flags = 0,
+): number {
+    return unlessBusy(native.send(fd, data, offset, length, flags), 'send')
+}
+
+export function sendto(
+    fd: number,
+    data: Bytes,
+    offset: number,
+    length: number,
+    flags: number,
+    address: string,
+    port: number,
+): number {
+    return unlessBusy(native.sendto(fd, data, offset, length, flags, address, port), 'sendto')
+}
+
+/** Bytes received, 0 at the peer's end, or AGAIN. */
+export function recv(
+    fd: number,
+    buffer: Bytes,
+    offset = 0,
+    length = buffer.byteLength - offset,
+    flags = 0,
+): number {
+    return unlessBusy(native.recv(fd, buffer, offset, length, flags), 'recv')
+}
+
+/** As recv(); the sender is written into `from`. */
+export function recvfrom(
+    fd: number,
+    buffer: Bytes,
+    offset = 0,
+    length = buffer.byteLength - offset,
+    flags = 0,
+    from?: Partial<Address>,
+): number {
+    const result = unlessBusy(native.recvfrom(fd, buffer, offset, length, flags), 'recvfrom')
+    if (result >= 0 && from) Object.assign(from, addressInWords())
+    return result
+}
+
+export function read(fd: number, buffer: Bytes, offset = 0, length = buffer.byteLength - offset): number {
+    return unlessBusy(native.recv(fd, buffer, offset, length, 0), 'read')
+}
+
+export function write(fd: number, data: Bytes, offset = 0, length = data.byteLength - offset): number {
+    return unlessBusy(native.send(fd, data, offset, length, 0), 'write')
+}
+
+/** At most 64 buffers at a time. */
+export function readv(fd: number, buffers: Bytes[]): number {
+    return unlessBusy(native.readv(fd, buffers), 'readv')
+}
+
+/** At most 64 buffers at a time. */
+export function writev(fd: number, buffers: Bytes[], flags = 0): number {
+    return unlessBusy(native.writev(fd, buffers, flags), 'writev')
+}
+
+/** F_GETFL, F_SETFL and their like: commands with an int. */
+export function fcntl(fd: number, command: number, argument = 0): number {
+    return checked(native.fcntl(fd, command, argument), 'fcntl')
+}
+
+/** Requests that read or write an int (FIONREAD, SIOCOUTQ): its value afterwards. */
+export function ioctl(fd: number, request: number, argument = 0): number {
+    checked(native.ioctl(fd, request, argument), 'ioctl')
+    return words[0] as number
+}
+
+export interface PollEntry {
+    fd: number
+    events: number
+    revents?: number
+}
+
+/** How many entries have `revents`. Blocks the thread; a timeout of -1 waits for ever. */
+export function poll(entries: PollEntry[], timeoutMs: number): number {
+    ensureRuntime()
+    // struct pollfd: an int, and two shorts which make up the second one.
+    const memory = new Int32Array(entries.length * 2)
+    entries.forEach(({ fd, events }, i) => {
+        memory[2 * i] = fd
+        memory[2 * i + 1] = events & 0xffff
+    })
+    const count = checked(native.poll(memory, entries.length, timeoutMs), 'poll')
+    entries.forEach((entry, i) => {
+        entry.revents = (memory[2 * i + 1] as number) >>> 16
+    })
+    return count
+}
+
+export function epoll_create1(flags = 0): number {
+    ensureRuntime()
+    return checked(native.epollCreate(flags), 'epoll_create1')
+}
+
+/** `data` is an int that comes back with each event; the descriptor by default. */
+export function epoll_ctl(epfd: number, operation: number, fd: number, events = 0, data = fd): void {
+    checked(native.epollCtl(epfd, operation, fd, events, data), 'epoll_ctl')
+}
+
+/** Writes pairs (data, events) into `pairs`; how many pairs. Blocks the thread. */
+export function epoll_wait(epfd: number, pairs: Int32Array, timeoutMs: number): number {
+    return checked(native.epollWait(epfd, pairs, timeoutMs), 'epoll_wait')
+}
