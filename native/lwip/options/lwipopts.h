@@ -54,6 +54,7 @@
 #define ARP_QUEUEING 1
 #define ARP_QUEUE_LEN 32
 #define ETHARP_TABLE_MATCH_NETIF 1
+#define ETHARP_SUPPORT_STATIC_ENTRIES 1
 #define ETH_PAD_SIZE 0
 #define LWIP_NETIF_TX_SINGLE_PBUF 0
 /* The port says which checksums its device does (packet.c); all others are made in software. */
