@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a C user gets: cmake --install into an empty prefix, pkg-config, a program linked against it.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+
+const root = new URL('../..', import.meta.url).pathname
+const prefix = mkdtempSync(join(tmpdir(), 'pronghorn-prefix-'))
+t.teardown(() => rmSync(prefix, { recursive: true, force: true }))
+
+function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}) {
+    const result = spawnSync(command, args, {
+        cwd: prefix,
+        encoding: 'utf8',
+        env: { ...process.env, ...env },
+    })
+    return { ok: result.status === 0, text: `${result.stdout}${result.stderr}`.trim() }
+}
+
+const installed = run('cmake', ['--install', join(root, 'build/release'), '--prefix', prefix, '--strip'])
+t.ok(installed.ok, 'cmake --install', { text: installed.text })
+
+const found = run('find', ['.', '-name', 'pronghorn.pc'])
+const env = { PKG_CONFIG_PATH: join(prefix, found.text, '..') }
+const flags = run('pkg-config', ['--cflags', '--libs', 'pronghorn'], env)
+t.match(flags.text, '-lpronghorn', 'pkg-config')
+
+for (const compiler of ['cc', 'c++']) {
+    const language = compiler === 'c++' ? ['-x', 'c++', '-Wno-missing-field-initializers'] : []
+    const source = [...language, join(root, 'examples/tcp-echo.c'), '-x', 'none']
+    const args = ['-Wall', '-Wextra', '-Werror', ...source, ...flags.text.split(/\s+/), '-o', 'tcp-echo']
+    const built = run(compiler, args)
+    t.ok(built.ok, `the example builds with ${compiler}`, { text: built.text })
+    const ran = run('./tcp-echo', ['version'])
+    t.match(ran.text, /^\d+\.\d+\.\d+ \(DPDK .*lwIP.*\)$/, 'and runs')
+}
+
+const undefinedNames = run('nm', [
+    '-D',
+    '--undefined-only',
+    join(prefix, found.text, '../../libpronghorn.so'),
+])
+t.notMatch(undefinedNames.text, / rte_/, 'no symbol of DPDK is left to be found at load time')
