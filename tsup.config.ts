@@ -7,6 +7,7 @@ const entries = {
     index: 'lib/index.ts',
     posix: 'lib/posix.ts',
     net: 'lib/net/index.ts',
+    dgram: 'lib/dgram/index.ts',
     stats: 'lib/stats/index.ts',
 }
 

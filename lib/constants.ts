@@ -52,6 +52,9 @@ export const IP_MULTICAST_LOOP = 34
 export const IP_ADD_MEMBERSHIP = 35
 export const IP_DROP_MEMBERSHIP = 36
 
+export const IP_ADD_SOURCE_MEMBERSHIP = 39
+export const IP_DROP_SOURCE_MEMBERSHIP = 40
+
 export const IPV6_UNICAST_HOPS = 16
 export const IPV6_MULTICAST_IF = 17
 export const IPV6_MULTICAST_HOPS = 18

@@ -34,6 +34,12 @@ bool Address::parse(const char *text, int port)
 {
     if (port < 0 || port > 65535)
         return false;
+    if (*text == '\0') {
+        memset(&storage, 0, sizeof(storage));
+        storage.ss_family = AF_UNSPEC;
+        length = sizeof(struct sockaddr_in);
+        return true;
+    }
     if (strchr(text, ':')) {
         length = sizeof(struct sockaddr_in6);
         return parse_ipv6(reinterpret_cast<struct sockaddr_in6 *>(&storage), text,

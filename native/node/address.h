@@ -26,7 +26,10 @@ struct Address {
 
     struct sockaddr *sockaddr() { return reinterpret_cast<struct sockaddr *>(&storage); }
 
-    /* From "192.0.2.1", "2001:db8::1" or "fe80::1%eth0"; false if it is none of these. */
+    /*
+     * From "192.0.2.1", "2001:db8::1" or "fe80::1%eth0"; "" is AF_UNSPEC, with which connect(2)
+     * undoes a connection of a datagram socket. False if it is none of these.
+     */
     bool parse(const char *text, int port);
 
     void to_words(const Shared &words) const;
