@@ -44,7 +44,7 @@ endforeach()
 
 # Ours that have variables in the template. packet.c and netif_port.c stand outside (core.cmake).
 set(PRONGHORN_LWIP_MODULES)
-foreach(name checksum hooks instance isn memory siphash tcp_info tcp_limits timers)
+foreach(name checksum demux hooks instance isn memory ports siphash tcp_info tcp_limits timers)
   list(APPEND PRONGHORN_LWIP_MODULES "${LWIP_DIR}/${name}.c")
 endforeach()
 

@@ -3,6 +3,7 @@
 #include "lwip/hooks.h"
 
 #include "lwip/instance_var.h"
+#include "lwip/siphash.h"
 
 static INSTANCE_VAR struct instance_hooks template_hooks;
 
@@ -37,4 +38,13 @@ const ip6_addr_t *hook_ip6_gateway(struct netif *netif, const ip6_addr_t *destin
     const struct instance_hooks *hooks = &INSTANCE(hooks);
 
     return hooks->ip6_gateway ? hooks->ip6_gateway(hooks->context, netif, destination) : NULL;
+}
+
+bool hook_port_comes_home(const struct tuple *tuple)
+{
+    const struct instance_hooks *hooks = &INSTANCE(hooks);
+
+    return !hooks->port_comes_home ||
+           hooks->port_comes_home(hooks->context, tuple->local, tuple->local_port, tuple->peer,
+                                  tuple->peer_port);
 }

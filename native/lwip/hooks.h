@@ -6,9 +6,12 @@
 #ifndef PRONGHORN_LWIP_HOOKS_H
 #define PRONGHORN_LWIP_HOOKS_H
 
+#include <stdbool.h>
+
 #include "lwip/ip_addr.h"
 
 struct netif;
+struct tuple;
 
 struct instance_hooks {
     void *context;
@@ -22,6 +25,10 @@ struct instance_hooks {
                                      const ip4_addr_t *destination);
     const ip6_addr_t *(*ip6_gateway)(void *context, struct netif *netif,
                                      const ip6_addr_t *destination);
+    /* May an outgoing connection use this local port? (Do its packets come back to this stack?)
+     * peer_port is 0 while the peer is unknown: bind(0). */
+    bool (*port_comes_home)(void *context, const ip_addr_t *local, uint16_t local_port,
+                            const ip_addr_t *peer, uint16_t peer_port);
 };
 
 /* In a turn. Copied. */
@@ -32,6 +39,9 @@ struct netif *hook_ip4_route(const ip4_addr_t *source, const ip4_addr_t *destina
 struct netif *hook_ip6_route(const ip6_addr_t *source, const ip6_addr_t *destination);
 const ip4_addr_t *hook_ip4_gateway(struct netif *netif, const ip4_addr_t *destination);
 const ip6_addr_t *hook_ip6_gateway(struct netif *netif, const ip6_addr_t *destination);
+
+/* called by ports.c */
+bool hook_port_comes_home(const struct tuple *tuple);
 
 /* isn.c: initial sequence number, RFC 6528 */
 u32_t isn_next(const ip_addr_t *local, u16_t local_port, const ip_addr_t *peer, u16_t peer_port);

@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "lwip/demux.h"
 #include "lwip/init.h"
 #include "lwip/ip4_frag.h"
 #include "lwip/ip6_frag.h"
 #include "lwip/memory.h"
 #include "lwip/netif.h"
 #include "lwip/pbuf.h"
+#include "lwip/ports.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/siphash.h"
 #include "lwip/sys.h"
@@ -67,6 +69,7 @@ int instance_create(struct instance **out, const struct instance_settings *setti
     size_t bytes = sizeof(struct instance) + variables_bytes();
     struct instance *instance;
     unsigned long outside;
+    int error;
 
     bytes = (bytes + INSTANCE_PAGE_BYTES - 1) & ~(INSTANCE_PAGE_BYTES - 1);
     if (settings->page_alloc)
@@ -87,6 +90,14 @@ int instance_create(struct instance **out, const struct instance_settings *setti
     fill_defaults(&INSTANCE(self).tcp);
     memory_start(settings);
     siphash_start(settings->secret);
+    error = demux_start();
+    if (!error)
+        error = ports_start();
+    if (error) {
+        instance_leave(outside);
+        instance_destroy(instance);
+        return error;
+    }
     lwip_init();
     instance_leave(outside);
     *out = instance;
@@ -131,6 +142,8 @@ size_t instance_destroy(struct instance *instance)
 
     drop_connections();
     drop_netifs();
+    demux_stop();
+    ports_stop();
     lost = memory_stop();
     INVARIANT(lost == 0);
     instance_leave(outside);
