@@ -10,12 +10,14 @@
 #include <stdint.h>
 
 struct chunk_pool;
+struct ip6_addr;
 struct instance;
 struct netif;
 struct netif_port;
 struct port;
 struct port_config;
 struct rte_mempool;
+struct stats_stack;
 
 struct netif_port_settings {
     struct port *port;
@@ -23,16 +25,7 @@ struct netif_port_settings {
     const struct port_config *config; /* addresses, gateways; read only during the call */
     struct rte_mempool *packets;      /* for transmission */
     struct chunk_pool *chunks;        /* payload in here is sent by reference; may be NULL */
-};
-
-/* What netif_port counts beside the queue's own counters. Single writer: the stack. */
-struct netif_port_counters {
-    uint64_t rx_bad_checksum;     /* dropped */
-    uint64_t rx_partial_checksum; /* dropped: the peer relies on checksum offload, see rx_checksum */
-    uint64_t rx_truncated;        /* dropped: larger than the buffers of the port */
-    uint64_t rx_refused;          /* dropped: lwIP took no notice */
-    uint64_t tx_no_packet;        /* dropped: pool empty */
-    uint64_t tx_by_reference;     /* pieces sent from chunks without a copy */
+    struct stats_stack *stats;        /* where it counts; NULL: nobody reads it */
 };
 
 /*
@@ -53,6 +46,8 @@ unsigned netif_port_flush(struct netif_port *netif_port);
 
 struct port_queue *netif_port_queue(struct netif_port *netif_port);
 struct netif *netif_port_netif(struct netif_port *netif_port);
-const struct netif_port_counters *netif_port_counters(const struct netif_port *netif_port);
+
+/* The IPv6 gateway of a netif that is a netif_port's, or NULL; for whoever replaces our hooks. */
+const struct ip6_addr *netif_port_gateway6(struct netif *netif);
 
 #endif

@@ -29,6 +29,7 @@ struct device {
     unsigned wire_end;
     unsigned members; /* of a bond */
     char member[BOND_MEMBERS_MAX][RTE_DEV_NAME_MAX_LEN];
+    struct stats_stack stats; /* of queues that no stack counts */
     struct port_queue *queue; /* port.queues of them */
 };
 

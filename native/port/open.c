@@ -203,7 +203,7 @@ static void queues_bind(struct open *open)
         queue->port_id = device->port.id;
         queue->queue_id = (uint16_t)i;
         queue->offloads = device->port.offloads;
-        queue->counters = &queue->own_counters;
+        queue->stats = &device->stats;
         queue->port = &device->port;
         queue->flush_always = device->vdev != NULL && (device->vdev->traits & VDEV_BOND);
     }
@@ -290,13 +290,14 @@ void port_close(struct port *port)
 int port_open(const struct port_config *config, unsigned queues, struct rte_mempool *const *pools,
               char *err, size_t err_size, struct port **out)
 {
-    struct device *device = calloc(1, sizeof(*device));
+    struct device *device = aligned_alloc(CACHE_LINE, align_up(sizeof(*device), CACHE_LINE));
     struct open open = {config, queues, pools, err, err_size, device};
     int status;
 
     *out = NULL;
     if (device == NULL)
         return -ENOMEM;
+    memset(device, 0, sizeof(*device));
     device->promiscuous_fd = -1;
     device->vdev = vdev_find(config->device);
     device->port.queues = (uint16_t)queues;

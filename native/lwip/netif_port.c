@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lwip/netif_port.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lwip/netif_port_state.h"
+
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+
+#include "lwip/etharp.h"
+#include "lwip/ethip6.h"
+#include "lwip/mld6.h"
+#include "lwip/nd6.h"
+#include "netif/ethernet.h"
+
+#include "base/log.h"
+#include "config/config.h"
+#include "lwip/hooks.h"
+#include "lwip/instance.h"
+#include "lwip/packet.h"
+#include "lwip/packet_checksum.h"
+
+/* Devices tell changes of their link late or never; asking costs up to a system call. */
+#define LINK_PERIOD_US 100000
+
+/*
+ * TCP's checksum is made when a packet goes to the device (packet_sum), all others by lwIP. What
+ * comes in is checked before lwIP gets it; what is left to lwIP is switched on per packet, because it
+ * takes a packet in within the call. Outside of it the checks stay off: a packet to one of our own
+ * addresses goes round inside lwIP and has no TCP checksum.
+ */
+#define CHECKSUM_ALWAYS                                                                             \
+    (NETIF_CHECKSUM_GEN_IP | NETIF_CHECKSUM_GEN_UDP | NETIF_CHECKSUM_GEN_ICMP | NETIF_CHECKSUM_GEN_ICMP6 | \
+     NETIF_CHECKSUM_CHECK_ICMP | NETIF_CHECKSUM_CHECK_ICMP6)
+#define CHECKSUM_BY_LWIP (CHECKSUM_ALWAYS | NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)
+
+/* ---- out -------------------------------------------------------------------------------------- */
+
+/*
+ * A full device answers ERR_MEM, so that TCP keeps the segment and tries again in a later turn: what
+ * was dropped would come back only after a time-out.
+ */
+static err_t link_output(struct netif *netif, struct pbuf *pbuf)
+{
+    struct netif_port *np = netif->state;
+    struct rte_mbuf *packet;
+
+    if (UNLIKELY(np->queue->pending == PORT_PENDING) && port_flush(np->queue) == PORT_PENDING)
+        return ERR_MEM;
+    if (UNLIKELY(pbuf->tot_len > netif->mtu + SIZEOF_ETH_HDR)) {
+        STATS_INC(np->stats, drop_tx_too_big);
+        return ERR_VAL;
+    }
+    if (UNLIKELY(packet_to_mbuf(np, pbuf, &packet) != 0)) {
+        STATS_INC(np->stats, drop_tx_no_memory);
+        return ERR_MEM;
+    }
+    port_tx_put(np->queue, packet);
+    return ERR_OK;
+}
+
+unsigned netif_port_flush(struct netif_port *np)
+{
+    return port_flush(np->queue);
+}
+
+/* ---- in --------------------------------------------------------------------------------------- */
+
+static void drop(struct netif_port *np, struct rte_mbuf *packet, enum packet_verdict verdict)
+{
+    switch (verdict) {
+    case PACKET_BAD_IP:
+        STATS_INC(np->stats, drop_rx_checksum_ip);
+        break;
+    case PACKET_PARTIAL_TCP:
+    case PACKET_PARTIAL_UDP:
+        log_warn_limited(60000, "port %s: packets arrive without a checksum, because their sender leaves it to its "
+                                "card. Switch that off there (ethtool -K INTERFACE tx off), or trust this port: "
+                                "rx_checksum=off",
+                         np->port->name);
+        if (verdict == PACKET_PARTIAL_TCP)
+            STATS_INC(np->stats, drop_rx_checksum_tcp);
+        else
+            STATS_INC(np->stats, drop_rx_checksum_udp);
+        break;
+    case PACKET_BAD_TCP:
+        STATS_INC(np->stats, drop_rx_checksum_tcp);
+        break;
+    case PACKET_BAD_UDP:
+        STATS_INC(np->stats, drop_rx_checksum_udp);
+        break;
+    default:
+        if (packet->pkt_len > np->netif.mtu + (uint32_t)SIZEOF_ETH_HDR)
+            log_warn_limited(60000, "port %s: frames arrive that are larger than its MTU of %u, and are cut off: their "
+                                    "sender leaves segmentation to its card. Switch that off there (ethtool -K "
+                                    "INTERFACE tso off gso off tx off)",
+                             np->port->name, np->netif.mtu);
+        STATS_INC(np->stats, drop_rx_malformed);
+    }
+    rte_pktmbuf_free(packet);
+}
+
+/* Ports on the kernel's interfaces also see what is meant for the kernel. */
+static inline bool is_for_us(const struct netif_port *np, const struct rte_mbuf *packet)
+{
+    const uint8_t *to = rte_pktmbuf_mtod(packet, const uint8_t *);
+
+    return (to[0] & 1) != 0 || memcmp(to, np->netif.hwaddr, 6) == 0;
+}
+
+static void packet_in(struct netif_port *np, struct rte_mbuf *packet)
+{
+    struct netif *netif = &np->netif;
+    enum packet_verdict verdict;
+
+    STATS_ADD(np->stats, rx_bytes, packet->pkt_len);
+    verdict = packet_check(packet, np->skip_l4);
+    if (UNLIKELY(verdict >= PACKET_MALFORMED)) {
+        drop(np, packet, verdict);
+        return;
+    }
+    if (UNLIKELY(!is_for_us(np, packet))) {
+        STATS_INC(np->stats, drop_rx_not_ours);
+        rte_pktmbuf_free(packet);
+        return;
+    }
+    if (UNLIKELY(packet->pkt_len > UINT16_MAX)) { /* pbuf->tot_len */
+        drop(np, packet, PACKET_MALFORMED);
+        return;
+    }
+    NETIF_SET_CHECKSUM_CTRL(netif, verdict == PACKET_FRAGMENT && !np->skip_l4 ? CHECKSUM_BY_LWIP : CHECKSUM_ALWAYS);
+    ethernet_input(packet_from_mbuf(packet), netif); /* takes it, whatever it says */
+}
+
+static void link_look(struct netif_port *np)
+{
+    bool up = port_link_is_up(np->port);
+
+    if (up == (netif_is_link_up(&np->netif) != 0))
+        return;
+    log_info("port %s: link is %s", np->port->name, up ? "up" : "down");
+    if (up)
+        netif_set_link_up(&np->netif);
+    else
+        netif_set_link_down(&np->netif);
+}
+
+unsigned netif_port_input(struct netif_port *np)
+{
+    struct rte_mbuf *packets[PORT_BURST];
+    unsigned count = port_rx(np->queue, packets, PORT_BURST);
+
+    if (UNLIKELY(instance_now_us() >= np->link_due_us)) {
+        np->link_due_us = instance_now_us() + LINK_PERIOD_US;
+        link_look(np);
+    }
+    if (count == 0)
+        return 0;
+    for (unsigned i = 0; i < count && i < 4; i++)
+        rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
+    for (unsigned i = 0; i < count; i++) {
+        if (i + 4 < count)
+            rte_prefetch0(rte_pktmbuf_mtod(packets[i + 4], void *));
+        packet_in(np, packets[i]);
+    }
+    NETIF_SET_CHECKSUM_CTRL(&np->netif, CHECKSUM_ALWAYS);
+    return count;
+}
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+static err_t netif_init_port(struct netif *netif)
+{
+    struct netif_port *np = netif->state;
+
+    netif->name[0] = 'p';
+    netif->name[1] = (char)('0' + np->port->id % 10);
+    netif->output = etharp_output;
+    netif->output_ip6 = ethip6_output;
+    netif->linkoutput = link_output;
+    netif->mtu = np->port->mtu;
+    netif->hwaddr_len = sizeof(np->port->mac);
+    memcpy(netif->hwaddr, np->port->mac, sizeof(np->port->mac));
+    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
+    if (port_link_is_up(np->port))
+        netif->flags |= NETIF_FLAG_LINK_UP;
+    NETIF_SET_CHECKSUM_CTRL(netif, CHECKSUM_ALWAYS);
+    return ERR_OK;
+}
+
+static void address4(const struct config_address *from, ip4_addr_t *address, ip4_addr_t *mask)
+{
+    uint32_t bits = from->prefix_bits;
+
+    memcpy(&address->addr, from->bytes, 4);
+    mask->addr = lwip_htonl(bits == 0 ? 0 : 0xffffffffu << (32 - bits));
+}
+
+static void address6(const struct config_address *from, ip6_addr_t *address)
+{
+    memcpy(address->addr, from->bytes, 16);
+    ip6_addr_clear_zone(address);
+}
+
+static int address6_add(struct netif_port *np, const struct config_address *from, char *err,
+                        size_t err_size)
+{
+    struct netif *netif = &np->netif;
+    ip6_addr_t address;
+    s8_t index;
+
+    address6(from, &address);
+    ip6_addr_assign_zone(&address, IP6_UNICAST, netif);
+    if (ip6_addr_islinklocal(&address)) {
+        netif_ip6_addr_set(netif, 0, &address);
+        return 0;
+    }
+    if (netif_add_ip6_address(netif, &address, &index) != ERR_OK) {
+        snprintf(err, err_size, "port %s: more than %d IPv6 addresses. Remove some address= from the port line",
+                 np->port->name, LWIP_IPV6_NUM_ADDRESSES - 1);
+        return -EINVAL;
+    }
+    /* Given by hand, so taken at their word: no second of waiting for duplicate detection. */
+    netif_ip6_addr_set_state(netif, index, IP6_ADDR_PREFERRED);
+    if (from->prefix_bits != 64 && from->prefix_bits != 128)
+        log_warn("port %s: an IPv6 network of /%u is treated as /64", np->port->name, from->prefix_bits);
+    return 0;
+}
+
+static const ip6_addr_t *gateway6_of(void *context, struct netif *netif, const ip6_addr_t *destination)
+{
+    return netif_port_gateway6(netif);
+}
+
+const ip6_addr_t *netif_port_gateway6(struct netif *netif)
+{
+    struct netif_port *np = netif->state;
+
+    return np->has_gateway6 ? &np->gateway6 : NULL;
+}
+
+static int addresses_add(struct netif_port *np, const struct port_config *config, char *err,
+                         size_t err_size)
+{
+    struct instance_hooks hooks = {.ip6_gateway = gateway6_of};
+    ip4_addr_t address, mask, gateway = {0};
+    bool has_ip4 = false;
+
+    for (uint32_t i = 0; i < config->gateways.count; i++) {
+        const struct config_address *from = &config->gateways.entry[i];
+
+        if (from->family == AF_INET) {
+            memcpy(&gateway.addr, from->bytes, 4);
+        } else {
+            address6(from, &np->gateway6);
+            ip6_addr_assign_zone(&np->gateway6, IP6_UNICAST, &np->netif);
+            np->has_gateway6 = true;
+        }
+    }
+    if (np->has_gateway6)
+        hooks_set(&hooks);
+    for (uint32_t i = 0; i < config->addresses.count; i++) {
+        const struct config_address *from = &config->addresses.entry[i];
+        int status;
+
+        if (from->family == AF_INET6) {
+            status = address6_add(np, from, err, err_size);
+            if (status != 0)
+                return status;
+            continue;
+        }
+        if (has_ip4) {
+            snprintf(err, err_size, "port %s: more than one IPv4 address. Leave one address= in the port line",
+                     np->port->name);
+            return -EINVAL;
+        }
+        has_ip4 = true;
+        address4(from, &address, &mask);
+        netif_set_addr(&np->netif, &address, &mask, &gateway);
+    }
+    if (config->gateways.count > 0 || INSTANCE(netif_default) == NULL)
+        netif_set_default(&np->netif);
+    return 0;
+}
+
+int netif_port_add(struct netif_port **out, const struct netif_port_settings *settings, char *err,
+                   size_t err_size)
+{
+    static struct stats_stack nobody;
+    struct netif_port *np = calloc(1, sizeof(*np));
+    int status;
+
+    *out = NULL;
+    if (np == NULL)
+        return -ENOMEM;
+    np->port = settings->port;
+    np->queue = port_queue(settings->port, settings->queue);
+    np->packets = settings->packets;
+    np->chunks = settings->chunks;
+    np->stats = settings->stats ? settings->stats : &nobody;
+    if (settings->stats != NULL)
+        np->queue->stats = settings->stats;
+    np->multi_segs = (np->queue->offloads & PORT_TX_MULTI_SEGS) != 0;
+    np->device_sums_tcp = (np->queue->offloads & PORT_TX_TCP_CSUM) != 0;
+    np->skip_l4 = settings->port->rx_checksum_skip;
+    if (netif_add(&np->netif, NULL, NULL, NULL, np, netif_init_port, ethernet_input) == NULL) {
+        free(np);
+        return -ENOMEM;
+    }
+    netif_create_ip6_linklocal_address(&np->netif, 1);
+    netif_ip6_addr_set_state(&np->netif, 0, IP6_ADDR_PREFERRED);
+    netif_set_up(&np->netif);
+    status = addresses_add(np, settings->config, err, err_size);
+    if (status != 0) {
+        netif_port_remove(np);
+        return status;
+    }
+    *out = np;
+    return 0;
+}
+
+void netif_port_remove(struct netif_port *np)
+{
+    if (np == NULL)
+        return;
+    netif_set_down(&np->netif);
+    netif_remove(&np->netif);
+    free(np);
+}
+
+struct port_queue *netif_port_queue(struct netif_port *np)
+{
+    return np->queue;
+}
+
+struct netif *netif_port_netif(struct netif_port *np)
+{
+    return &np->netif;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checksums of whole packets, where the device does not do them. Data path. */
+#ifndef LWIP_PACKET_CHECKSUM_H
+#define LWIP_PACKET_CHECKSUM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct rte_mbuf;
+
+enum packet_verdict {
+    PACKET_GOOD,       /* nothing more to check for lwIP, but ICMP */
+    PACKET_FRAGMENT,   /* lwIP has to check it when it is whole; also unusual IPv6 headers */
+    PACKET_OTHER,      /* not IP */
+    PACKET_MALFORMED,  /* shorter than its headers say */
+    PACKET_BAD_IP,
+    PACKET_BAD_TCP,
+    PACKET_BAD_UDP,
+    PACKET_PARTIAL_TCP, /* only the pseudo-header is summed: the peer leaves the rest to its card */
+    PACKET_PARTIAL_UDP,
+};
+
+/* Judges a received frame by what the device says and else by its bytes. */
+enum packet_verdict packet_check(const struct rte_mbuf *packet, bool skip_l4);
+
+/*
+ * The checksum of a TCP segment to be sent, which lwIP leaves to us: asks the device for it, or sums
+ * it up here. All other checksums are there already (a datagram may be fragmented after UDP).
+ */
+void packet_sum(struct rte_mbuf *packet, bool device_sums_tcp);
+
+#endif

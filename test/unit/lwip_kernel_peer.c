@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lwIP on an af_packet port against the kernel over a veth pair: ping, UDP and TCP echo over IPv4 and
+ * IPv6, fragments both ways, checksums both ways, frames that do not fit.
+ */
+#include "kernel_peer.h"
+
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "lwip/tcp.h"
+#include "lwip/udp.h"
+
+#define RUN_NOFORK
+#include "main.h"
+
+#define ECHO_PORT 7777
+
+static bool allowed;
+static struct peer *peer; /* on a1, 10.1.0.2 and fd00:1::2 */
+
+/* ---- echo in lwIP ------------------------------------------------------------------------------- */
+
+static void udp_echo(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from, u16_t port)
+{
+    udp_sendto(pcb, p, from, port);
+    pbuf_free(p);
+}
+
+/* Each connection echoes out of chunks, sent by reference; `held` in the order of sending. */
+struct echo {
+    struct peer *peer;
+    struct tcp_pcb *pcb;
+    struct chunk *first, *last;
+    struct pbuf *waiting;
+};
+
+static void echo_end(struct echo *echo)
+{
+    for (struct chunk *chunk = echo->first, *next; chunk != NULL; chunk = next) {
+        next = chunk->next;
+        chunk_put(chunk);
+    }
+    if (echo->waiting != NULL)
+        pbuf_free(echo->waiting);
+    free(echo);
+}
+
+static void echo_pump(struct echo *echo)
+{
+    while (echo->waiting != NULL) {
+        struct pbuf *p = echo->waiting;
+        struct chunk *chunk;
+        uint16_t bytes = (uint16_t)min_u32(p->tot_len, CHUNK_DATA_BYTES);
+
+        if (tcp_sndbuf(echo->pcb) < bytes)
+            break;
+        chunk = chunk_alloc(echo->peer->chunks, &echo->peer->cache);
+        if (chunk == NULL)
+            break;
+        pbuf_copy_partial(p, chunk->data, bytes, 0);
+        if (tcp_write(echo->pcb, chunk->data, bytes, 0) != ERR_OK) {
+            chunk_put(chunk);
+            break;
+        }
+        chunk->queued = bytes;
+        if (echo->first == NULL)
+            echo->first = chunk;
+        else
+            echo->last->next = chunk;
+        echo->last = chunk;
+        tcp_recved(echo->pcb, bytes);
+        echo->waiting = pbuf_free_header(p, bytes);
+    }
+    tcp_output(echo->pcb);
+}
+
+static err_t echo_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
+{
+    struct echo *echo = arg;
+
+    if (p == NULL) {
+        if (echo->waiting == NULL) {
+            tcp_arg(pcb, NULL);
+            tcp_recv(pcb, NULL);
+            tcp_sent(pcb, NULL);
+            /* What is not acknowledged yet would be cut off: keep the chunks until reset or close. */
+            tcp_close(pcb);
+            echo_end(echo);
+        }
+        return ERR_OK;
+    }
+    if (echo->waiting == NULL)
+        echo->waiting = p;
+    else
+        pbuf_cat(echo->waiting, p);
+    echo_pump(echo);
+    return ERR_OK;
+}
+
+static err_t echo_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes)
+{
+    struct echo *echo = arg;
+
+    while (bytes > 0 && echo->first != NULL) {
+        struct chunk *chunk = echo->first;
+        uint16_t part = (uint16_t)min_u32(bytes, chunk->queued - chunk->acked);
+
+        chunk->acked += part;
+        bytes = (u16_t)(bytes - part);
+        if (chunk->acked == chunk->queued) {
+            echo->first = chunk->next;
+            chunk_put(chunk);
+        }
+    }
+    echo_pump(echo);
+    return ERR_OK;
+}
+
+static void echo_error(void *arg, err_t err)
+{
+    if (arg != NULL)
+        echo_end(arg);
+}
+
+static err_t echo_accept(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+    struct echo *echo;
+
+    if (pcb == NULL)
+        return ERR_VAL;
+    echo = calloc(1, sizeof(*echo));
+    echo->peer = arg;
+    echo->pcb = pcb;
+    tcp_arg(pcb, echo);
+    tcp_recv(pcb, echo_recv);
+    tcp_sent(pcb, echo_sent);
+    tcp_err(pcb, echo_error);
+    tcp_nagle_disable(pcb);
+    return ERR_OK;
+}
+
+static struct udp_pcb *udp_listener;
+static struct tcp_pcb *tcp_listener;
+
+static void echo_listen(struct peer *on)
+{
+    peer_enter(on);
+    udp_listener = udp_new_ip_type(IPADDR_TYPE_ANY);
+    udp_bind(udp_listener, IP_ANY_TYPE, ECHO_PORT);
+    udp_recv(udp_listener, udp_echo, on);
+    tcp_listener = tcp_new_ip_type(IPADDR_TYPE_ANY);
+    tcp_bind(tcp_listener, IP_ANY_TYPE, ECHO_PORT);
+    tcp_listener = tcp_listen(tcp_listener);
+    tcp_arg(tcp_listener, on);
+    tcp_accept(tcp_listener, echo_accept);
+    peer_leave(on);
+}
+
+/* ---- the kernel's side ---------------------------------------------------------------------------- */
+
+static int kernel_connect(int type, int n, bool v6)
+{
+    struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(ECHO_PORT)};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(ECHO_PORT)};
+    struct timeval wait = {.tv_sec = 5};
+    int fd = socket(v6 ? AF_INET6 : AF_INET, type, 0), buffer = 1 << 20;
+    char text[64];
+
+    snprintf(text, sizeof(text), v6 ? "fd00:%d::2" : "10.%d.0.2", n);
+    if (v6)
+        inet_pton(AF_INET6, text, &in6.sin6_addr);
+    else
+        inet_pton(AF_INET, text, &in4.sin_addr);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
+    ck_assert_int_eq(connect(fd, v6 ? (void *)&in6 : (void *)&in4, v6 ? sizeof(in6) : sizeof(in4)), 0);
+    return fd;
+}
+
+static void pattern_fill(uint8_t *data, size_t bytes, unsigned seed)
+{
+    for (size_t i = 0; i < bytes; i++)
+        data[i] = (uint8_t)((i * 31 + seed) ^ (i >> 8));
+}
+
+static void udp_round_trip(int n, bool v6, size_t bytes)
+{
+    static uint8_t out[65536], in[65536];
+    int fd = kernel_connect(SOCK_DGRAM, n, v6);
+    ssize_t got;
+
+    pattern_fill(out, bytes, (unsigned)bytes);
+    ck_assert_int_eq(send(fd, out, bytes, 0), (ssize_t)bytes);
+    got = recv(fd, in, sizeof(in), 0);
+    ck_assert_msg(got == (ssize_t)bytes, "%zu bytes over IPv%d: %zd came back", bytes, v6 ? 6 : 4, got);
+    ck_assert_int_eq(memcmp(in, out, bytes), 0);
+    close(fd);
+}
+
+static void tcp_round_trip(int n, bool v6, size_t bytes, size_t write_bytes)
+{
+    int fd = kernel_connect(SOCK_STREAM, n, v6);
+    uint8_t *out = malloc(bytes), *in = malloc(bytes);
+    size_t sent = 0, got = 0;
+
+    pattern_fill(out, bytes, 5);
+    while (got < bytes) {
+        struct pollfd pollfd = {fd, (short)(POLLIN | (sent < bytes ? POLLOUT : 0)), 0};
+        ssize_t part;
+
+        ck_assert_msg(poll(&pollfd, 1, 5000) == 1, "stalled after %zu of %zu sent, %zu back", sent, bytes, got);
+        if (pollfd.revents & POLLOUT) {
+            part = send(fd, out + sent, min_size(write_bytes, bytes - sent), MSG_DONTWAIT);
+            sent += part > 0 ? (size_t)part : 0;
+        }
+        if (pollfd.revents & POLLIN) {
+            part = recv(fd, in + got, bytes - got, 0);
+            ck_assert_int_gt(part, 0);
+            got += (size_t)part;
+        }
+    }
+    ck_assert_int_eq(memcmp(in, out, bytes), 0);
+    shutdown(fd, SHUT_WR);
+    ck_assert_int_eq(recv(fd, in, bytes, 0), 0);
+    close(fd);
+    free(out);
+    free(in);
+}
+
+/* ---- tests ------------------------------------------------------------------------------------------ */
+
+static void setup(void)
+{
+    if (peer != NULL || !allowed)
+        return;
+    veth_make(1, 1500);
+    peer = peer_start("af_packet,iface=a1,address=10.1.0.2/24,address=fd00:1::2/64", 2048, 96);
+    echo_listen(peer);
+    peer_run(peer);
+}
+
+#define SKIP_UNLESS_ALLOWED() \
+    if (!allowed)             \
+    return
+
+START_TEST(ping)
+{
+    SKIP_UNLESS_ALLOWED();
+    ck_assert_int_eq(command("ping -c 3 -i 0.2 -w 5 10.1.0.2"), 0);
+    ck_assert_int_eq(command("ping -c 3 -i 0.2 -w 5 fd00:1::2"), 0);
+}
+END_TEST
+
+/* Larger than the MTU: fragments come in, are put together, and go out again. */
+START_TEST(ping_in_fragments)
+{
+    SKIP_UNLESS_ALLOWED();
+    ck_assert_int_eq(command("ping -c 3 -i 0.2 -w 5 -s 8000 10.1.0.2"), 0);
+    ck_assert_int_eq(command("ping -c 3 -i 0.2 -w 5 -s 8000 fd00:1::2"), 0);
+}
+END_TEST
+
+START_TEST(udp)
+{
+    static const size_t sizes[] = {0, 1, 2, 17, 63, 64, 65, 255, 256, 257, 512, 1000, 1451, 1452, 1471, 1472};
+
+    SKIP_UNLESS_ALLOWED();
+    for (int v6 = 0; v6 < 2; v6++)
+        for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+            udp_round_trip(1, v6, sizes[i]);
+}
+END_TEST
+
+START_TEST(udp_in_fragments)
+{
+    static const size_t sizes[] = {1473, 1500, 2959, 2961, 5000, 9001, 20000, 65507};
+
+    SKIP_UNLESS_ALLOWED();
+    for (int v6 = 0; v6 < 2; v6++)
+        for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+            udp_round_trip(1, v6, v6 && sizes[i] == 65507 ? 65000 : sizes[i]);
+}
+END_TEST
+
+START_TEST(tcp)
+{
+    SKIP_UNLESS_ALLOWED();
+    for (int v6 = 0; v6 < 2; v6++) {
+        tcp_round_trip(1, v6, 1, 1);
+        tcp_round_trip(1, v6, 1000, 7);
+        tcp_round_trip(1, v6, 100001, 1461);
+        tcp_round_trip(1, v6, 4 << 20, 65536);
+    }
+    ck_assert_uint_gt(peer->stats.tx_referenced_bytes, 8u << 20);
+    ck_assert_uint_eq(peer->stats.drop_rx_checksum_tcp, 0);
+    ck_assert_uint_eq(peer->stats.drop_rx_malformed, 0);
+}
+END_TEST
+
+/* The kernel leaves the checksum to a card that is not there: counted, not taken in. */
+START_TEST(partial_checksums_are_counted)
+{
+    uint64_t before;
+    int fd;
+
+    SKIP_UNLESS_ALLOWED();
+    before = peer->stats.drop_rx_checksum_udp;
+    if (command("ethtool -K b1 tx on") != 0)
+        return;
+    fd = kernel_connect(SOCK_DGRAM, 1, false);
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_eq(send(fd, "hello", 5, 0), 5);
+    usleep(100000);
+    ck_assert_int_eq(command("ethtool -K b1 tx off"), 0);
+    ck_assert_uint_eq(peer->stats.drop_rx_checksum_udp, before + 10);
+    close(fd);
+    udp_round_trip(1, false, 100);
+}
+END_TEST
+
+static int raw_open(int n)
+{
+    struct sockaddr_ll to = {.sll_family = AF_PACKET};
+    char name[16];
+    int fd = socket(AF_PACKET, SOCK_RAW, 0); /* protocol 0: receives nothing */
+
+    snprintf(name, sizeof(name), "b%d", n);
+    to.sll_ifindex = (int)if_nametoindex(name);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    return fd;
+}
+
+static uint16_t sum(const void *data, size_t bytes, uint32_t from)
+{
+    const uint8_t *at = data;
+
+    for (; bytes > 1; bytes -= 2, at += 2)
+        from += (uint32_t)at[0] << 8 | at[1];
+    if (bytes)
+        from += (uint32_t)at[0] << 8;
+    while (from >> 16)
+        from = (from & 0xffff) + (from >> 16);
+    return (uint16_t)from;
+}
+
+static void put16(uint8_t *at, uint16_t value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+/* A UDP datagram for the echo port in one IPv4 frame, right in every point. */
+static size_t frame_make(struct peer *to, uint8_t *frame, size_t data_bytes)
+{
+    uint8_t *ip = frame + 14, *udp = ip + 20;
+    static const uint8_t addresses[] = {10, 1, 0, 1, 10, 1, 0, 2};
+    size_t udp_bytes = 8 + data_bytes;
+
+    memset(frame, 0, 42);
+    memcpy(frame, to->port->mac, 6);
+    memcpy(frame + 6, "\2\0\0\0\0\1", 6);
+    put16(frame + 12, 0x0800);
+    ip[0] = 0x45;
+    put16(ip + 2, (uint16_t)(20 + udp_bytes));
+    ip[8] = 64;
+    ip[9] = 17;
+    memcpy(ip + 12, addresses, 8);
+    put16(ip + 10, (uint16_t)~sum(ip, 20, 0));
+    put16(udp, 9999);
+    put16(udp + 2, ECHO_PORT);
+    put16(udp + 4, (uint16_t)udp_bytes);
+    pattern_fill(udp + 8, data_bytes, 1);
+    put16(udp + 6, (uint16_t)~sum(udp, udp_bytes, sum(addresses, 8, (uint32_t)(17 + udp_bytes))));
+    return 14 + 20 + udp_bytes;
+}
+
+/* What is wrong is dropped and counted where it belongs; what is right arrives. */
+START_TEST(each_wrong_frame_is_counted)
+{
+    uint8_t frame[2000];
+    size_t bytes;
+    struct stats_stack *now, before;
+    int fd;
+
+    SKIP_UNLESS_ALLOWED();
+    fd = raw_open(1);
+    now = &peer->stats;
+    usleep(50000);
+    before = *now;
+
+    bytes = frame_make(peer, frame, 101); /* right */
+    ck_assert_int_eq(send(fd, frame, bytes, 0), (ssize_t)bytes);
+    frame[50] ^= 1; /* a bit of the data */
+    ck_assert_int_eq(send(fd, frame, bytes, 0), (ssize_t)bytes);
+    bytes = frame_make(peer, frame, 101);
+    frame[22] ^= 1; /* the TTL */
+    ck_assert_int_eq(send(fd, frame, bytes, 0), (ssize_t)bytes);
+    bytes = frame_make(peer, frame, 101); /* cut off */
+    ck_assert_int_eq(send(fd, frame, bytes - 50, 0), (ssize_t)bytes - 50);
+    frame[14] = 0x44; /* a header of 16 bytes */
+    ck_assert_int_eq(send(fd, frame, bytes, 0), (ssize_t)bytes);
+    frame_make(peer, frame, 101);
+    frame[14] = 0x4f; /* a header of 60 bytes in a frame of 42 */
+    ck_assert_int_eq(send(fd, frame, 42, 0), 42);
+    bytes = frame_make(peer, frame, 101); /* for somebody else */
+    frame[5] ^= 1;
+    ck_assert_int_eq(send(fd, frame, bytes, 0), (ssize_t)bytes);
+    bytes = frame_make(peer, frame, 101); /* not summed: allowed */
+    put16(frame + 40, 0);
+    ck_assert_int_eq(send(fd, frame, bytes, 0), (ssize_t)bytes);
+    memset(frame + 14, 0xff, 50); /* of no known kind */
+    put16(frame + 12, 0x88b5);
+    ck_assert_int_eq(send(fd, frame, 64, 0), 64);
+    for (int i = 0; i < 100; i++) { /* noise */
+        for (size_t j = 14; j < sizeof(frame); j++)
+            frame[j] = (uint8_t)rand();
+        memcpy(frame, peer->port->mac, 6);
+        put16(frame + 12, i & 1 ? 0x0800 : 0x86dd);
+        frame[14] = i & 1 ? 0x45 : 0x60;
+        ck_assert_int_gt(send(fd, frame, 60 + (size_t)rand() % 1400, 0), 0);
+    }
+    usleep(200000);
+    ck_assert_uint_eq(now->drop_rx_checksum_udp - before.drop_rx_checksum_udp, 1);
+    ck_assert_uint_ge(now->drop_rx_checksum_ip - before.drop_rx_checksum_ip, 1);
+    ck_assert_uint_ge(now->drop_rx_malformed - before.drop_rx_malformed, 3);
+    ck_assert_uint_ge(now->drop_rx_not_ours - before.drop_rx_not_ours, 1);
+    close(fd);
+    udp_round_trip(1, false, 100);
+}
+END_TEST
+
+/* A frame of 1500 < n < 1982 bytes fits the buffer, a larger one is cut off by the kernel. */
+START_TEST(long_frames)
+{
+    static uint8_t frame[9100];
+    uint64_t before;
+    size_t bytes;
+    int fd;
+
+    SKIP_UNLESS_ALLOWED();
+    command("ip link set b1 mtu 9000");
+    command("ip link set a1 mtu 9000"); /* the port was opened with 1500 */
+    fd = raw_open(1);
+    before = peer->stats.drop_rx_malformed;
+    for (size_t data = 1400; data < 8900; data += 500) {
+        bytes = frame_make(peer, frame, data);
+        ck_assert_int_eq(send(fd, frame, bytes, 0), (ssize_t)bytes);
+    }
+    usleep(100000);
+    ck_assert_uint_eq(peer->stats.drop_rx_malformed - before, 13); /* 1400 and 1900 fit */
+    command("ip link set b1 mtu 1500");
+    command("ip link set a1 mtu 1500");
+    close(fd);
+    udp_round_trip(1, false, 100);
+}
+END_TEST
+
+START_TEST(all_home)
+{
+    SKIP_UNLESS_ALLOWED();
+    usleep(300000);
+    peer_stop(peer);
+    peer = NULL;
+}
+END_TEST
+
+/* MTU 9000, checksums not looked at: what the kernel leaves to its card is taken in. */
+START_TEST(jumbo_and_trusted)
+{
+    struct peer *jumbo;
+
+    SKIP_UNLESS_ALLOWED();
+    veth_make(2, 9000);
+    command("ethtool -K b2 tx on tso off gso off");
+    jumbo = peer_start("af_packet,iface=a2,address=10.2.0.2/24,address=fd00:2::2/64,mtu=9000,rx_checksum=off,"
+                       "rx_slots=128", 1024, 96);
+    ck_assert_uint_eq(jumbo->port->mtu, 9000);
+    echo_listen(jumbo);
+    peer_run(jumbo);
+    for (int v6 = 0; v6 < 2; v6++) {
+        udp_round_trip(2, v6, 8900);
+        udp_round_trip(2, v6, 20000);
+        tcp_round_trip(2, v6, 1 << 20, 65536);
+    }
+    ck_assert_uint_eq(jumbo->stats.drop_rx_checksum_udp, 0);
+    usleep(300000);
+    peer_stop(jumbo);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *suite = suite_create("lwip_kernel_peer");
+    TCase *tcase = tcase_create("kernel");
+
+    allowed = namespace_enter();
+    if (!allowed)
+        printf("# skipped: network namespaces are not allowed here\n");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, NULL);
+    tcase_add_test(tcase, ping);
+    tcase_add_test(tcase, ping_in_fragments);
+    tcase_add_test(tcase, udp);
+    tcase_add_test(tcase, udp_in_fragments);
+    tcase_add_test(tcase, tcp);
+    tcase_add_test(tcase, partial_checksums_are_counted);
+    tcase_add_test(tcase, each_wrong_frame_is_counted);
+    tcase_add_test(tcase, long_frames);
+    tcase_add_test(tcase, all_home);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("jumbo");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, jumbo_and_trusted);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
