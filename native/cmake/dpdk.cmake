@@ -14,10 +14,28 @@ set(DPDK_LIBRARIES
   common_iavf vhost ethdev mbuf mempool ring net kvargs telemetry pci hash meter sched ip_frag security
   gso cryptodev dmadev rcu timer eal log argparse)
 
+# Calls of some drivers that we answer otherwise (platform/plugins/driver_calls.c says why): they are
+# renamed in a copy of the driver.
+set(dpdk_renamed_net_af_packet setsockopt)
+set(dpdk_renamed_net_memif munmap)
+
 set(dpdk_whole "")
 foreach(name ${DPDK_DRIVERS})
   set(archive "${DPDK_LIBDIR}/librte_${name}.a")
   if(EXISTS "${archive}")
+    if(dpdk_renamed_${name})
+      set(renamed "${CMAKE_CURRENT_BINARY_DIR}/dpdk/librte_${name}.a")
+      file(MAKE_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/dpdk")
+      set(options)
+      foreach(call ${dpdk_renamed_${name}})
+        list(APPEND options --redefine-sym "${call}=driver_${name}_${call}")
+      endforeach()
+      execute_process(COMMAND ${CMAKE_OBJCOPY} ${options} "${archive}" "${renamed}" RESULT_VARIABLE failed)
+      if(failed)
+        message(FATAL_ERROR "objcopy cannot rename ${dpdk_renamed_${name}} in ${archive}")
+      endif()
+      set(archive "${renamed}")
+    endif()
     string(APPEND dpdk_whole ",${archive}")
   else()
     message(STATUS "DPDK ${DPDK_VERSION} has no ${name}: left out")
@@ -31,10 +49,12 @@ foreach(name ${DPDK_LIBRARIES})
   endif()
 endforeach()
 
-# The pcap driver calls libpcap, which would be one library more: these calls find it when used.
-add_library(dpdk_pcap_calls STATIC "${CMAKE_CURRENT_SOURCE_DIR}/platform/plugins/pcap_calls.c")
-target_compile_options(dpdk_pcap_calls PRIVATE ${PRONGHORN_WARNINGS})
-target_compile_definitions(dpdk_pcap_calls PRIVATE _GNU_SOURCE)
+# What these drivers call instead. The pcap driver calls libpcap, which would be one library more:
+# pcap_calls.c finds it when it is used.
+add_library(dpdk_driver_calls STATIC "${CMAKE_CURRENT_SOURCE_DIR}/platform/plugins/driver_calls.c"
+  "${CMAKE_CURRENT_SOURCE_DIR}/platform/plugins/pcap_calls.c")
+target_compile_options(dpdk_driver_calls PRIVATE ${PRONGHORN_WARNINGS})
+target_link_libraries(dpdk_driver_calls PRIVATE pronghorn_base)
 
 add_library(dpdk_static INTERFACE)
 add_library(dpdk::static ALIAS dpdk_static)
@@ -44,7 +64,7 @@ target_compile_definitions(dpdk_static INTERFACE ALLOW_EXPERIMENTAL_API=1)
 target_link_libraries(dpdk_static INTERFACE
   "-Wl,--whole-archive${dpdk_whole},--no-whole-archive"
   "-Wl,--start-group${dpdk_needed},--end-group"
-  dpdk_pcap_calls numa bsd Threads::Threads ${CMAKE_DL_LIBS} m)
+  dpdk_driver_calls pronghorn_base numa bsd Threads::Threads ${CMAKE_DL_LIBS} m)
 
 # Fails the build of a shared object that would not load everywhere.
 function(dpdk_check_library target)

@@ -35,7 +35,8 @@ struct echo {
     struct peer *peer;
     struct tcp_pcb *pcb;
     struct chunk *first, *last;
-    struct pbuf *waiting;
+    struct pbuf *waiting[512]; /* a ring: a pbuf chain holds at most 64 KiB */
+    unsigned head, tail;
 };
 
 static void echo_end(struct echo *echo)
@@ -44,15 +45,15 @@ static void echo_end(struct echo *echo)
         next = chunk->next;
         chunk_put(chunk);
     }
-    if (echo->waiting != NULL)
-        pbuf_free(echo->waiting);
+    while (echo->tail != echo->head)
+        pbuf_free(echo->waiting[echo->tail++ % 512]);
     free(echo);
 }
 
 static void echo_pump(struct echo *echo)
 {
-    while (echo->waiting != NULL) {
-        struct pbuf *p = echo->waiting;
+    while (echo->tail != echo->head) {
+        struct pbuf **at = &echo->waiting[echo->tail % 512], *p = *at;
         struct chunk *chunk;
         uint16_t bytes = (uint16_t)min_u32(p->tot_len, CHUNK_DATA_BYTES);
 
@@ -73,7 +74,9 @@ static void echo_pump(struct echo *echo)
             echo->last->next = chunk;
         echo->last = chunk;
         tcp_recved(echo->pcb, bytes);
-        echo->waiting = pbuf_free_header(p, bytes);
+        *at = pbuf_free_header(p, bytes);
+        if (*at == NULL)
+            echo->tail++;
     }
     tcp_output(echo->pcb);
 }
@@ -83,7 +86,7 @@ static err_t echo_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err
     struct echo *echo = arg;
 
     if (p == NULL) {
-        if (echo->waiting == NULL) {
+        if (echo->tail == echo->head) {
             tcp_arg(pcb, NULL);
             tcp_recv(pcb, NULL);
             tcp_sent(pcb, NULL);
@@ -93,10 +96,9 @@ static err_t echo_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err
         }
         return ERR_OK;
     }
-    if (echo->waiting == NULL)
-        echo->waiting = p;
-    else
-        pbuf_cat(echo->waiting, p);
+    if (echo->head - echo->tail == 512)
+        return ERR_MEM;
+    echo->waiting[echo->head++ % 512] = p;
     echo_pump(echo);
     return ERR_OK;
 }

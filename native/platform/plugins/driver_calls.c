@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/plugins/driver_calls.h"
+
+#include <linux/if_packet.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "base/kernel_calls.h"
+
+void (*driver_calls_quiesce)(void);
+
+int driver_net_af_packet_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
+int driver_net_memif_munmap(void *memory, size_t bytes);
+
+/*
+ * af_packet joins its sockets with PACKET_FANOUT_FLAG_DEFRAG, also a single one: the kernel then puts
+ * IP fragments together before we see them, and cuts off the whole at the size of our frames. We put
+ * them together ourselves. The kernel hashes all fragments of a datagram by addresses alone, so they
+ * still meet in one queue. Sent frames of the kernel itself are of no use either.
+ */
+int driver_net_af_packet_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+    int one = 1, fanout;
+
+    if (level == SOL_PACKET && name == PACKET_FANOUT && length == sizeof(int)) {
+        fanout = *(const int *)value & ~(PACKET_FANOUT_FLAG_DEFRAG << 16);
+        kernel.setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)); /* since 4.20 */
+        return kernel.setsockopt(fd, level, name, &fanout, sizeof(fanout));
+    }
+    return kernel.setsockopt(fd, level, name, value, length);
+}
+
+/*
+ * When its peer goes, memif unmaps the rings on DPDK's interrupt thread while our thread may be in
+ * the middle of a burst over them. It has marked itself disconnected before, so that a later burst
+ * does nothing: wait for the current ones to end.
+ */
+int driver_net_memif_munmap(void *memory, size_t bytes)
+{
+    if (driver_calls_quiesce != NULL)
+        driver_calls_quiesce();
+    return munmap(memory, bytes);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls of DPDK's drivers into libc that must come out otherwise for us. The build renames them in
+ * the drivers' objects (cmake/dpdk.cmake), so that nothing else is touched.
+ */
+#ifndef PLATFORM_PLUGINS_DRIVER_CALLS_H
+#define PLATFORM_PLUGINS_DRIVER_CALLS_H
+
+/*
+ * Waits until no thread is inside a burst of a port that it entered before the call; set by port/.
+ * Called on DPDK's interrupt thread.
+ */
+extern void (*driver_calls_quiesce)(void);
+
+#endif
