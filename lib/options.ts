@@ -2,15 +2,11 @@
 // Options given as an object become the (name, text) pairs that the core reads settings from.
 // docs/configuration.md lists the names.
 
+import type { PortSettings, Settings } from './config-types.js'
 import { invalidType } from './errors.js'
 
-type Scalar = string | number | boolean
-
 /** One network port as an object: its device, and its settings by name. */
-export interface PortOptions {
-    device: string
-    [setting: string]: Scalar | Scalar[]
-}
+export type PortOptions = PortSettings
 
 /** How an event loop waits on our sockets; per thread of JavaScript. */
 export interface PollerOptions {
@@ -19,10 +15,8 @@ export interface PollerOptions {
 }
 
 /** Settings by section: { stack: { cores: '2,3' }, port: ['af_packet,iface=eth1'] }. */
-export interface Options {
-    port?: string | PortOptions | (string | PortOptions)[]
+export interface Options extends Settings {
     poller?: PollerOptions
-    [section: string]: unknown
 }
 
 function textOf(name: string, value: unknown): string {
@@ -47,9 +41,12 @@ function portLine(port: string | PortOptions): string {
     if (port === null || typeof port !== 'object' || typeof port.device !== 'string')
         throw invalidType('options.port', 'a line of text or an object with a device', port)
     const { device, ...settings } = port
-    const pairs = Object.entries(settings).flatMap(([name, value]) =>
-        (Array.isArray(value) ? value : [value]).map((one) => `${name}=${textOf(`port.${name}`, one)}`),
-    )
+    const pairs = Object.entries(settings).flatMap(([name, value]) => {
+        const texts = (Array.isArray(value) ? value : [value]).map((one) => textOf(`port.${name}`, one))
+        // Of a port's lists these are repeated; in all others a plus stands between the elements.
+        const repeats = name === 'address' || name === 'gateway'
+        return (repeats ? texts : [texts.join('+')]).map((text) => `${name}=${text}`)
+    })
     return [device, ...pairs].join(',')
 }
 

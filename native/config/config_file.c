@@ -62,11 +62,15 @@ static bool list_element(struct file_state *state, enum config_key key, const ch
     return true;
 }
 
-/* A member of a port object: "port[0].iface", or an element of one: "port[0].address[1]". */
+/*
+ * A member of a port object: "port[0].iface", or an element of one: "port[0].address[1]". Of a list,
+ * addresses and gateways are told one by one, the elements of others are joined by +.
+ */
 static bool port_member(struct file_state *state, const char *member, const char *text)
 {
     char name[64];
     size_t length = strcspn(member, "[");
+    bool is_next = member[length] == '[' && strcmp(member + length, "[0]") != 0;
 
     snprintf(name, sizeof(name), "%.*s", (int)min_size(length, sizeof(name) - 1), member);
     if (strpbrk(text, ",;\n"))
@@ -80,11 +84,15 @@ static bool port_member(struct file_state *state, const char *member, const char
                                                "\"%.100s\" is no device name", text));
         return true;
     }
-    if (!append(state->pairs, sizeof(state->pairs), ",", name) ||
-        !append(state->pairs, sizeof(state->pairs), "=", text))
-        return stop(state, config_complain(&state->input, "port",
-                                           "the entry is too long; make it shorter"));
-    return true;
+    if (is_next && strcmp(name, "address") != 0 && strcmp(name, "gateway") != 0) {
+        if (append(state->pairs, sizeof(state->pairs), "+", text))
+            return true;
+    } else if (append(state->pairs, sizeof(state->pairs), ",", name) &&
+               append(state->pairs, sizeof(state->pairs), "=", text)) {
+        return true;
+    }
+    return stop(state, config_complain(&state->input, "port",
+                                       "an entry is too long; make it shorter"));
 }
 
 static bool port_object_end(struct file_state *state)

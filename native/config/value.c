@@ -118,9 +118,12 @@ static bool parse_cores(const struct value_rule *rule, const char *text, struct 
 
     cores->count = 0;
     while (*text) {
-        if (!read_span(rule, &text, &span) || (*text && *text != ',') || (*text && !text[1]))
+        /* A plus where commas separate something else: port lines. */
+        if (!read_span(rule, &text, &span) || (*text && *text != ',' && *text != '+') ||
+            (*text && !text[1]))
             return value_fail(problem, "is not a list; give numbers and ranges from %" PRId64
-                              " to %" PRId64 " like 1,3-5", rule->min, rule->max);
+                              " to %" PRId64 " like 1,3-5 (in a port line 1+3-5)", rule->min,
+                              rule->max);
         for (uint32_t core = span.first; core <= span.last; core++) {
             for (uint32_t i = 0; i < cores->count; i++)
                 if (cores->core[i] == core)
@@ -129,7 +132,7 @@ static bool parse_cores(const struct value_rule *rule, const char *text, struct 
                 return value_fail(problem, "is too long; give at most %d", VALUE_CORES_MAX);
             cores->core[cores->count++] = core;
         }
-        text += *text == ',';
+        text += *text != '\0';
     }
     return true;
 }

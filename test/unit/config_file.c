@@ -76,7 +76,8 @@ START_TEST(ports_as_lines_and_objects)
     expect_good("{\"port\": [\"null\",\n"
                 " {\"iface\": \"va\", \"address\": [\"10.0.0.2/24\", \"fd00::2/64\"], \"mtu\": 9000,\n"
                 "  \"device\": \"af_packet\", \"rx_checksum\": false, \"gateway\": \"10.0.0.1\"},\n"
-                " {\"device\": \"wire\", \"address\": []}, \"wire,id=3\"]}");
+                " {\"device\": \"wire\", \"address\": [], \"stacks\": [0], \"members\": [\"a\", \"b\"]},"
+                " \"wire,id=3\"]}");
     ck_assert_uint_eq(config.port.count, 4);
     ck_assert_str_eq(config.port.entry[0].device, "null");
     ck_assert_str_eq(config.port.entry[1].device, "af_packet");
@@ -85,6 +86,8 @@ START_TEST(ports_as_lines_and_objects)
     ck_assert_uint_eq(config.port.entry[1].mtu, 9000);
     ck_assert(!config.port.entry[1].rx_checksum);
     ck_assert_str_eq(config.port.entry[2].device, "wire");
+    ck_assert_str_eq(config.port.entry[2].members, "a+b");
+    ck_assert_uint_eq(config.port.entry[2].stacks.count, 1);
     ck_assert_uint_eq(config.port.entry[3].id, 3);
 
     expect_good("{\"port\": \"null;wire\"}");

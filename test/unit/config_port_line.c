@@ -43,7 +43,7 @@ START_TEST(everything_at_once)
 {
     expect_good("  af_packet,iface=va,address=10.0.0.2/24,address=fd00::2/64,gateway=10.0.0.1,"
                 "gateway=fd00::1,mtu=1500,queues=2,rx_slots=1024,tx_slots=256,rx_checksum=off,"
-                "offload=off,mac=02:0A:ff:00:00:01,takeover=on,stacks=0-1 ");
+                "offload=off,mac=02:0A:ff:00:00:01,takeover=on,stacks=0-1+7 ");
     ck_assert_str_eq(port.device, "af_packet");
     ck_assert_str_eq(port.iface, "va");
     ck_assert_uint_eq(port.addresses.count, 2);
@@ -58,8 +58,9 @@ START_TEST(everything_at_once)
     ck_assert_uint_eq(port.tx_slots, 256);
     ck_assert(!port.rx_checksum && !port.offload && port.takeover && port.mac.given);
     ck_assert_mem_eq(port.mac.bytes, "\x02\x0a\xff\x00\x00\x01", 6);
-    ck_assert_uint_eq(port.stacks.count, 2);
-    ck_assert(port.text[0] == 'a' && port.text[strlen(port.text) - 1] == '1');
+    ck_assert_uint_eq(port.stacks.count, 3);
+    ck_assert_uint_eq(port.stacks.core[2], 7);
+    ck_assert(port.text[0] == 'a' && port.text[strlen(port.text) - 1] == '7');
 }
 END_TEST
 
