@@ -67,7 +67,8 @@ bool vdev_is_server(const struct vdev *vdev, const struct port_config *config)
 
 /*
  * The packet socket's ring (packet(7), packet_mmap.txt): a frame holds a header and the data of one
- * packet; frames lie in blocks of whole pages. The kernel cuts what is longer, see packet.c.
+ * packet; frames lie in blocks of whole pages. The kernel cuts what is longer, see packet.c. The
+ * driver takes the frames to lie one behind the other, so a block must be filled by its frames.
  */
 #define FRAME_OVERHEAD 96u
 
@@ -106,9 +107,12 @@ static void word_fill(const struct vdev *vdev, const struct port_config *config,
                       const char *word, char *out, size_t out_size)
 {
     uint32_t frame = vdev_frame_bytes(config), page = (uint32_t)sysconf(_SC_PAGESIZE);
-    uint32_t block = (uint32_t)align_up(frame, page), per_block = block / frame;
+    uint32_t block = frame, per_block;
     bool server = (vdev->traits & VDEV_NEEDS_PATH) && vdev_is_server(vdev, config);
 
+    while (block % page != 0)
+        block += frame;
+    per_block = block / frame;
     out[0] = '\0';
     if (strcmp(word, "iface") == 0)
         snprintf(out, out_size, "%s", config->iface);
@@ -139,7 +143,7 @@ static void word_fill(const struct vdev *vdev, const struct port_config *config,
     else if (strcmp(word, "blocksz") == 0)
         snprintf(out, out_size, "%u", block);
     else if (strcmp(word, "framecnt") == 0)
-        snprintf(out, out_size, "%u", (uint32_t)align_up(config->rx_slots, power_of_two_up(per_block)));
+        snprintf(out, out_size, "%u", (config->rx_slots + per_block - 1) / per_block * per_block);
     else if (strcmp(word, "rx_slots_pow2") == 0)
         snprintf(out, out_size, "%u", power_of_two_up(config->rx_slots));
     else if (strcmp(word, "slots_log2") == 0)
