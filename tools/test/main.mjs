@@ -1,22 +1,31 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 /*
- * npm test [-- --only NAME[,NAME]] [-- FILE...]: sets up, then runs everything in one tap run, fast
- * parts first, and ends with one plain line: "N passed, N failed, N skipped".
+ * npm test [-- --only NAME[,NAME]] [-- FILE...]: sets up, then runs everything under tap, group by
+ * group, what fails fast first, and ends with one plain line over all: "N passed, N failed, N skipped".
  *
  * Groups: lint, tools, unit, sim, lib, net, sanitize, package. The C test programs are spawned by
  * TypeScript files of test/unit and test/sim, so that tap counts their test points too.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { once } from 'node:events'
+import {
+    createWriteStream,
+    existsSync,
+    mkdirSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    statSync,
+} from 'node:fs'
 import { join, relative } from 'node:path'
 import { ensurePreset } from '../setup/build.mjs'
 import { ensureSetup } from '../setup/main.mjs'
 import { root, SetupError, step } from '../setup/run.mjs'
+import { report } from './report.mjs'
 
-const TAP_FILE = join(root, 'build', 'logs', 'test.tap')
-/* `base` redraws its last lines, which only a terminal understands. */
-const reporter = process.env.PRONGHORN_TEST_REPORTER ?? (process.stdout.isTTY ? 'base' : 'terse')
+/* On a terminal tap's own display; in a log one line per file (report.mjs). */
+const reporter = process.env.PRONGHORN_TEST_REPORTER ?? (process.stdout.isTTY ? 'base' : 'lines')
 /* For one file; the C programs inside a file have their own, shorter one. */
 const FILE_TIMEOUT_S = 900
 
@@ -59,30 +68,52 @@ function parse(args) {
     return { only: only.length ? only : files.length ? [] : Object.keys(groups), files }
 }
 
-/* tap's own closing comment: "# { total: 9, pass: 7, fail: 1, skip: 1 }", or "# { total: 9, ...". */
-function totals() {
-    const text = existsSync(TAP_FILE) ? readFileSync(TAP_FILE, 'utf8') : ''
-    const counts = { total: 0, pass: 0, fail: 0, skip: 0, todo: 0 }
+/* tap's own closing comment: "# { total: 9, pass: 7, fail: 1, skip: 1 }". */
+function totalsIn(file) {
+    const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
+    const counts = { pass: 0, fail: 0, skip: 0, todo: 0 }
     const found = text.match(/^# (\{.*\})$/gm)?.at(-1) ?? ''
     for (const [, name, value] of found.matchAll(/(\w+): (\d+)/g)) counts[name] = Number(value)
     return { ...counts, complete: found !== '' }
 }
 
-function runTap(files) {
+let running
+let interrupted = false
+/* tap ends its children, which clean up after themselves: wait for that. */
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+        interrupted = true
+        running?.kill(signal)
+    })
+}
+/* One group in one run of tap; its totals, a broken-off run counting as a failure. */
+async function runTap(name, files) {
+    const file = join(root, 'build', 'logs', `test-${name}.tap`)
+    rmSync(file, { force: true })
+    const lines = reporter === 'lines'
     const args = [
         ...['--disable-coverage', '--allow-incomplete-coverage', '--jobs=1', `--timeout=${FILE_TIMEOUT_S}`],
-        ...[`--reporter=${reporter}`, `--output-file=${TAP_FILE}`],
+        // (The TAP reporter and an output file together would give every line twice.)
+        ...(lines ? ['--reporter=tap'] : [`--reporter=${reporter}`, `--output-file=${file}`]),
         ...files,
     ]
-    return new Promise((resolve) => {
-        const child = spawn(join(root, 'node_modules', '.bin', 'tap'), args, {
-            cwd: root,
-            stdio: ['ignore', 'inherit', 'inherit'],
-        })
-        // Interrupted: tap ends its children, which clean up after themselves; wait for that.
-        for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-        child.on('exit', (code, signal) => resolve(code ?? signal))
+    running = spawn(join(root, 'node_modules', '.bin', 'tap'), args, {
+        cwd: root,
+        stdio: ['ignore', lines ? 'pipe' : 'inherit', 'inherit'],
     })
+    if (lines) {
+        report(running.stdout)
+        running.stdout.pipe(createWriteStream(file))
+    }
+    const [code, signal] = await once(running, 'close')
+    const totals = totalsIn(file)
+    if (code !== 0) {
+        console.log(`${name}: tap ended with ${code ?? signal}; its full output: ${relative(root, file)}`)
+        if (totals.fail === 0) totals.fail = 1
+    } else if (!totals.complete) {
+        totals.fail++
+    }
+    return totals
 }
 
 const start = performance.now()
@@ -94,24 +125,20 @@ if (only.includes('sanitize')) {
         process.exit(1)
     })
 }
-const chosen = [
-    ...new Set([
-        ...Object.keys(groups).flatMap((name) => (only.includes(name) ? groups[name]() : [])),
-        ...files,
-    ]),
-]
-if (chosen.length === 0) {
-    console.error('no test files')
-    process.exit(1)
-}
 mkdirSync(join(root, 'build', 'logs'), { recursive: true })
-const status = await runTap(chosen)
-const { pass, fail, skip, todo, complete } = totals()
-// A run that broke off counts as a failure even if every finished test passed.
-const failed = status !== 0 && fail === 0 ? 1 : fail
+const sum = { pass: 0, fail: 0, skip: 0, todo: 0 }
+let count = 0
+for (const name of [...Object.keys(groups), 'files']) {
+    const chosen = name === 'files' ? files : only.includes(name) ? groups[name]() : []
+    if (chosen.length === 0 || interrupted) continue
+    console.log(`# ${name}`)
+    const totals = await runTap(name, chosen)
+    for (const key of Object.keys(sum)) sum[key] += totals[key]
+    count += chosen.length
+}
+if (count === 0 || interrupted) sum.fail++
 const minutes = (performance.now() - start) / 60_000
-if (!complete || status !== 0)
-    console.log(`tap ended with ${status}; its full output: ${relative(root, TAP_FILE)}`)
-console.log(`${chosen.length} test files in ${minutes.toFixed(1)} minutes`)
-console.log(`${pass} passed, ${failed} failed${skip + todo ? `, ${skip + todo} skipped` : ''}`)
-process.exitCode = status === 0 && failed === 0 && complete ? 0 : 1
+const skipped = sum.skip + sum.todo
+console.log(`# ${count} test files in ${minutes.toFixed(1)} minutes`)
+console.log(`${sum.pass} passed, ${sum.fail} failed${skipped ? `, ${skipped} skipped` : ''}`)
+process.exitCode = sum.fail === 0 ? 0 : 1
