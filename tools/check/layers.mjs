@@ -42,6 +42,7 @@ const declaration = /\b(int|ssize_t|void|long|static|extern)\s+\*?$/
 
 /* lib/: the same for TypeScript. The name is the first path component below lib/. */
 export const libLayers = {
+    'config-types': 0,
     constants: 0,
     errors: 0,
     native: 1,
