@@ -33,7 +33,7 @@ endif()
 set(LWIP_SOURCES)
 foreach(name
     core/def core/inet_chksum core/init core/ip core/mem core/memp core/netif core/pbuf core/stats
-    core/tcp core/tcp_in core/tcp_out core/timeouts core/udp
+    core/tcp core/tcp_in core/tcp_out core/udp
     core/ipv4/etharp core/ipv4/icmp core/ipv4/igmp core/ipv4/ip4 core/ipv4/ip4_addr
     core/ipv4/ip4_frag
     core/ipv6/ethip6 core/ipv6/icmp6 core/ipv6/inet6 core/ipv6/ip6 core/ipv6/ip6_addr
@@ -44,7 +44,7 @@ endforeach()
 
 # Ours that have variables in the template. packet.c and netif_port.c stand outside (core.cmake).
 set(PRONGHORN_LWIP_MODULES)
-foreach(name checksum demux hooks instance isn memory ports siphash tcp_info tcp_limits timers)
+foreach(name checksum demux hooks instance isn memory ports siphash tcp_info tcp_limits tcp_timeout tcp_timer timers)
   list(APPEND PRONGHORN_LWIP_MODULES "${LWIP_DIR}/${name}.c")
 endforeach()
 

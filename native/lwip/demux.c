@@ -168,11 +168,15 @@ void tcp_pcb_link(struct tcp_pcb **list, struct tcp_pcb *pcb)
     } else if (list == &INSTANCE(tcp_bound_pcbs)) {
         bucket_push(&demux->ports->bound[pcb->local_port % PORT_BUCKETS], pcb);
     } else {
+        if (list == &INSTANCE(tcp_tw_pcbs)) {
+            pcb->tmr = INSTANCE(tcp_ticks);
+            if (!INSTANCE(tcp_tw_oldest))
+                INSTANCE(tcp_tw_oldest) = pcb;
+        }
         if (++demux->count > demux->size && demux->size < CONNECTIONS_LAST)
             connections_grow(demux);
         bucket_push(bucket_of(demux, pcb), pcb);
     }
-    tcp_timer_needed();
 }
 
 void tcp_pcb_unlink(struct tcp_pcb **list, struct tcp_pcb *pcb)
@@ -180,6 +184,8 @@ void tcp_pcb_unlink(struct tcp_pcb **list, struct tcp_pcb *pcb)
     struct demux *demux = &INSTANCE(demux);
 
     INVARIANT(pcb->hash_link);
+    if (pcb == INSTANCE(tcp_tw_oldest))
+        INSTANCE(tcp_tw_oldest) = pcb->prev;
     if (pcb->prev)
         pcb->prev->next = pcb->next;
     else
@@ -189,8 +195,11 @@ void tcp_pcb_unlink(struct tcp_pcb **list, struct tcp_pcb *pcb)
     pcb->next = pcb->prev = NULL;
     bucket_remove(pcb);
     ports_give(pcb->local_port);
-    if (list != &INSTANCE(tcp_listen_pcbs).pcbs && list != &INSTANCE(tcp_bound_pcbs))
+    /* a listening PCB is a smaller struct, which has no timers */
+    if (list != &INSTANCE(tcp_listen_pcbs).pcbs && list != &INSTANCE(tcp_bound_pcbs)) {
+        tcp_timer_disarm(pcb);
         demux->count--;
+    }
 }
 
 struct tcp_pcb *tcp_demux(const ip_addr_t *local_ip, u16_t local_port, const ip_addr_t *remote_ip,

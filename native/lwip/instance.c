@@ -20,6 +20,7 @@
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/siphash.h"
 #include "lwip/sys.h"
+#include "lwip/tcp_timer.h"
 #include "lwip/timers.h"
 #include "lwip/udp.h"
 
@@ -59,6 +60,8 @@ static void fill_defaults(struct instance_tcp_settings *tcp)
     DEFAULT(time_wait_ms, 60000);
     DEFAULT(local_port_first, 32768);
     DEFAULT(local_port_last, 60999);
+    DEFAULT(rto_min_ms, 5);
+    DEFAULT(delayed_ack_ms, 10);
     DEFAULT(syn_retries, 6);
     DEFAULT(retries, 15);
 #undef DEFAULT
@@ -93,6 +96,8 @@ int instance_create(struct instance **out, const struct instance_settings *setti
     error = demux_start();
     if (!error)
         error = ports_start();
+    if (!error)
+        error = tcp_timer_start(settings->now_us);
     if (error) {
         instance_leave(outside);
         instance_destroy(instance);
@@ -144,6 +149,7 @@ size_t instance_destroy(struct instance *instance)
     drop_netifs();
     demux_stop();
     ports_stop();
+    tcp_timer_stop();
     lost = memory_stop();
     INVARIANT(lost == 0);
     instance_leave(outside);
@@ -159,12 +165,19 @@ unsigned long instance_delta(const struct instance *instance)
     return instance->delta;
 }
 
+static void set_clock(uint64_t now_us)
+{
+    if (now_us <= INSTANCE(self).now_us)
+        return;
+    INSTANCE(self).now_us = now_us;
+    tcp_timer_clock(now_us);
+}
+
 void instance_clock(struct instance *instance, uint64_t now_us)
 {
     unsigned long outside = instance_enter(instance);
 
-    if (now_us > INSTANCE(self).now_us)
-        INSTANCE(self).now_us = now_us;
+    set_clock(now_us);
     instance_leave(outside);
 }
 
@@ -172,11 +185,13 @@ uint64_t instance_timers(struct instance *instance, uint64_t now_us)
 {
     unsigned long outside = instance_enter(instance);
     struct netif *netif;
-    uint64_t next_us;
+    uint64_t next_us, tcp_us;
 
-    if (now_us > INSTANCE(self).now_us)
-        INSTANCE(self).now_us = now_us;
+    set_clock(now_us);
     next_us = timers_run(INSTANCE(self).now_us);
+    tcp_us = tcp_timer_run(INSTANCE(self).now_us);
+    if (tcp_us < next_us)
+        next_us = tcp_us;
     NETIF_FOREACH(netif) {
         if (!netif->loop_first)
             continue;

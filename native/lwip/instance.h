@@ -45,8 +45,10 @@ struct instance_tcp_settings {
     uint32_t time_wait_ms;          /* [60000] */
     uint16_t local_port_first;      /* ports that connect() chooses from [32768] */
     uint16_t local_port_last;       /* [60999] */
+    uint16_t rto_min_ms;            /* least retransmission time-out [5] */
+    uint16_t delayed_ack_ms;        /* how long an ACK may wait for data to ride on [10] */
     uint8_t syn_retries;            /* [6] */
-    uint8_t retries;                /* [15] */
+    uint8_t retries;                /* as net.ipv4.tcp_retries2: for about 15 minutes [15] */
 };
 
 struct instance_settings {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lwIP's periodic work (LWIP_TIMERS_CUSTOM): a fixed table, one due time per row and instance, nothing
+ * lwIP's periodic work but TCP's (LWIP_TIMERS_CUSTOM): a fixed table, one due time per row and instance, nothing
  * allocated. A row whose work is not needed right now does not wake the stack.
  */
 #include "lwip/timers.h"
@@ -16,17 +16,11 @@
 #include "lwip/mld6.h"
 #include "lwip/nd6.h"
 #include "lwip/netif.h"
-#include "lwip/priv/tcp_priv.h"
 #include "lwip/sys.h"
 #include "lwip/timeouts.h"
 
 /* After a long sleep of the whole process a timer makes up for so many periods and no more. */
 #define CATCH_UP_PERIODS 64
-
-static bool tcp_is_needed(void)
-{
-    return INSTANCE(tcp_active_pcbs) || INSTANCE(tcp_tw_pcbs);
-}
 
 /* Reports to the multicast routers are sent some 100 ms after they are asked for. */
 static bool igmp_is_needed(void)
@@ -56,7 +50,6 @@ static const struct timer {
     void (*run)(void);
     bool (*is_needed)(void); /* NULL: always */
 } timers[] = {
-    {TCP_TMR_INTERVAL, tcp_tmr, tcp_is_needed},
     {ARP_TMR_INTERVAL, etharp_tmr, NULL},
     {IP_TMR_INTERVAL, ip_reass_tmr, NULL},
     {IGMP_TMR_INTERVAL, igmp_tmr, igmp_is_needed},

@@ -139,6 +139,9 @@
 #define LWIP_TCP_KEEPALIVE 1
 #define TCP_LISTEN_BACKLOG 1
 #define TCP_OVERSIZE TCP_MSS
+/* tcp_ticks are milliseconds (tcp_timer.c). */
+#define TCP_TMR_INTERVAL 1
+#define TCP_SLOW_INTERVAL 1
 /* RTO waits double from about a second: 15 tries end after a quarter of an hour, as Linux does. */
 #define TCP_MAXRTX 12
 #define TCP_SYNMAXRTX 6

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TCP's time-outs, one function each way: next_*() says when, run_*() does it. Times are tcp_ticks (ms).
+ * Retransmission: RFC 6298 with a lower floor; persist: RFC 9293 3.8.6.1; keepalive: RFC 1122 4.2.3.6.
+ */
+#include "lwip/tcp_timeout.h"
+
+#include "base/compiler.h"
+#include "lwip/instance.h"
+#include "lwip/priv/tcp_priv.h"
+
+#define RTO_FIRST_MS 1000 /* RFC 6298 2.1 */
+#define RTO_MAX_MS 60000
+/* A lone segment: the peer may hold back its ACK (Linux: 40 ms). With two in flight it may not. */
+#define RTO_LONE_MIN_MS 60
+#define PERSIST_MIN_MS 100
+#define RETRY_MS 10       /* the device or the memory was short */
+#define REFUSED_RETRY_MS 250
+#define POLL_UNIT_MS 500  /* of tcp_poll() */
+#define OOSEQ_MAX_MS 60000
+#define ORPHAN_MAX_MS 100000 /* closed by the application, and the peer is silent */
+#define SYN_RCVD_RETRIES 5
+
+/* The total time that `retries` time-outs of Linux take, which is what its documentation promises. */
+static uint32_t retries_ms(uint32_t retries)
+{
+    uint32_t rto_ms = 200, total_ms = 0;
+
+    for (uint32_t i = 0; i <= retries; i++) {
+        total_ms += rto_ms;
+        rto_ms = min_u32(rto_ms * 2, 120000);
+    }
+    return total_ms;
+}
+
+/* ---- round-trip time ------------------------------------------------------------------------------ */
+
+void tcp_rto_reset(struct tcp_pcb *pcb)
+{
+    uint32_t rto_ms = RTO_FIRST_MS;
+
+    if (pcb->sa)
+        /* the clock's own grain (1 ms) is the least deviation */
+        rto_ms = ((uint32_t)(pcb->sa >> 3) + max_u32((uint32_t)pcb->sv, 1000) + 999) / 1000;
+    pcb->rto = (s32_t)min_u32(max_u32(rto_ms, instance_tcp_settings()->rto_min_ms), RTO_MAX_MS);
+}
+
+void tcp_rtt_sample(struct tcp_pcb *pcb, u32_t rtt_us)
+{
+    int32_t sample = (int32_t)min_u32(max_u32(rtt_us, 1), 60000000);
+
+    if (!pcb->sa) {
+        pcb->sa = sample << 3;
+        pcb->sv = sample << 1;
+    } else {
+        /* RFC 6298 2.3 in scaled integers: srtt += error / 8, rttvar += (|error| - rttvar) / 4 */
+        int32_t error = sample - (pcb->sa >> 3);
+
+        pcb->sa = pcb->sa + error > 1 ? pcb->sa + error : 1;
+        if (error < 0)
+            error = -error;
+        pcb->sv += error - (pcb->sv >> 2);
+    }
+    tcp_rto_reset(pcb);
+}
+
+static uint32_t rto_effective(const struct tcp_pcb *pcb)
+{
+    uint32_t rto_ms = (uint32_t)pcb->rto;
+
+    if (pcb->unacked && !pcb->unacked->next && pcb->state >= ESTABLISHED)
+        rto_ms = max_u32(rto_ms, RTO_LONE_MIN_MS);
+    return rto_ms;
+}
+
+static uint32_t persist_interval(const struct tcp_pcb *pcb)
+{
+    uint32_t base_ms = max_u32((uint32_t)pcb->rto, PERSIST_MIN_MS);
+
+    return min_u32(base_ms << min_u32(pcb->persist_backoff - 1U, 10), RTO_MAX_MS);
+}
+
+/* ---- when --------------------------------------------------------------------------------------- */
+
+static inline void earlier(uint32_t *due_ms, bool *any, uint32_t candidate_ms)
+{
+    if (!*any || (int32_t)(candidate_ms - *due_ms) < 0)
+        *due_ms = candidate_ms;
+    *any = true;
+}
+
+static bool is_kept_alive(const struct tcp_pcb *pcb)
+{
+    return ip_get_option(pcb, SOF_KEEPALIVE) &&
+           (pcb->state == ESTABLISHED || pcb->state == CLOSE_WAIT);
+}
+
+/* From the last sign of life to the next probe; after the last probe, to the end. */
+static uint32_t keepalive_ms(const struct tcp_pcb *pcb)
+{
+    return pcb->keep_idle + pcb->keep_cnt_sent * pcb->keep_intvl;
+}
+
+static bool waits_for_peers_end(const struct tcp_pcb *pcb)
+{
+    /* after shutdown() alone the peer may take as long as it likes */
+    return pcb->state == FIN_WAIT_2 && (pcb->flags & TF_RXCLOSED);
+}
+
+bool tcp_timeout_next(const struct tcp_pcb *pcb, uint32_t *due_ms)
+{
+    bool any = false;
+
+    if (pcb->persist_backoff)
+        earlier(due_ms, &any, pcb->persist_at + persist_interval(pcb));
+    else if (pcb->rtime >= 0)
+        earlier(due_ms, &any, pcb->rto_at + rto_effective(pcb));
+    if (pcb->flags & TF_ACK_DELAY)
+        earlier(due_ms, &any, pcb->ack_at + instance_tcp_settings()->delayed_ack_ms);
+    if (UNLIKELY(pcb->flags & (TF_CLOSEPEND | TF_NAGLEMEMERR)))
+        earlier(due_ms, &any, INSTANCE(tcp_ticks) + RETRY_MS);
+    if (UNLIKELY(pcb->refused_data != NULL))
+        earlier(due_ms, &any, INSTANCE(tcp_ticks) + REFUSED_RETRY_MS);
+    if (UNLIKELY(pcb->poll != NULL))
+        earlier(due_ms, &any, pcb->poll_at + POLL_UNIT_MS * max_u32(pcb->pollinterval, 1));
+    if (UNLIKELY(pcb->ooseq != NULL))
+        earlier(due_ms, &any, pcb->tmr + OOSEQ_MAX_MS);
+    if (is_kept_alive(pcb))
+        earlier(due_ms, &any, pcb->tmr + keepalive_ms(pcb));
+    if (waits_for_peers_end(pcb))
+        earlier(due_ms, &any, pcb->tmr + TCP_FIN_WAIT_TIMEOUT);
+    return any;
+}
+
+/* ---- what --------------------------------------------------------------------------------------- */
+
+static bool give_up(struct tcp_pcb *pcb, bool reset, err_t error)
+{
+    tcp_err_fn on_error = pcb->errf;
+    void *context = pcb->callback_arg;
+
+    tcp_pcb_purge(pcb);
+    if (reset)
+        tcp_rst(pcb, pcb->snd_nxt, pcb->rcv_nxt, &pcb->local_ip, &pcb->remote_ip, pcb->local_port,
+                pcb->remote_port);
+    TCP_RMV_ACTIVE(pcb);
+    tcp_free(pcb);
+    if (on_error)
+        on_error(context, error);
+    return false;
+}
+
+static bool is_orphan(const struct tcp_pcb *pcb)
+{
+    return (pcb->flags & TF_RXCLOSED) && pcb->state >= FIN_WAIT_1 && pcb->state != CLOSE_WAIT;
+}
+
+/* Has this gone on for too long without an answer? */
+static bool is_hopeless(const struct tcp_pcb *pcb, uint32_t now_ms)
+{
+    const struct instance_tcp_settings *settings = instance_tcp_settings();
+
+    if (pcb->state == SYN_SENT)
+        return pcb->nrtx >= settings->syn_retries;
+    if (pcb->state == SYN_RCVD)
+        return pcb->nrtx >= SYN_RCVD_RETRIES;
+    if (!pcb->nrtx && !pcb->persist_probe)
+        return false;
+    if (pcb->user_timeout_ms && now_ms - pcb->rtx_since >= pcb->user_timeout_ms)
+        return true;
+    return now_ms - pcb->rtx_since >= (is_orphan(pcb) ? ORPHAN_MAX_MS : retries_ms(settings->retries));
+}
+
+static bool run_retransmission(struct tcp_pcb *pcb, uint32_t now_ms)
+{
+    uint32_t window;
+
+    if (is_hopeless(pcb, now_ms))
+        return give_up(pcb, false, ERR_TIMEOUT);
+    if (tcp_rexmit_rto_prepare(pcb) != ERR_OK && (pcb->unacked || !pcb->unsent)) {
+        /* the device still holds a segment: soon again, it is not the network's fault */
+        pcb->rto_at = now_ms - rto_effective(pcb) + RETRY_MS;
+        return true;
+    }
+    if (!pcb->nrtx) {
+        pcb->rtx_since = pcb->rto_at;
+        /* RFC 5681 (4): what was in flight; only the first time-out of a row says something new */
+        window = min_u32(pcb->cwnd, pcb->snd_wnd);
+        pcb->ssthresh = max_u32(window / 2, 2U * pcb->mss);
+    }
+    pcb->rto = (s32_t)min_u32((uint32_t)pcb->rto * 2, RTO_MAX_MS);
+    tcp_rto_start(pcb);
+    pcb->cwnd = pcb->mss;
+    pcb->bytes_acked = 0;
+    pcb->dupacks = 0;
+    tcp_clear_flags(pcb, TF_INFR);
+    tcp_rexmit_rto_commit(pcb);
+    return true;
+}
+
+static bool run_persist(struct tcp_pcb *pcb, uint32_t now_ms)
+{
+    if (pcb->unacked || !pcb->unsent) {
+        /* something is in flight after all: its time-out takes over */
+        pcb->persist_backoff = 0;
+        return true;
+    }
+    if (is_hopeless(pcb, now_ms))
+        return give_up(pcb, false, ERR_TIMEOUT);
+    if (!pcb->persist_probe)
+        pcb->rtx_since = now_ms;
+    pcb->persist_at = now_ms;
+    if (pcb->persist_backoff < 32)
+        pcb->persist_backoff++;
+    if (!pcb->snd_wnd)
+        tcp_zero_window_probe(pcb);
+    else if (tcp_split_unsent_seg(pcb, (u16_t)min_u32(pcb->snd_wnd, pcb->mss)) == ERR_OK)
+        tcp_output(pcb); /* ends persisting when it sends */
+    return true;
+}
+
+static bool run_keepalive(struct tcp_pcb *pcb)
+{
+    if (pcb->keep_cnt_sent >= pcb->keep_cnt)
+        return give_up(pcb, true, ERR_TIMEOUT);
+    tcp_keepalive(pcb);
+    pcb->keep_cnt_sent++;
+    return true;
+}
+
+/* Callbacks may end the connection without saying so. */
+static bool run_callbacks(struct tcp_pcb *pcb, uint32_t now_ms)
+{
+    ip_addr_t local = pcb->local_ip, peer = pcb->remote_ip;
+    uint16_t local_port = pcb->local_port, peer_port = pcb->remote_port;
+
+    if (pcb->refused_data &&
+        (tcp_process_refused_data(pcb) == ERR_ABRT ||
+         tcp_demux(&local, local_port, &peer, peer_port) != pcb))
+        return false;
+    if (pcb->poll && now_ms - pcb->poll_at >= POLL_UNIT_MS * max_u32(pcb->pollinterval, 1)) {
+        err_t error;
+
+        pcb->poll_at = now_ms;
+        error = pcb->poll(pcb->callback_arg, pcb);
+        if (error == ERR_ABRT || tcp_demux(&local, local_port, &peer, peer_port) != pcb)
+            return false;
+        if (error == ERR_OK)
+            tcp_output(pcb);
+    }
+    return true;
+}
+
+bool tcp_timeout_run(struct tcp_pcb *pcb)
+{
+    uint32_t now_ms = INSTANCE(tcp_ticks);
+
+    if (pcb->persist_backoff) {
+        if ((int32_t)(now_ms - pcb->persist_at - persist_interval(pcb)) >= 0 &&
+            !run_persist(pcb, now_ms))
+            return false;
+    } else if (pcb->rtime >= 0 && (int32_t)(now_ms - pcb->rto_at - rto_effective(pcb)) >= 0 &&
+               !run_retransmission(pcb, now_ms)) {
+        return false;
+    }
+    if ((pcb->flags & TF_ACK_DELAY) &&
+        (int32_t)(now_ms - pcb->ack_at - instance_tcp_settings()->delayed_ack_ms) >= 0) {
+        tcp_ack_now(pcb);
+        tcp_output(pcb);
+        tcp_clear_flags(pcb, TF_ACK_DELAY | TF_ACK_NOW);
+    }
+    if (pcb->flags & TF_CLOSEPEND) {
+        tcp_clear_flags(pcb, TF_CLOSEPEND);
+        tcp_close_shutdown_fin(pcb);
+    }
+    if (pcb->flags & TF_NAGLEMEMERR)
+        tcp_output(pcb);
+    if (pcb->ooseq && (int32_t)(now_ms - pcb->tmr - OOSEQ_MAX_MS) >= 0)
+        tcp_free_ooseq(pcb);
+    if (is_kept_alive(pcb) && (int32_t)(now_ms - pcb->tmr - keepalive_ms(pcb)) >= 0 &&
+        !run_keepalive(pcb))
+        return false;
+    if (waits_for_peers_end(pcb) && (int32_t)(now_ms - pcb->tmr - TCP_FIN_WAIT_TIMEOUT) >= 0)
+        return give_up(pcb, false, ERR_TIMEOUT);
+    return run_callbacks(pcb, now_ms);
+}
