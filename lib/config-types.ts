@@ -71,6 +71,11 @@ export interface Settings {
     stack?: {
         /** One stack per core listed, for example 2,3 or 2-5. Empty: one stack, not pinned. */
         cores?: string | number | (string | number)[]
+        /**
+         * How many stacks; those beyond stack.cores are not pinned. 0: one per core listed, at least one. 0
+         * to 64. Default: 0.
+         */
+        count?: number
         /** Who turns the stacks. Default: dedicated. */
         drive?: 'dedicated' | 'inline'
         /** What a stack does when there is nothing to do. Default: adaptive. */

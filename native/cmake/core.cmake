@@ -12,6 +12,7 @@ if(NOT TARGET lwip)
 endif()
 add_library(pronghorn_core STATIC ${PRONGHORN_CORE_SOURCES})
 target_compile_options(pronghorn_core PRIVATE ${PRONGHORN_WARNINGS})
+target_compile_definitions(pronghorn_core PRIVATE PRONGHORN_VERSION="${PROJECT_VERSION}")
 target_link_libraries(pronghorn_core PUBLIC pronghorn_base lwip dpdk::static)
 
 file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/empty.c" "typedef int pronghorn_empty;\n")

@@ -33,7 +33,7 @@ static const char *const other_variables[] = {
 
 const struct value_rule *config_rule(enum config_key key) { return &keys[key].rule; }
 
-/* ---- names and complaints -------------------------------------------------------------------- */
+/* ---- names and complaints --------------------------------------------------------------------- */
 
 /* "stack.cores" is PRONGHORN_STACK_CORES. */
 static void variable_name(enum config_key key, char name[VARIABLE_BYTES])
@@ -92,7 +92,7 @@ enum config_key config_find(const struct config_input *input, const char *name)
     return CONFIG_KEYS;
 }
 
-/* ---- one value ------------------------------------------------------------------------------- */
+/* ---- one value -------------------------------------------------------------------------------- */
 
 static int apply_ports(const struct config_input *input, const char *text)
 {
@@ -138,7 +138,7 @@ int config_apply(const struct config_input *input, enum config_key key, const ch
     return 0;
 }
 
-/* ---- sources --------------------------------------------------------------------------------- */
+/* ---- sources ---------------------------------------------------------------------------------- */
 
 void config_defaults(struct config *config)
 {
@@ -172,8 +172,7 @@ static int load_variable(struct config_input *input, const char *name, const cha
     if (nearest.name)
         return config_complain(input, name, "there is no such setting; did you mean %s?",
                                nearest.name);
-    return config_complain(input, name,
-                           "there is no such setting; docs/configuration.md lists them");
+    return config_complain(input, name, "there is no such setting; docs/configuration.md lists them");
 }
 
 static int load_environment(struct config *config, char *err, size_t err_size)
@@ -195,8 +194,7 @@ static int load_environment(struct config *config, char *err, size_t err_size)
     return 0;
 }
 
-int config_set(struct config *config, const char *key, const char *value, char *err,
-               size_t err_size)
+int config_set(struct config *config, const char *key, const char *value, char *err, size_t err_size)
 {
     const struct config_input input = {
         .config = config, .source = CONFIG_FROM_CALLER, .err = err, .err_size = err_size};
@@ -205,7 +203,7 @@ int config_set(struct config *config, const char *key, const char *value, char *
     return found == CONFIG_KEYS ? -EINVAL : config_apply(&input, found, value);
 }
 
-/* ---- what must fit together ------------------------------------------------------------------ */
+/* ---- what must fit together ------------------------------------------------------------------- */
 
 static int complain_about(const struct config *config, enum config_key key, const char *remedy,
                           char *err, size_t err_size)
@@ -231,22 +229,41 @@ static int check_together(const struct config *config, char *err, size_t err_siz
         config->tcp_receive_buffer_default_bytes > config->tcp_receive_buffer_max_bytes)
         return complain_about(config, CONFIG_KEY_tcp_receive_buffer_default_bytes,
                               "is not between tcp.receive_buffer_min_bytes and "
-                              "tcp.receive_buffer_max_bytes; change one of the three", err,
-                              err_size);
+                              "tcp.receive_buffer_max_bytes; change one of the three", err, err_size);
 
-    uint32_t stacks = max_u32(1, config->stack_cores.count);
+    uint32_t stacks = config->stack_count;
     for (uint32_t i = 0; i < config->port.count; i++) {
         const struct config_cores *used = &config->port.entry[i].stacks;
         for (uint32_t j = 0; j < used->count; j++) {
             if (used->core[j] < stacks)
                 continue;
             snprintf(err, err_size, "port: \"%.200s\" names stack %" PRIu32 ", but there %s only %"
-                     PRIu32 " (counted from 0); correct it, or list more in stack.cores",
+                     PRIu32 " (counted from 0); correct it, or raise stack.count",
                      config->port.entry[i].text, used->core[j], stacks == 1 ? "is" : "are", stacks);
             return -EINVAL;
         }
     }
     return 0;
+}
+
+/* Without a port the process talks to itself: two stacks joined by a wire. */
+static const char *const embedded_ports[] = {
+    "wire,address=10.0.0.1/24,address=fd00::1/64,stacks=0",
+    "wire,address=10.0.0.2/24,address=fd00::2/64,stacks=1",
+};
+
+/* What follows from the settings when they are not given. */
+static void complete(struct config *config)
+{
+    struct value_problem problem;
+
+    config->stack_count = max_u32(config->stack_count, max_u32(1, config->stack_cores.count));
+    if (config->port.count > 0)
+        return;
+    for (uint32_t i = 0; i < ARRAY_SIZE(embedded_ports); i++)
+        port_line_parse(embedded_ports[i], &config->port.entry[i], &problem);
+    config->port.count = ARRAY_SIZE(embedded_ports);
+    config->stack_count = max_u32(config->stack_count, config->port.count);
 }
 
 int config_load(struct config *config, const struct config_setting *settings, size_t count,
@@ -268,12 +285,12 @@ int config_load(struct config *config, const struct config_setting *settings, si
         if (result < 0)
             return result;
     }
+    complete(config);
     return check_together(config, err, err_size);
 }
 
 void config_dump(const struct config *config,
-                 void (*each)(void *context, const char *key, const char *value,
-                              const char *source),
+                 void (*each)(void *context, const char *key, const char *value, const char *source),
                  void *context)
 {
     char value[CONFIG_PORTS_MAX * CONFIG_PORT_LINE_BYTES];

@@ -232,3 +232,8 @@ void lwip_diagnose(const char *format, ...)
     vfprintf(stderr, format, arguments);
     va_end(arguments);
 }
+
+const char *instance_version(void)
+{
+    return LWIP_VERSION_STRING;
+}

@@ -106,6 +106,9 @@ void instance_clock(struct instance *instance, uint64_t now_us);
  */
 uint64_t instance_timers(struct instance *instance, uint64_t now_us);
 
+/* "2.1.3" */
+const char *instance_version(void);
+
 /* In a turn: its time as last set, and the settings it was created with, defaults filled in. */
 uint64_t instance_now_us(void);
 const struct instance_tcp_settings *instance_tcp_settings(void);

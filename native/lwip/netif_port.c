@@ -52,11 +52,11 @@ static err_t link_output(struct netif *netif, struct pbuf *pbuf)
     if (UNLIKELY(np->queue->pending == PORT_PENDING) && port_flush(np->queue) == PORT_PENDING)
         return ERR_MEM;
     if (UNLIKELY(pbuf->tot_len > netif->mtu + SIZEOF_ETH_HDR)) {
-        STATS_INC(np->stats, drop_tx_too_big);
+        STAT_INC(np->stats, drop_tx_too_big);
         return ERR_VAL;
     }
     if (UNLIKELY(packet_to_mbuf(np, pbuf, &packet) != 0)) {
-        STATS_INC(np->stats, drop_tx_no_memory);
+        STAT_INC(np->stats, drop_tx_no_memory);
         return ERR_MEM;
     }
     port_tx_put(np->queue, packet);
@@ -74,7 +74,7 @@ static void drop(struct netif_port *np, struct rte_mbuf *packet, enum packet_ver
 {
     switch (verdict) {
     case PACKET_BAD_IP:
-        STATS_INC(np->stats, drop_rx_checksum_ip);
+        STAT_INC(np->stats, drop_rx_checksum_ip);
         break;
     case PACKET_PARTIAL_TCP:
     case PACKET_PARTIAL_UDP:
@@ -83,15 +83,15 @@ static void drop(struct netif_port *np, struct rte_mbuf *packet, enum packet_ver
                                 "rx_checksum=off",
                          np->port->name);
         if (verdict == PACKET_PARTIAL_TCP)
-            STATS_INC(np->stats, drop_rx_checksum_tcp);
+            STAT_INC(np->stats, drop_rx_checksum_tcp);
         else
-            STATS_INC(np->stats, drop_rx_checksum_udp);
+            STAT_INC(np->stats, drop_rx_checksum_udp);
         break;
     case PACKET_BAD_TCP:
-        STATS_INC(np->stats, drop_rx_checksum_tcp);
+        STAT_INC(np->stats, drop_rx_checksum_tcp);
         break;
     case PACKET_BAD_UDP:
-        STATS_INC(np->stats, drop_rx_checksum_udp);
+        STAT_INC(np->stats, drop_rx_checksum_udp);
         break;
     default:
         if (packet->pkt_len > np->netif.mtu + (uint32_t)SIZEOF_ETH_HDR)
@@ -99,7 +99,7 @@ static void drop(struct netif_port *np, struct rte_mbuf *packet, enum packet_ver
                                     "sender leaves segmentation to its card. Switch that off there (ethtool -K "
                                     "INTERFACE tso off gso off tx off)",
                              np->port->name, np->netif.mtu);
-        STATS_INC(np->stats, drop_rx_malformed);
+        STAT_INC(np->stats, drop_rx_malformed);
     }
     rte_pktmbuf_free(packet);
 }
@@ -117,14 +117,14 @@ static void packet_in(struct netif_port *np, struct rte_mbuf *packet)
     struct netif *netif = &np->netif;
     enum packet_verdict verdict;
 
-    STATS_ADD(np->stats, rx_bytes, packet->pkt_len);
+    STAT_ADD(np->stats, rx_bytes, packet->pkt_len);
     verdict = packet_check(packet, np->skip_l4);
     if (UNLIKELY(verdict >= PACKET_MALFORMED)) {
         drop(np, packet, verdict);
         return;
     }
     if (UNLIKELY(!is_for_us(np, packet))) {
-        STATS_INC(np->stats, drop_rx_not_ours);
+        STAT_INC(np->stats, drop_rx_not_ours);
         rte_pktmbuf_free(packet);
         return;
     }

@@ -152,8 +152,8 @@ int packet_to_mbuf(struct netif_port *np, struct pbuf *pbuf, struct rte_mbuf **o
         return status;
     }
     if (referred > 0)
-        STATS_ADD(np->stats, tx_referenced_bytes, referred);
-    STATS_ADD(np->stats, tx_copied_bytes, mbuf->pkt_len - referred);
+        STAT_ADD(np->stats, tx_referenced_bytes, referred);
+    STAT_ADD(np->stats, tx_copied_bytes, mbuf->pkt_len - referred);
     packet_sum(mbuf, np->device_sums_tcp);
     *out = mbuf;
     return 0;

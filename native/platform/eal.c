@@ -13,6 +13,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+#include <rte_version.h>
 
 #include "base/compiler.h"
 #include "base/log.h"
@@ -292,6 +293,11 @@ void eal_stop(void)
         return;
     running = false;
     eal_run(stop_thread, NULL);
+}
+
+const char *eal_version(void)
+{
+    return rte_version();
 }
 
 bool eal_is_running(void)

@@ -32,6 +32,9 @@ void eal_stop(void);
 
 bool eal_is_running(void);
 
+/* "DPDK 22.11.11". */
+const char *eal_version(void);
+
 /* Whether memory lies in hugepages (after eal_start). */
 bool eal_has_hugepages(void);
 

@@ -13,14 +13,14 @@ unsigned port_flush(struct port_queue *queue)
         return 0;
     sent = rte_eth_tx_burst(queue->port_id, queue->queue_id, queue->tx, queue->pending);
     if (sent > 0) {
-        STATS_ADD(stats, tx_packets, sent);
-        STATS_INC(stats, tx_bursts);
+        STAT_ADD(stats, tx_packets, sent);
+        STAT_INC(stats, tx_bursts);
         peer = __atomic_load_n(&queue->peer_doorbell, __ATOMIC_ACQUIRE);
         if (peer != NULL)
             doorbell_ring(peer);
     }
     if (sent < queue->pending) {
-        STATS_INC(stats, tx_refused);
+        STAT_INC(stats, tx_refused);
         memmove(queue->tx, queue->tx + sent, (size_t)(queue->pending - sent) * sizeof(queue->tx[0]));
     }
     queue->pending -= sent;
@@ -30,10 +30,10 @@ unsigned port_flush(struct port_queue *queue)
 void port_tx_full(struct port_queue *queue, struct rte_mbuf *packet)
 {
     if (port_flush(queue) == PORT_PENDING) {
-        STATS_INC(queue->stats, drop_tx_ring_full);
+        STAT_INC(queue->stats, drop_tx_ring_full);
         rte_pktmbuf_free(packet);
         return;
     }
     queue->tx[queue->pending++] = packet;
-    STATS_ADD(queue->stats, tx_bytes, packet->pkt_len);
+    STAT_ADD(queue->stats, tx_bytes, packet->pkt_len);
 }

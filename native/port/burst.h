@@ -44,8 +44,8 @@ static inline unsigned port_rx(struct port_queue *queue, struct rte_mbuf **packe
     uint16_t got = rte_eth_rx_burst(queue->port_id, queue->queue_id, packets, room);
 
     if (got != 0) {
-        STATS_ADD(queue->stats, rx_packets, got);
-        STATS_INC(queue->stats, rx_bursts);
+        STAT_ADD(queue->stats, rx_packets, got);
+        STAT_INC(queue->stats, rx_bursts);
     }
     return got;
 }
@@ -60,7 +60,7 @@ static inline void port_tx_put(struct port_queue *queue, struct rte_mbuf *packet
         return;
     }
     queue->tx[queue->pending++] = packet;
-    STATS_ADD(queue->stats, tx_bytes, packet->pkt_len);
+    STAT_ADD(queue->stats, tx_bytes, packet->pkt_len);
 }
 
 #endif

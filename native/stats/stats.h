@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The numbers that a stack keeps of itself and of its sockets; the rows of counters.def. They lie
- * in shared memory (segment.h), where the tools read them while the process runs.
+ * The numbers that a stack keeps of itself and of its sockets; the rows of counters.def. They lie in
+ * shared memory (segment.h), where the tools read them while the process runs.
  *
- * Threads: struct stats_stack has one writer, whoever drives the stack at the time; so counting is
- * a load, an add and a store, no locked instruction. A struct stats_socket has one writer too, the
+ * Threads: struct stats_stack has one writer, whoever drives the stack at the time; so counting is a
+ * load, an add and a store, no locked instruction. A struct stats_socket has one writer too, the
  * driver of the socket's stack. Readers take what they find: each number is whole, several numbers
  * may be of slightly different moments. A socket's row has a sequence counter, because its parts
  * mean nothing apart (whose port number is it?).
@@ -39,10 +39,10 @@ struct stats_socket {
 } CACHE_ALIGNED;
 
 /* Only by the stack's driver. */
-#define STATS_ADD(stats, name, n) \
+#define STAT_ADD(stats, name, n) \
     __atomic_store_n(&(stats)->name, (stats)->name + (uint64_t)(n), __ATOMIC_RELAXED)
-#define STATS_INC(stats, name) STATS_ADD(stats, name, 1)
-#define STATS_SET(stats, name, value) \
+#define STAT_INC(stats, name) STAT_ADD(stats, name, 1)
+#define STAT_SET(stats, name, value) \
     __atomic_store_n(&(stats)->name, (uint64_t)(value), __ATOMIC_RELAXED)
 
 /*

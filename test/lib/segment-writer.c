@@ -16,9 +16,9 @@ static void fill(unsigned count)
 {
     struct stats_stack *stack = segment_stack(1);
 
-    STATS_ADD(stack, rx_packets, 1234567);
-    STATS_ADD(stack, rx_bytes, UINT64_C(0x123456789abc));
-    STATS_SET(stack, chunks_free, 99);
+    STAT_ADD(stack, rx_packets, 1234567);
+    STAT_ADD(stack, rx_bytes, UINT64_C(0x123456789abc));
+    STAT_SET(stack, chunks_free, 99);
     for (uint64_t i = 1; i <= 1000; i++)
         histogram_add(&stack->turn_ns, i * 1000);
 
@@ -52,7 +52,7 @@ static void work(void)
     struct stats_socket *row = segment_socket(0);
 
     for (uint32_t n = 1;; n++) {
-        STATS_INC(stack, turns);
+        STAT_INC(stack, turns);
         stats_socket_begin(row);
         row->id = n;
         row->family = AF_INET;

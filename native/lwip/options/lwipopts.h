@@ -137,6 +137,8 @@
 #define LWIP_TCP_MAX_SACK_NUM 4
 #define LWIP_TCP_TIMESTAMPS 1
 #define LWIP_TCP_KEEPALIVE 1
+/* The socket layer learns from its destroy callback that lwIP has freed a PCB. */
+#define LWIP_TCP_PCB_NUM_EXT_ARGS 1
 #define TCP_LISTEN_BACKLOG 1
 #define TCP_OVERSIZE TCP_MSS
 /* tcp_ticks are milliseconds (tcp_timer.c). */
