@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which addresses are ours, and which stack answers for them or leads to a destination.
+ *
+ * A table of the process, filled while the stacks start and constant afterwards, so that any thread
+ * reads it without a lock. Stacks are named by their bit in a mask (1 << stack.id).
+ */
+#ifndef CONTROL_ADDRESS_H
+#define CONTROL_ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/endpoint.h"
+
+/* One address of one stack's port. 0, or -ENOSPC (table full). Only while starting. */
+int address_add(unsigned stack, const struct endpoint *address, unsigned prefix_bits,
+                bool has_gateway);
+void address_clear(void);
+
+/* Stacks that have this very address; for "any" those that have one of its family. 0: not ours. */
+uint64_t address_stacks(const struct endpoint *address);
+
+/*
+ * Stacks from which the destination can be reached: on a subnet of theirs, or by a gateway. An
+ * address of our own is reached from the other stacks of its subnet first (the in-process wire), or
+ * from its own stack (loopback). 0: ENETUNREACH.
+ */
+uint64_t address_stacks_to(const struct endpoint *destination);
+
+#endif

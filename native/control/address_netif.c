@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/address_netif.h"
+
+#include "control/address.h"
+#include "control/lwip_address.h"
+#include "lwip/netif.h"
+
+/* RFC 4291 2.5.4: interface identifiers, and so our prefixes, are 64 bits. */
+#define IP6_PREFIX_BITS 64
+
+int address_add_netif(unsigned stack, const struct netif *netif, bool has_gateway6)
+{
+    struct endpoint e;
+    int result = 0;
+
+    if (!ip4_addr_isany(netif_ip4_addr(netif))) {
+        endpoint_from_ip(&e, netif_ip_addr4(netif), 0);
+        result = address_add(stack, &e, (unsigned)__builtin_popcount(netif_ip4_netmask(netif)->addr),
+                             !ip4_addr_isany(netif_ip4_gw(netif)));
+    }
+    for (int i = 0; i < LWIP_IPV6_NUM_ADDRESSES && result == 0; i++) {
+        if (ip6_addr_isinvalid(netif_ip6_addr_state(netif, i)))
+            continue;
+        endpoint_from_ip(&e, netif_ip_addr6(netif, i), 0);
+        e.scope = 0;
+        result = address_add(stack, &e, IP6_PREFIX_BITS,
+                             has_gateway6);
+    }
+    return result;
+}

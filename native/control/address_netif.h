@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROL_ADDRESS_NETIF_H
+#define CONTROL_ADDRESS_NETIF_H
+
+#include <stdbool.h>
+
+struct netif;
+
+/* In the stack's turn: enters all addresses of its interface into the table. 0 or -ENOSPC. */
+int address_add_netif(unsigned stack, const struct netif *netif, bool has_gateway6);
+
+#endif

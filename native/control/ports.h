@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who has bound which local port: the rules of bind(2) and socket(7) (SO_REUSEADDR, SO_REUSEPORT,
+ * IPV6_V6ONLY), kept for all stacks of the process in one table under one lock. Cold path: only
+ * explicit bind() and listen() come here; a connect() without bind() takes its port from the stack.
+ */
+#ifndef CONTROL_PORTS_H
+#define CONTROL_PORTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "control/endpoint.h"
+
+/* Lies in the socket that is bound. Zero: not bound. */
+struct binding {
+    struct list link;
+    struct endpoint local;
+    uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+    bool bound, dual; /* dual: an IPv6 wildcard that also takes IPv4 */
+    bool reuse_addr, reuse_port, listening;
+};
+
+void ports_init(uint16_t ephemeral_first, uint16_t ephemeral_last);
+
+/*
+ * Binds `b` (local, protocol, dual, reuse_* set by the caller); port 0 picks a random ephemeral one
+ * and stores it. 0, -EADDRINUSE; the caller is told -EADDRINUSE for an exhausted range as well
+ * (bind(2)).
+ */
+int ports_bind(struct binding *b);
+
+/* The binding begins to listen: -EADDRINUSE when another listener has the port (tcp). */
+int ports_listen(struct binding *b);
+
+/* Idempotent. */
+void ports_release(struct binding *b);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stack/group.h"
+
+struct group group;
+
+struct stack *group_choose(uint64_t stacks)
+{
+    static _Atomic unsigned next;
+    static __thread struct stack *last;
+
+    /* A thread stays with its stack: its chunks are cached, and with inline driving it drives it. */
+    if (last && (stacks & (UINT64_C(1) << last->id)))
+        return last;
+    for (unsigned turn = 0; turn < group.count; turn++) {
+        unsigned id = atomic_fetch_add(&next, 1) % group.count;
+
+        if (stacks & (UINT64_C(1) << id))
+            return last = group.stacks[id];
+    }
+    for (unsigned id = 0; id < group.count; id++) {
+        if (stacks & (UINT64_C(1) << id))
+            return last = group.stacks[id];
+    }
+    return NULL;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* group: all stacks of the process, and which of several serves a new socket. */
+#ifndef STACK_GROUP_H
+#define STACK_GROUP_H
+
+#include "stack/stack.h"
+
+/* Constant between start and stop. */
+extern struct group {
+    unsigned count;
+    struct stack *stacks[STACKS_MAX];
+} group;
+
+/* All stacks' bits. */
+static inline uint64_t group_mask(void)
+{
+    return group.count == 64 ? UINT64_MAX : (UINT64_C(1) << group.count) - 1;
+}
+
+/* One stack of the mask (not 0): the calling thread's last one if it is in it, else the next in turn. */
+struct stack *group_choose(uint64_t stacks);
+
+#endif
