@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What setsockopt(2) remembers of a socket. A plain record: set at any time, applied to lwIP when the
+ * socket gets its PCB and again when a value changes afterwards. Accepted sockets inherit a copy.
+ */
+#ifndef SOCKET_OPTIONS_H
+#define SOCKET_OPTIONS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct socket;
+
+#define LINGER_OFF (-1)
+
+struct socket_options {
+    /* socket(7) */
+    bool reuse_addr, reuse_port, keep_alive, broadcast, timestamp, oob_inline, dont_route;
+    int linger_s; /* LINGER_OFF, or seconds */
+    uint32_t receive_buffer_bytes, send_buffer_bytes; /* as used; the caller sees them doubled */
+    bool receive_buffer_fixed, send_buffer_fixed;     /* set by the user: no autotuning */
+    uint64_t receive_timeout_us, send_timeout_us;     /* 0: none */
+    int priority, mark, low_water, busy_poll_us;
+    /* tcp(7) */
+    bool no_delay, cork, quick_ack;
+    uint32_t keep_idle_s, keep_interval_s, keep_count;
+    uint32_t user_timeout_ms, defer_accept_s, syn_count, max_segment, linger2_s, window_clamp;
+    uint32_t not_sent_low_water;
+    char congestion[16];
+    /* ip(7), ipv6(7) */
+    bool v6_only, packet_info, packet_info6, receive_ttl, receive_tos, receive_error, free_bind;
+    uint8_t tos;
+    int ttl, hops;                                          /* -1: the stack's default */
+    int multicast_ttl, multicast_hops; /* default 1 */
+    bool multicast_loop;
+    int mtu_discover;
+    struct in_addr multicast_interface;
+    uint32_t multicast_interface6;
+};
+
+/* Limits and defaults, copied from the settings once at start. */
+struct socket_limits {
+    uint32_t send_min, send_default, send_max;          /* bytes */
+    uint32_t receive_min, receive_default, receive_max; /* bytes */
+    uint32_t udp_send_default, udp_receive_default;     /* bytes */
+    uint32_t keep_idle_s, keep_interval_s, keep_count;
+    uint32_t syn_retries, backlog_max;
+    bool no_delay;
+};
+extern struct socket_limits socket_limits;
+
+void socket_options_init(struct socket_options *options, int type);
+
+/* getsockopt(2), setsockopt(2) for one of ours: 0 or -errno. */
+int socket_option_get(struct socket *sock, int level, int name, void *value, socklen_t *len);
+int socket_option_set(struct socket *sock, int level, int name, const void *value, socklen_t len);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * send_queue: bytes on their way from the application to TCP or UDP.
+ *
+ * A list of chunks. The application copies into the last one and publishes with one store
+ * (chunk->committed); the stack hands what is published to lwIP by reference (`queued`) and gives a
+ * chunk back when all of it is acknowledged and the application has moved on to the next
+ * (`chunk->next` is set: the chunk is sealed). UDP puts records (struct send_record, then payload)
+ * into the same stream; a record is "acknowledged" when it was sent.
+ *
+ * Owners: `writer` and the first group belong to the application thread that holds the lock; the
+ * second group to the stack; `head` passes from the application to the stack when the list was empty.
+ * The last chunk of an idle socket stays with it until the pool runs low; then the stack takes it
+ * back, if it gets the writer's lock without waiting.
+ */
+#ifndef SOCKET_SEND_H
+#define SOCKET_SEND_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/compiler.h"
+#include "base/lock.h"
+#include "control/endpoint.h"
+#include "platform/chunk.h"
+
+struct send_queue {
+    /* ---- application, under `writer` ---- */
+    struct lock writer;
+    _Atomic uint32_t limit; /* SO_SNDBUF: bytes between written and released */
+    struct chunk *tail;
+    _Atomic uint64_t written; /* bytes published so far */
+    _Atomic bool wants_room;  /* a writer met a full queue: tell it when there is room */
+    _Atomic bool starved;     /* a writer met an empty pool of chunks: not writable meanwhile */
+
+    /* ---- handed over ---- */
+    _Atomic(struct chunk *) head; /* first chunk of the list; set by the application when NULL */
+
+    /* ---- stack ---- */
+    _Alignas(CACHE_LINE) struct chunk *cursor; /* chunk being handed to lwIP */
+    uint64_t queued;                           /* bytes handed to lwIP so far */
+    _Atomic uint64_t released;                 /* bytes acknowledged (UDP: sent) so far */
+};
+
+/* Before each datagram in the stream; aligned to 8 bytes, payload follows directly. */
+struct send_record {
+    uint32_t payload_bytes;
+    uint16_t flags;
+    uint16_t tos;
+    struct endpoint to; /* family 0: the connected peer */
+};
+
+/* The calling thread's chunks at hand go home; it may send again afterwards. */
+void send_queue_thread_end(void);
+
+void send_queue_init(struct send_queue *q, uint32_t limit);
+
+/* Bytes in the queue: not yet acknowledged (SIOCOUTQ). Any thread. */
+static inline uint64_t send_queue_bytes(const struct send_queue *q)
+{
+    uint64_t released = atomic_load_explicit(&q->released, memory_order_acquire);
+
+    return atomic_load_explicit(&q->written, memory_order_relaxed) - released;
+}
+
+static inline uint32_t send_queue_room(const struct send_queue *q)
+{
+    uint64_t used = send_queue_bytes(q);
+    uint32_t limit = atomic_load_explicit(&q->limit, memory_order_relaxed);
+
+    return used < limit ? (uint32_t)(limit - used) : 0;
+}
+
+/* As the kernel's sk_stream_is_writeable(): at least a third of the buffer is free. */
+static inline bool send_queue_is_writable(const struct send_queue *q)
+{
+    return send_queue_room(q) >= atomic_load_explicit(&q->limit, memory_order_relaxed) / 3 &&
+           !atomic_load_explicit(&q->starved, memory_order_relaxed);
+}
+
+/*
+ * Application, under writer: copies up to `bytes` from the iovec (beginning at byte `skip` of it)
+ * and publishes them. Returns the bytes taken (0: no room, or no chunk to be had).
+ */
+size_t send_queue_write(struct send_queue *q, struct chunk_pool *pool, const struct iovec *iov,
+                        int iov_count, size_t skip, size_t bytes);
+
+/*
+ * Application, under writer: one datagram, all or nothing. False: no room or no memory.
+ * A record that is larger than the whole limit is taken when the queue is empty.
+ */
+bool send_queue_write_record(struct send_queue *q, struct chunk_pool *pool,
+                             const struct send_record *record, const struct iovec *iov,
+                             int iov_count);
+
+/* Stack: what lies ready at the cursor, contiguous; NULL when nothing is left. */
+const uint8_t *send_queue_peek(struct send_queue *q, uint32_t *bytes);
+/* Stack: the next `bytes` of it are lwIP's now. */
+void send_queue_advance(struct send_queue *q, uint32_t bytes);
+/* Stack: `bytes` more are acknowledged; chunks that are through go home. */
+void send_queue_release(struct send_queue *q, uint64_t bytes);
+/* Stack: nothing in use and the pool is low: takes the idle last chunk back. */
+void send_queue_trim(struct send_queue *q);
+/*
+ * Stack: the connection is gone. What was written goes home; a writer may still be at it, and learns
+ * from the socket's state that nothing is sent any more.
+ */
+void send_queue_abandon(struct send_queue *q);
+/* Stack, when the connection is gone and no writer can come any more: all chunks go home. */
+void send_queue_discard(struct send_queue *q);
+
+#endif

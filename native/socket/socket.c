@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "socket/socket.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/address.h"
+#include "socket/ready.h"
+#include "stack/group.h"
+
+struct socket_limits socket_limits;
+
+struct close_call {
+    struct rpc rpc;
+    struct socket *sock;
+    struct stack *stack;
+};
+
+static void close_run(struct rpc *rpc)
+{
+    struct close_call *call = container_of(rpc, struct close_call, rpc);
+    struct socket *sock = call->sock;
+    struct stack *stack = call->stack;
+    bool lingers = stack == socket_stack(sock) && sock->options.linger_s > 0 &&
+                   !file_nonblock(&sock->file) && socket_state(sock) == SOCKET_CONNECTED;
+
+    socket_set(sock, SOCKET_ORPHAN);
+    if (lingers) {
+        /* Finished by the protocol when all is acknowledged, or by its timer (socket(7)). */
+        sock->close_waiter = rpc;
+        sock->linger_until_us = stack->now_us + (uint64_t)sock->options.linger_s * 1000000;
+    }
+    socket_ops(sock)->close(sock, stack);
+    if (!lingers)
+        rpc_finish(rpc);
+}
+
+/* No descriptor and no call names the socket any more. */
+static int socket_close(struct file *file)
+{
+    struct socket *sock = socket_of(file);
+    struct stack *home = socket_stack(sock);
+    uint64_t others = home ? sock->stacks & ~(UINT64_C(1) << home->id) : 0;
+
+    ports_release(&sock->binding);
+    ready_unwatch_all(sock);
+    if (home == NULL)
+        return 0;
+    for (unsigned i = 0; i < group.count + 1u; i++) {
+        struct close_call call = { .sock = sock, .stack = i < group.count ? group.stacks[i] : home };
+
+        if (i < group.count && !(others & (UINT64_C(1) << i)))
+            continue;
+        rpc_init(&call.rpc, close_run);
+        stack_call(call.stack, &call.rpc);
+    }
+    if (socket_ops(sock)->closed)
+        socket_ops(sock)->closed(sock);
+    return 0;
+}
+
+static void socket_release(struct file *file)
+{
+    struct socket *sock = socket_of(file);
+
+    INVARIANT(sock->tcp == NULL && list_is_empty(&sock->watches));
+    free(sock->udp);
+    free(sock->accepts);
+    free(sock);
+}
+
+struct socket *socket_new(int family, int type, int protocol, const struct socket_ops *ops)
+{
+    struct socket *sock = aligned_alloc(CACHE_LINE, sizeof(*sock));
+
+    if (sock == NULL)
+        return NULL;
+    memset(sock, 0, sizeof(*sock));
+    file_init(&sock->file, FILE_SOCKET, socket_close, socket_release);
+    sock->family = (uint8_t)family;
+    sock->type = (uint8_t)type;
+    sock->protocol = (uint8_t)protocol;
+    atomic_init(&sock->ops, ops);
+    socket_options_init(&sock->options, type);
+    recv_queue_init(&sock->rx, sock->options.receive_buffer_bytes);
+    send_queue_init(&sock->tx, sock->options.send_buffer_bytes);
+    list_init(&sock->stack_link);
+    list_init(&sock->ready_link);
+    list_init(&sock->linger.link);
+    list_init(&sock->starved_link);
+    list_init(&sock->watches);
+    return sock;
+}
+
+int socket_create(struct socket **out, int domain, int type, int protocol)
+{
+    const struct socket_ops *ops;
+
+    if (domain != AF_INET && domain != AF_INET6)
+        return -EAFNOSUPPORT;
+    if (type == SOCK_STREAM) {
+        if (protocol != 0 && protocol != IPPROTO_TCP)
+            return -EPROTONOSUPPORT;
+        protocol = IPPROTO_TCP;
+        ops = &tcp_ops;
+    } else if (type == SOCK_DGRAM) {
+        if (protocol != 0 && protocol != IPPROTO_UDP)
+            return -EPROTONOSUPPORT;
+        protocol = IPPROTO_UDP;
+        ops = &udp_ops;
+    } else {
+        return type >= 0 && type <= SOCK_PACKET ? -ESOCKTNOSUPPORT : -EINVAL;
+    }
+    *out = socket_new(domain, type, protocol, ops);
+    if (*out == NULL)
+        return -ENOMEM;
+    (*out)->local.family = (*out)->peer.family = (uint8_t)domain;
+    return 0;
+}
+
+int socket_bind(struct socket *sock, const struct endpoint *local)
+{
+    struct binding *b = &sock->binding;
+    int result;
+
+    if (b->bound || socket_state(sock) != SOCKET_IDLE || (local->port == 0 && sock->local.port))
+        return -EINVAL;
+    if (local->family != sock->family && sock->options.v6_only)
+        return -EINVAL;
+    if (!endpoint_is_any(local) && !endpoint_is_loopback(local) &&
+        !(endpoint_is_multicast(local) && sock->type == SOCK_DGRAM) &&
+        address_stacks(local) == 0 && !sock->options.free_bind)
+        return -EADDRNOTAVAIL;
+    *b = (struct binding){ .local = *local,
+                           .protocol = sock->protocol,
+                           .dual = local->family == AF_INET6 && !sock->options.v6_only,
+                           .reuse_addr = sock->options.reuse_addr,
+                           .reuse_port = sock->options.reuse_port };
+    list_init(&b->link);
+    result = ports_bind(b);
+    if (result == 0)
+        sock->local = b->local;
+    return result;
+}
+
+void socket_mark_dirty(struct socket *sock, bool soon)
+{
+    struct stack *stack = socket_stack(sock);
+
+    /* seq_cst: pairs with socket_drain(), which clears the flag before it looks at the queues. */
+    if (!atomic_exchange(&sock->dirty, true)) {
+        file_hold(&sock->file);
+        mpsc_push(&stack->dirty, &sock->dirty_node);
+    }
+    if (soon)
+        stack->driver->kick(stack);
+}
+
+void socket_drain(struct mpsc_node *dirty)
+{
+    while (dirty) {
+        struct socket *sock = container_of(dirty, struct socket, dirty_node);
+        uint32_t told;
+
+        dirty = dirty->next;
+        atomic_store(&sock->dirty, false);
+        told = atomic_exchange_explicit(&sock->told, 0, memory_order_acquire);
+        if (told)
+            ready_raise(sock, socket_stack(sock), told);
+        socket_ops(sock)->drain(sock);
+        if (UNLIKELY(atomic_load_explicit(&sock->tx.starved, memory_order_relaxed)))
+            ready_starved(sock);
+        file_put(&sock->file);
+    }
+}
+
+void socket_settle(struct socket *sock, struct stack *stack)
+{
+    if (socket_stack(sock) == NULL)
+        atomic_store_explicit(&sock->stack, stack, memory_order_release);
+}
+
+void socket_attach(struct socket *sock, struct stack *stack)
+{
+    if (list_is_linked(&sock->stack_link))
+        return;
+    file_hold(&sock->file);
+    list_push_back(&stack->sockets, &sock->stack_link);
+}
+
+void socket_detach(struct socket *sock)
+{
+    if (!list_is_linked(&sock->stack_link))
+        return;
+    list_remove(&sock->stack_link);
+    list_remove(&sock->ready_link);
+    list_remove(&sock->starved_link);
+    file_put(&sock->file);
+}
+
+struct options_call {
+    struct rpc rpc;
+    struct socket *sock;
+};
+
+static void options_run(struct rpc *rpc)
+{
+    struct options_call *call = container_of(rpc, struct options_call, rpc);
+
+    socket_ops(call->sock)->options_changed(call->sock);
+    rpc_finish(rpc);
+}
+
+void socket_options_apply(struct socket *sock)
+{
+    struct options_call call = { .sock = sock };
+    struct stack *stack = socket_stack(sock);
+
+    if (stack == NULL)
+        return;
+    rpc_init(&call.rpc, options_run);
+    stack_call(stack, &call.rpc);
+}
+
+int socket_getsockname(struct socket *sock, struct sockaddr *addr, socklen_t *len)
+{
+    struct endpoint local;
+
+    lock_take(&sock->lock);
+    local = sock->local;
+    lock_give(&sock->lock);
+    endpoint_to_sockaddr(&local, sock->family, addr, len);
+    return 0;
+}
+
+int socket_getpeername(struct socket *sock, struct sockaddr *addr, socklen_t *len)
+{
+    struct endpoint peer;
+    enum socket_state state = socket_state(sock);
+
+    if (state != SOCKET_CONNECTED)
+        return -ENOTCONN;
+    lock_take(&sock->lock);
+    peer = sock->peer;
+    lock_give(&sock->lock);
+    endpoint_to_sockaddr(&peer, sock->family, addr, len);
+    return 0;
+}

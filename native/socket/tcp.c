@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stack's half of a TCP socket: lwIP's callbacks, the output pass, the way out.
+ *
+ * The PCB's argument is the socket. lwIP frees PCBs by itself (RST, time-out, end of TIME_WAIT); the
+ * extension argument's destroy callback tells in every case, so sock->tcp is never dangling.
+ * Payload is handed to lwIP by reference and stays in its chunk until on_sent() releases it.
+ */
+#include "socket/tcp.h"
+
+#include <errno.h>
+
+#include "control/lwip_address.h"
+#include "lwip/pieces.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/tcp.h"
+#include "lwip/tcp_limits.h"
+#include "socket/ready.h"
+
+/* Shorter runs are copied into lwIP's segment: a second pbuf per segment costs more. */
+#define WRITE_COPY_MAX 256
+#define WRITE_MAX 0xF000u /* tcp_write() takes 16 bits */
+
+static void free_arrival(struct arrival *a)
+{
+    pbuf_free(a->packet);
+    mem_free(a);
+}
+
+int tcp_err_to_errno(int err)
+{
+    switch (err) {
+    case ERR_OK: return 0;
+    case ERR_MEM: return ENOBUFS;
+    case ERR_BUF: return EADDRNOTAVAIL;
+    case ERR_RTE: return ENETUNREACH;
+    case ERR_USE: return EADDRNOTAVAIL;
+    case ERR_ALREADY: return EALREADY;
+    case ERR_ISCONN: return EISCONN;
+    case ERR_CONN: return ENOTCONN;
+    case ERR_RST: return ECONNRESET;
+    case ERR_CLSD: return 0;
+    case ERR_ABRT: return ETIMEDOUT;
+    case ERR_TIMEOUT: return ETIMEDOUT;
+    default: return EINVAL;
+    }
+}
+
+/* Everything is through: the stack lets go of the socket. */
+static void finish(struct socket *sock)
+{
+    struct rpc *waiter = sock->close_waiter;
+
+    recv_queue_discard(&sock->rx, free_arrival);
+    send_queue_discard(&sock->tx);
+    sock->close_waiter = NULL;
+    stack_timer_stop(&sock->linger);
+    socket_detach(sock);
+    if (waiter)
+        rpc_finish(waiter);
+}
+
+static void forget_pcb(struct socket *sock)
+{
+    struct tcp_pcb *pcb = sock->tcp;
+
+    sock->tcp = NULL;
+    tcp_arg(pcb, NULL);
+    tcp_recv(pcb, NULL);
+    tcp_sent(pcb, NULL);
+    tcp_err(pcb, NULL);
+    tcp_ext_arg_set(pcb, 0, NULL);
+}
+
+void tcp_drop(struct socket *sock)
+{
+    struct tcp_pcb *pcb = sock->tcp;
+
+    if (pcb == NULL)
+        return;
+    forget_pcb(sock);
+    tcp_abort(pcb);
+}
+
+static void connection_over(struct socket *sock, int error)
+{
+    if (error)
+        atomic_store_explicit(&sock->error, error, memory_order_release);
+    atomic_store_explicit(&sock->state, SOCKET_CLOSED, memory_order_release);
+    if (socket_has(sock, SOCKET_ORPHAN))
+        finish(sock);
+    else
+        ready_raise(sock, socket_stack(sock),
+                    EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLRDHUP | (error ? EPOLLERR : 0));
+}
+
+/* lwIP has freed the PCB for a reason. */
+static void on_err(void *arg, err_t err)
+{
+    struct socket *sock = arg;
+    int error = tcp_err_to_errno(err);
+
+    if (sock == NULL)
+        return;
+    sock->tcp = NULL;
+    if (error == ECONNRESET && socket_state(sock) == SOCKET_CONNECTING)
+        error = ECONNREFUSED;
+    else if (error == ECONNRESET && socket_has(sock, SOCKET_RX_END))
+        error = EPIPE; /* as the kernel: reset after the peer's FIN (tcp_reset) */
+    connection_over(sock, error);
+}
+
+/* lwIP frees the PCB, for whatever reason (called with the extension argument's data). */
+static void on_destroy(u8_t id, void *data)
+{
+    struct socket *sock = data;
+
+    if (sock == NULL || sock->tcp == NULL)
+        return;
+    /* The end of TIME_WAIT is silent; all other ways out are followed by on_err(). */
+    if (sock->tcp->state == TIME_WAIT)
+        atomic_store_explicit(&sock->state, SOCKET_CLOSED, memory_order_release);
+    sock->tcp = NULL;
+}
+
+static const struct tcp_ext_arg_callbacks pcb_callbacks = { .destroy = on_destroy };
+
+static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
+{
+    struct socket *sock = arg;
+    struct stack *stack;
+    struct arrival *a;
+
+    if (sock == NULL) { /* detached and waiting for the peer's FIN */
+        if (p) {
+            tcp_recved(pcb, p->tot_len);
+            pbuf_free(p);
+        }
+        return ERR_OK;
+    }
+    stack = socket_stack(sock);
+    if (p == NULL) {
+        socket_set(sock, SOCKET_RX_END);
+        ready_raise(sock, stack,
+                    EPOLLIN | EPOLLRDHUP | (socket_has(sock, SOCKET_TX_SHUT) ? EPOLLHUP : 0));
+        return ERR_OK;
+    }
+    if (socket_has(sock, SOCKET_ORPHAN)) {
+        /* RFC 9293 3.6: data after close is answered by a reset. */
+        pbuf_free(p);
+        tcp_drop(sock);
+        finish(sock);
+        return ERR_ABRT;
+    }
+    if (socket_has(sock, SOCKET_RX_SHUT)) {
+        tcp_recved(pcb, p->tot_len);
+        pbuf_free(p);
+        return ERR_OK;
+    }
+    a = mem_malloc(offsetof(struct arrival, origin));
+    if (a == NULL)
+        return ERR_MEM; /* lwIP keeps it and offers it again */
+    a->packet = p;
+    a->bytes = a->cost = p->tot_len;
+    a->time_us = stack->now_us;
+    recv_queue_push(&sock->rx, a);
+    ready_raise(sock, stack, EPOLLIN);
+    return ERR_OK;
+}
+
+/* Hands what is published to lwIP, as far as its send buffer goes. True: something was handed over. */
+static bool push(struct socket *sock)
+{
+    struct tcp_pcb *pcb = sock->tcp;
+    const uint8_t *data;
+    uint32_t bytes;
+    bool any = false;
+
+    while ((data = send_queue_peek(&sock->tx, &bytes)) != NULL) {
+        uint32_t room = tcp_sndbuf(pcb);
+        u8_t how = 0;
+
+        if (room == 0)
+            break;
+        if (bytes > room)
+            bytes = room;
+        if (bytes > WRITE_MAX)
+            bytes = WRITE_MAX;
+        if (bytes <= WRITE_COPY_MAX)
+            how |= TCP_WRITE_FLAG_COPY;
+        if (socket_has(sock, SOCKET_MORE))
+            how |= TCP_WRITE_FLAG_MORE;
+        if (tcp_write(pcb, data, (u16_t)bytes, how) != ERR_OK)
+            break;
+        send_queue_advance(&sock->tx, bytes);
+        any = true;
+    }
+    return any;
+}
+
+/* FIN once all data is lwIP's: after shutdown(SHUT_WR), or for good after close(). */
+static void push_fin(struct socket *sock)
+{
+    uint32_t bytes;
+
+    if (socket_has(sock, SOCKET_TX_DONE) || send_queue_peek(&sock->tx, &bytes) != NULL)
+        return;
+    if (socket_has(sock, SOCKET_ORPHAN)) {
+        struct tcp_pcb *pcb = sock->tcp;
+
+        socket_set(sock, SOCKET_TX_DONE);
+        tcp_close(pcb); /* ERR_MEM: lwIP tries again by itself (TF_CLOSEPEND) */
+    } else if (socket_has(sock, SOCKET_TX_SHUT)) {
+        if (tcp_shutdown(sock->tcp, 0, 1) == ERR_OK)
+            socket_set(sock, SOCKET_TX_DONE);
+    }
+}
+
+static void orphan_progress(struct socket *sock)
+{
+    if (!socket_has(sock, SOCKET_ORPHAN) || !socket_has(sock, SOCKET_TX_DONE) ||
+        send_queue_bytes(&sock->tx) > 0)
+        return;
+    /* The rest (FIN, TIME_WAIT) needs no socket. */
+    if (sock->tcp)
+        forget_pcb(sock);
+    finish(sock);
+}
+
+static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes)
+{
+    struct socket *sock = arg;
+    struct send_queue *tx;
+
+    (void)pcb;
+    if (sock == NULL)
+        return ERR_OK;
+    tx = &sock->tx;
+    send_queue_release(tx, bytes);
+    push(sock); /* tcp_input() calls tcp_output() afterwards */
+    if (socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN))
+        push_fin(sock);
+    if (atomic_load(&tx->wants_room) && send_queue_is_writable(tx)) {
+        atomic_store(&tx->wants_room, false);
+        ready_raise(sock, socket_stack(sock), EPOLLOUT);
+    }
+    if (UNLIKELY(stack_chunks_low(socket_stack(sock))))
+        send_queue_trim(tx);
+    orphan_progress(sock);
+    return ERR_OK;
+}
+
+static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+    struct socket *sock = arg;
+
+    (void)pcb;
+    (void)err;
+    if (sock == NULL)
+        return ERR_OK;
+    socket_set(sock, SOCKET_WAS_UP);
+    atomic_store_explicit(&sock->state, SOCKET_CONNECTED, memory_order_release);
+    ready_raise(sock, socket_stack(sock), EPOLLOUT);
+    push(sock);
+    return ERR_OK;
+}
+
+static void hook(struct socket *sock, struct tcp_pcb *pcb)
+{
+    sock->tcp = pcb;
+    tcp_arg(pcb, sock);
+    tcp_recv(pcb, on_recv);
+    tcp_sent(pcb, on_sent);
+    tcp_err(pcb, on_err);
+    tcp_ext_arg_set(pcb, 0, sock);
+    tcp_ext_arg_set_callbacks(pcb, 0, &pcb_callbacks);
+    tcp_options_changed(sock);
+}
+
+static void take_names(struct socket *sock, struct tcp_pcb *pcb)
+{
+    endpoint_from_ip(&sock->local, &pcb->local_ip, pcb->local_port);
+    endpoint_from_ip(&sock->peer, &pcb->remote_ip, pcb->remote_port);
+}
+
+void tcp_adopt(struct socket *sock, struct stack *stack, struct tcp_pcb *pcb)
+{
+    socket_settle(sock, stack);
+    socket_attach(sock, stack);
+    take_names(sock, pcb);
+    socket_set(sock, SOCKET_WAS_UP);
+    atomic_store_explicit(&sock->state, SOCKET_CONNECTED, memory_order_release);
+    hook(sock, pcb);
+}
+
+int tcp_start(struct socket *sock, struct stack *stack)
+{
+    ip_addr_t local, peer;
+    struct tcp_pcb *pcb;
+    err_t err;
+
+    endpoint_to_ip(&sock->peer, &peer);
+    pcb = tcp_new_ip_type(IP_GET_TYPE(&peer));
+    if (pcb == NULL)
+        return -ENOBUFS;
+    if (sock->binding.bound) {
+        struct endpoint bound = sock->binding.local;
+
+        if (bound.family != sock->peer.family) /* wildcard of the other family */
+            bound = (struct endpoint){ .family = sock->peer.family, .port = bound.port };
+        endpoint_to_ip(&bound, &local);
+        /* Conflicts were judged by bind(); the same port towards another peer is legal. */
+        ip_set_option(pcb, SOF_REUSEADDR);
+        err = tcp_bind(pcb, &local, bound.port);
+        if (err != ERR_OK) {
+            tcp_abort(pcb);
+            return err == ERR_USE ? -EADDRINUSE : -tcp_err_to_errno(err);
+        }
+    }
+    hook(sock, pcb);
+    atomic_store_explicit(&sock->state, SOCKET_CONNECTING, memory_order_release);
+    err = tcp_connect(pcb, &peer, sock->peer.port, on_connected);
+    if (err != ERR_OK) {
+        forget_pcb(sock);
+        tcp_abort(pcb);
+        atomic_store_explicit(&sock->state, SOCKET_IDLE, memory_order_release);
+        return -tcp_err_to_errno(err);
+    }
+    socket_attach(sock, stack);
+    endpoint_from_ip(&sock->local, &pcb->local_ip, pcb->local_port);
+    return 0;
+}
+
+/* lwIP's tcp_recved() takes 16 bits. */
+static void credit(struct socket *sock)
+{
+    uint64_t consumed = atomic_load_explicit(&sock->rx.consumed, memory_order_relaxed);
+    uint64_t owed = consumed - sock->rx.credited;
+
+    sock->rx.credited = consumed;
+    while (sock->tcp && owed > 0) {
+        u16_t part = owed > 0xFFFF ? 0xFFFF : (u16_t)owed;
+
+        tcp_recved(sock->tcp, part);
+        owed -= part;
+    }
+}
+
+void tcp_drain(struct socket *sock)
+{
+    recv_queue_reap(&sock->rx, free_arrival);
+    credit(sock);
+    if (sock->tcp == NULL) {
+        if (socket_state(sock) == SOCKET_CLOSED)
+            send_queue_abandon(&sock->tx);
+        return;
+    }
+    if (UNLIKELY(socket_has(sock, SOCKET_TAKEN))) {
+        socket_clear(sock, SOCKET_TAKEN);
+        tcp_backlog_accepted(sock->tcp);
+    }
+    if (socket_state(sock) != SOCKET_CONNECTED)
+        return;
+    push(sock);
+    if (socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN))
+        push_fin(sock);
+    if (sock->tcp)
+        tcp_output(sock->tcp);
+    orphan_progress(sock);
+}
+
+static void linger_over(struct stack_timer *timer)
+{
+    struct socket *sock = container_of(timer, struct socket, linger);
+    struct rpc *waiter = sock->close_waiter;
+
+    /* The kernel goes on in the background when the time is over (socket(7), SO_LINGER). */
+    sock->close_waiter = NULL;
+    if (waiter)
+        rpc_finish(waiter);
+}
+
+void tcp_close_socket(struct socket *sock, struct stack *stack)
+{
+    struct tcp_pcb *pcb = sock->tcp;
+
+    if (pcb == NULL) {
+        finish(sock);
+        return;
+    }
+    if (socket_state(sock) == SOCKET_CONNECTING) {
+        forget_pcb(sock);
+        tcp_close(pcb); /* SYN_SENT: freed silently, as RFC 9293 3.10.4 has it */
+        finish(sock);
+        return;
+    }
+    credit(sock);
+    /* RFC 2525 2.17: closing with unread data, or with a linger time of 0, resets. */
+    if (recv_queue_bytes(&sock->rx) > 0 || sock->options.linger_s == 0) {
+        tcp_drop(sock);
+        finish(sock);
+        return;
+    }
+    if (sock->close_waiter) {
+        sock->linger.run = linger_over;
+        stack_timer_start(stack, &sock->linger, sock->linger_until_us);
+    }
+    tcp_drain(sock);
+}
+
+void tcp_options_changed(struct socket *sock)
+{
+    const struct socket_options *o = &sock->options;
+    struct tcp_pcb *pcb = sock->tcp;
+
+    if (pcb == NULL)
+        return;
+    if (o->no_delay)
+        tcp_nagle_disable(pcb);
+    else
+        tcp_nagle_enable(pcb);
+    if (o->keep_alive)
+        ip_set_option(pcb, SOF_KEEPALIVE);
+    else
+        ip_reset_option(pcb, SOF_KEEPALIVE);
+    pcb->keep_idle = o->keep_idle_s * 1000;
+    pcb->keep_intvl = o->keep_interval_s * 1000;
+    pcb->keep_cnt = o->keep_count;
+    pcb->tos = o->tos;
+    if (o->ttl > 0)
+        pcb->ttl = (u8_t)o->ttl;
+    if (o->receive_buffer_fixed)
+        tcp_limit_receive(pcb, o->receive_buffer_bytes);
+    if (o->send_buffer_fixed)
+        tcp_limit_send(pcb, o->send_buffer_bytes);
+}

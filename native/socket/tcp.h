@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stack's half of a TCP socket (tcp.c, the only user of lwIP's PCBs beside tcp_listen.c) as the
+ * application's half (tcp_calls.c) and the listener call it. All in the stack's context.
+ */
+#ifndef SOCKET_TCP_H
+#define SOCKET_TCP_H
+
+#include "socket/socket.h"
+
+/* Makes the PCB, binds it to sock->local as far as set, sends the SYN to sock->peer. 0 or -errno. */
+int tcp_start(struct socket *sock, struct stack *stack);
+
+/* Takes over an established PCB (accept). */
+void tcp_adopt(struct socket *sock, struct stack *stack, struct tcp_pcb *pcb);
+
+/* The PCB answers RST and is gone; nobody is told. */
+void tcp_drop(struct socket *sock);
+
+void tcp_drain(struct socket *sock);
+void tcp_close_socket(struct socket *sock, struct stack *stack);
+void tcp_options_changed(struct socket *sock);
+
+/* struct tcp_info from our own PCB; zeros where the stack does not know. */
+struct tcp_info;
+void tcp_info_fill(struct socket *sock, struct tcp_info *info);
+
+/* The application's half. */
+uint32_t tcp_events(struct socket *sock);
+int tcp_listen_call(struct socket *sock, int backlog);
+int tcp_err_to_errno(int err);
+
+/* listen(2): 0 and less mean the least, SOMAXCONN's counterpart is tcp.backlog_max. */
+static inline uint32_t tcp_backlog_clamp(int backlog)
+{
+    if (backlog < 1)
+        return 1;
+    return (uint32_t)backlog > socket_limits.backlog_max ? socket_limits.backlog_max
+                                                          : (uint32_t)backlog;
+}
+
+#endif

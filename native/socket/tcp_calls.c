@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The application's half of a TCP socket: it works on the queues and asks the stack by calls. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "control/address.h"
+#include "socket/ready.h"
+#include "socket/tcp.h"
+#include "socket/wait.h"
+#include "stack/group.h"
+
+/* More than this consumed but not credited: the stack is told now, not with its next turn. */
+#define CREDIT_SOON_BYTES 16384
+#define CREDIT_SOON_ARRIVALS 16
+
+uint32_t tcp_events(struct socket *sock)
+{
+    enum socket_state state = socket_state(sock);
+    uint32_t flags = atomic_load_explicit(&sock->flags, memory_order_acquire);
+    uint32_t events = 0;
+
+    if (atomic_load_explicit(&sock->error, memory_order_relaxed))
+        events |= EPOLLERR;
+    if (state == SOCKET_CLOSED) {
+        events |= EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLHUP;
+        return events | (socket_has(sock, SOCKET_WAS_UP) ? EPOLLRDHUP : 0);
+    }
+    if (state == SOCKET_IDLE)
+        return events | EPOLLOUT | EPOLLWRNORM | EPOLLHUP;
+    if (state != SOCKET_CONNECTED)
+        return events;
+    if (flags & (SOCKET_RX_END | SOCKET_RX_SHUT))
+        events |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+    else if (!recv_queue_is_empty(&sock->rx))
+        events |= EPOLLIN | EPOLLRDNORM;
+    if ((flags & SOCKET_TX_SHUT) || send_queue_is_writable(&sock->tx))
+        events |= EPOLLOUT | EPOLLWRNORM;
+    else
+        atomic_store(&sock->tx.wants_room, true); /* tell when this changes */
+    if ((flags & (SOCKET_RX_END | SOCKET_RX_SHUT)) && (flags & SOCKET_TX_SHUT))
+        events |= EPOLLHUP;
+    return events;
+}
+
+struct connect_call {
+    struct rpc rpc;
+    struct socket *sock;
+    int result;
+};
+
+static void connect_run(struct rpc *rpc)
+{
+    struct connect_call *call = container_of(rpc, struct connect_call, rpc);
+
+    call->result = tcp_start(call->sock, socket_stack(call->sock));
+    rpc_finish(rpc);
+}
+
+/* Under sock->lock: the SYN goes out. */
+static int connect_begin(struct socket *sock, const struct endpoint *peer)
+{
+    struct connect_call call = { .sock = sock };
+    struct endpoint to = *peer;
+    uint64_t stacks;
+
+    if (sock->options.v6_only && peer->family == AF_INET)
+        return -ENETUNREACH;
+    if (endpoint_is_any(&to)) { /* the kernel takes it for "this host" */
+        if (to.family == AF_INET)
+            to.v4.s_addr = htonl(INADDR_LOOPBACK);
+        else
+            to.v6 = in6addr_loopback;
+    }
+    if (endpoint_is_multicast(&to))
+        return -ENETUNREACH;
+    stacks = address_stacks_to(&to);
+    if (sock->binding.bound && !endpoint_is_any(&sock->binding.local))
+        stacks &= address_stacks(&sock->binding.local);
+    if (stacks == 0)
+        return -ENETUNREACH;
+    socket_settle(sock, group_choose(stacks));
+    sock->peer = to;
+    rpc_init(&call.rpc, connect_run);
+    stack_call(socket_stack(sock), &call.rpc);
+    return call.result;
+}
+
+static int tcp_connect_call(struct socket *sock, const struct endpoint *peer, bool disconnect)
+{
+    enum socket_state state;
+    int result;
+
+    lock_take(&sock->lock);
+    state = socket_state(sock);
+    if (disconnect) { /* connect(2) with AF_UNSPEC: not offered for TCP */
+        lock_give(&sock->lock);
+        return -EOPNOTSUPP;
+    }
+    if (state == SOCKET_CONNECTED) {
+        lock_give(&sock->lock);
+        return -EISCONN;
+    }
+    if (state == SOCKET_IDLE) {
+        result = connect_begin(sock, peer);
+        if (result < 0) {
+            lock_give(&sock->lock);
+            return result;
+        }
+        result = -EINPROGRESS;
+    } else if (state == SOCKET_CONNECTING) {
+        result = -EALREADY;
+    } else {
+        lock_give(&sock->lock);
+        result = socket_take_error(sock);
+        return result ? -result : socket_has(sock, SOCKET_WAS_UP) ? -EISCONN : -ECONNABORTED;
+    }
+    lock_give(&sock->lock);
+    if (file_nonblock(&sock->file))
+        return result;
+    result = socket_wait(sock, EPOLLOUT, socket_deadline(sock->options.send_timeout_us));
+    if (result == -EAGAIN)
+        return -EINPROGRESS; /* SO_SNDTIMEO (socket(7)) */
+    if (result < 0)
+        return result;
+    result = socket_take_error(sock);
+    return result ? -result : 0;
+}
+
+static void shutdown_run(struct rpc *rpc)
+{
+    struct connect_call *call = container_of(rpc, struct connect_call, rpc);
+
+    tcp_drain(call->sock);
+    ready_raise(call->sock, socket_stack(call->sock),
+                EPOLLOUT | (socket_has(call->sock, SOCKET_RX_SHUT) ? EPOLLIN | EPOLLRDHUP : 0) |
+                    (tcp_events(call->sock) & EPOLLHUP));
+    rpc_finish(rpc);
+}
+
+static int tcp_shutdown_call(struct socket *sock, int how)
+{
+    struct connect_call call = { .sock = sock };
+
+    if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
+        return -EINVAL;
+    if (socket_state(sock) != SOCKET_CONNECTED)
+        return -ENOTCONN;
+    socket_set(sock, (how != SHUT_WR ? SOCKET_RX_SHUT : 0) | (how != SHUT_RD ? SOCKET_TX_SHUT : 0));
+    rpc_init(&call.rpc, shutdown_run);
+    stack_call(socket_stack(sock), &call.rpc);
+    return 0;
+}
+
+/* Why nothing can be sent now: -errno; 0: it can. */
+static int send_refusal(struct socket *sock)
+{
+    int error = socket_take_error(sock);
+
+    if (error)
+        return -error;
+    switch (socket_state(sock)) {
+    case SOCKET_CONNECTED: return socket_has(sock, SOCKET_TX_SHUT) ? -EPIPE : 0;
+    case SOCKET_CONNECTING: return -EAGAIN;
+    case SOCKET_IDLE:
+    case SOCKET_LISTENING:
+    case SOCKET_CLOSED: break;
+    }
+    return -EPIPE;
+}
+
+static size_t iov_bytes(const struct msghdr *msg)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < msg->msg_iovlen; i++)
+        bytes += msg->msg_iov[i].iov_len;
+    return bytes;
+}
+
+static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
+{
+    bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
+    struct stack *stack = socket_stack(sock);
+    size_t bytes = iov_bytes(msg), done = 0;
+    uint64_t deadline = 0;
+    int result;
+
+    if (flags & MSG_OOB)
+        return -EOPNOTSUPP;
+    for (;;) {
+        size_t part = 0;
+
+        result = send_refusal(sock);
+        if (result == 0) {
+            if (bytes == 0)
+                return 0;
+            lock_take(&sock->tx.writer);
+            part = send_queue_write(&sock->tx, stack->chunks, msg->msg_iov, (int)msg->msg_iovlen,
+                                    done, bytes - done);
+            if (done + part < bytes)
+                atomic_store(&sock->tx.wants_room, true);
+            lock_give(&sock->tx.writer);
+        } else if (result != -EAGAIN) {
+            return done ? (ssize_t)done : result;
+        }
+        done += part;
+        if (part > 0) {
+            if (((flags & MSG_MORE) != 0) != socket_has(sock, SOCKET_MORE))
+                (flags & MSG_MORE ? socket_set : socket_clear)(sock, SOCKET_MORE);
+            socket_mark_dirty(sock, true);
+            if (done == bytes)
+                return (ssize_t)done;
+            continue; /* room may have come with that */
+        }
+        /* Nothing taken although OUT may hold: the pool of chunks is empty. */
+        if (result == 0 && send_queue_room(&sock->tx) > 0) {
+            atomic_store(&sock->tx.starved, true);
+            socket_mark_dirty(sock, true);
+        }
+        if (!block)
+            return done ? (ssize_t)done : -EAGAIN;
+        if (deadline == 0)
+            deadline = socket_deadline(sock->options.send_timeout_us);
+        result = socket_wait(sock, EPOLLOUT, deadline);
+        if (result < 0)
+            return done ? (ssize_t)done : result;
+        stack = socket_stack(sock);
+    }
+}
+
+/* Tells the stack what was consumed. */
+static void give_back(struct socket *sock)
+{
+    struct recv_queue *rx = &sock->rx;
+    uint64_t owed = atomic_load_explicit(&rx->consumed, memory_order_relaxed) -
+                    __atomic_load_n(&rx->credited, __ATOMIC_RELAXED);
+    uint32_t limit = atomic_load_explicit(&rx->limit, memory_order_relaxed);
+    bool soon = owed >= CREDIT_SOON_BYTES || owed >= limit / 4 ||
+                rx->done_pending >= CREDIT_SOON_ARRIVALS;
+
+    if (soon)
+        rx->done_pending = 0;
+    socket_mark_dirty(sock, soon);
+}
+
+/* No data will come after what is queued. */
+static bool recv_is_over(struct socket *sock)
+{
+    enum socket_state state = socket_state(sock);
+
+    return socket_has(sock, SOCKET_RX_END | SOCKET_RX_SHUT) ||
+           (state != SOCKET_CONNECTED && state != SOCKET_CONNECTING) ||
+           atomic_load_explicit(&sock->error, memory_order_relaxed) != 0;
+}
+
+/* The queue is empty and it is over: what recv(2) says then. */
+static int recv_nothing(struct socket *sock)
+{
+    int error = socket_take_error(sock);
+
+    if (error)
+        return -error;
+    if (socket_has(sock, SOCKET_RX_END | SOCKET_RX_SHUT))
+        return 0;
+    switch (socket_state(sock)) {
+    case SOCKET_CLOSED: return socket_has(sock, SOCKET_WAS_UP) ? 0 : -ENOTCONN;
+    case SOCKET_IDLE:
+    case SOCKET_LISTENING: return -ENOTCONN;
+    case SOCKET_CONNECTING:
+    case SOCKET_CONNECTED: break;
+    }
+    return -EAGAIN;
+}
+
+static ssize_t tcp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
+{
+    bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
+    bool peek = flags & MSG_PEEK;
+    const struct iovec *iov = flags & MSG_TRUNC ? NULL : msg->msg_iov; /* tcp(7): discard */
+    size_t bytes = iov_bytes(msg), done = 0;
+    uint64_t deadline = 0;
+    bool polled = false;
+    int result;
+
+    msg->msg_namelen = 0;
+    msg->msg_controllen = 0;
+    msg->msg_flags = 0;
+    if (flags & MSG_OOB)
+        return -EINVAL;
+    if (flags & MSG_ERRQUEUE)
+        return -EAGAIN;
+    for (;;) {
+        bool over = recv_is_over(sock); /* before the look at the queue: it comes after all data */
+        size_t part;
+
+        lock_take(&sock->rx.reader);
+        part = recv_queue_read(&sock->rx, iov, (int)msg->msg_iovlen, done, bytes - done, peek);
+        lock_give(&sock->rx.reader);
+        done += part;
+        if (part > 0 && !peek)
+            give_back(sock);
+        if (done == bytes || (done > 0 && (peek || !(flags & MSG_WAITALL))))
+            return (ssize_t)done;
+        if (over)
+            return done ? (ssize_t)done : recv_nothing(sock);
+        if (!polled) {
+            polled = true;
+            if (socket_poll(sock))
+                continue;
+        }
+        if (!block)
+            return done ? (ssize_t)done : -EAGAIN;
+        if (deadline == 0)
+            deadline = socket_deadline(sock->options.receive_timeout_us);
+        result = socket_wait(sock, EPOLLIN | EPOLLRDHUP, deadline);
+        if (result < 0)
+            return done ? (ssize_t)done : result;
+    }
+}
+
+static int not_listening(struct socket *sock, struct socket **accepted)
+{
+    (void)sock;
+    (void)accepted;
+    return -EINVAL;
+}
+
+const struct socket_ops tcp_ops = {
+    .bind = socket_bind,
+    .listen = tcp_listen_call,
+    .accept = not_listening,
+    .connect = tcp_connect_call,
+    .shutdown = tcp_shutdown_call,
+    .send = tcp_send_call,
+    .recv = tcp_recv_call,
+    .events = tcp_events,
+    .drain = tcp_drain,
+    .close = tcp_close_socket,
+    .options_changed = tcp_options_changed,
+};

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A TCP listener: one listening PCB on each stack that answers for its address, one accept queue.
+ * Whichever stack completes a handshake owns the new connection, makes its socket, and pushes it;
+ * the home stack tells the waiters.
+ *
+ * The backlog is lwIP's: a connection counts until accept() has returned it, and further SYNs are
+ * dropped meanwhile, so that the peer tries again (listen(2)).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/address.h"
+#include "control/lwip_address.h"
+#include "lwip/tcp.h"
+#include "socket/ready.h"
+#include "socket/tcp.h"
+#include "socket/wait.h"
+#include "stack/group.h"
+
+struct listener_end { /* lwIP's argument */
+    struct socket *sock;
+    struct stack *stack;
+    struct tcp_pcb *pcb;
+};
+
+struct accept_queue {
+    struct mpsc arrived; /* sockets, by dirty_node: unused until somebody has the socket */
+    struct lock taker;
+    struct mpsc_node *taken; /* under taker, oldest first */
+    _Atomic uint32_t count;
+    uint32_t backlog;
+    struct listener_end end[];
+};
+
+static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+    struct listener_end *end = arg;
+    struct socket *listener = end->sock, *sock;
+    struct accept_queue *q = listener->accepts;
+
+    if (err != ERR_OK || pcb == NULL)
+        return ERR_VAL;
+    sock = socket_new(listener->family, SOCK_STREAM, IPPROTO_TCP, &tcp_ops);
+    if (sock == NULL)
+        return ERR_MEM; /* lwIP resets the connection */
+    sock->options = listener->options;
+    atomic_init(&sock->rx.limit, atomic_load(&listener->rx.limit));
+    atomic_init(&sock->tx.limit, atomic_load(&listener->tx.limit));
+    tcp_backlog_delayed(pcb);
+    tcp_adopt(sock, end->stack, pcb);
+    atomic_fetch_add(&q->count, 1);
+    mpsc_push(&q->arrived, &sock->dirty_node);
+    ready_raise(listener, end->stack, EPOLLIN);
+    return ERR_OK;
+}
+
+struct listen_call {
+    struct rpc rpc;
+    struct socket *sock;
+    struct stack *stack;
+    int result;
+};
+
+static void listen_run(struct rpc *rpc)
+{
+    struct listen_call *call = container_of(rpc, struct listen_call, rpc);
+    struct socket *sock = call->sock;
+    struct listener_end *end = &sock->accepts->end[call->stack->id];
+    uint8_t backlog = sock->accepts->backlog > 255 ? 255 : (uint8_t)sock->accepts->backlog;
+    struct tcp_pcb *pcb, *listening;
+    ip_addr_t local;
+    err_t err;
+
+    if (end->pcb) { /* listen() again: only the backlog changes */
+        tcp_backlog_set(end->pcb, backlog);
+        call->result = 0;
+        rpc_finish(rpc);
+        return;
+    }
+    endpoint_to_ip(&sock->binding.local, &local);
+    if (sock->binding.dual && endpoint_is_any(&sock->binding.local))
+        ip_addr_copy(local, *IP_ANY_TYPE);
+    pcb = tcp_new_ip_type(IP_GET_TYPE(&local));
+    if (pcb == NULL) {
+        call->result = -ENOBUFS;
+        rpc_finish(rpc);
+        return;
+    }
+    ip_set_option(pcb, SOF_REUSEADDR); /* conflicts were judged by ports_listen() */
+    err = tcp_bind(pcb, &local, sock->binding.local.port);
+    listening = err == ERR_OK ? tcp_listen_with_backlog_and_err(pcb, backlog, &err) : NULL;
+    if (listening == NULL) {
+        tcp_abort(pcb);
+        call->result = err == ERR_USE ? -EADDRINUSE : -ENOBUFS;
+        rpc_finish(rpc);
+        return;
+    }
+    *end = (struct listener_end){ .sock = sock, .stack = call->stack, .pcb = listening };
+    tcp_arg(listening, end);
+    tcp_accept(listening, on_accept);
+    if (call->stack == socket_stack(sock))
+        socket_attach(sock, call->stack);
+    call->result = 0;
+    rpc_finish(rpc);
+}
+
+static void listen_close(struct socket *sock, struct stack *stack)
+{
+    struct listener_end *end = &sock->accepts->end[stack->id];
+
+    if (end->pcb) {
+        tcp_arg(end->pcb, NULL);
+        tcp_close(end->pcb);
+        end->pcb = NULL;
+    }
+    if (stack == socket_stack(sock))
+        socket_detach(sock);
+}
+
+static struct socket *take(struct accept_queue *q)
+{
+    struct mpsc_node *node;
+
+    lock_take(&q->taker);
+    if (q->taken == NULL)
+        q->taken = mpsc_take(&q->arrived);
+    node = q->taken;
+    if (node) {
+        q->taken = node->next;
+        atomic_fetch_sub(&q->count, 1);
+    }
+    lock_give(&q->taker);
+    return node ? container_of(node, struct socket, dirty_node) : NULL;
+}
+
+/* What nobody accepted is reset, as the kernel does. */
+static void listen_closed(struct socket *sock)
+{
+    struct socket *waiting;
+
+    while ((waiting = take(sock->accepts)) != NULL) {
+        waiting->options.linger_s = 0;
+        file_unuse(&waiting->file);
+    }
+}
+
+static int listen_accept(struct socket *sock, struct socket **accepted)
+{
+    struct accept_queue *q = sock->accepts;
+    uint64_t deadline = 0;
+    bool polled = false;
+
+    while ((*accepted = take(q)) == NULL) {
+        int result;
+
+        if (!polled) {
+            polled = true;
+            if (socket_poll(sock))
+                continue;
+        }
+        if (file_nonblock(&sock->file))
+            return -EAGAIN;
+        if (deadline == 0)
+            deadline = socket_deadline(sock->options.receive_timeout_us);
+        result = socket_wait(sock, EPOLLIN, deadline);
+        if (result < 0)
+            return result;
+    }
+    socket_set(*accepted, SOCKET_TAKEN);
+    socket_mark_dirty(*accepted, atomic_load(&q->count) >= q->backlog / 2);
+    return 0;
+}
+
+static uint32_t listen_events(struct socket *sock)
+{
+    return atomic_load(&sock->accepts->count) > 0 ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+static int listen_listen(struct socket *sock, int backlog);
+
+static int refuse_bind(struct socket *sock, const struct endpoint *local)
+{
+    (void)sock;
+    (void)local;
+    return -EINVAL;
+}
+
+static int refuse_connect(struct socket *sock, const struct endpoint *peer, bool disconnect)
+{
+    (void)sock;
+    (void)peer;
+    (void)disconnect;
+    return -EISCONN;
+}
+
+static int refuse_shutdown(struct socket *sock, int how)
+{
+    (void)sock;
+    return how < SHUT_RD || how > SHUT_RDWR ? -EINVAL : -ENOTCONN;
+}
+
+static ssize_t refuse_send(struct socket *sock, const struct msghdr *msg, int flags)
+{
+    (void)sock;
+    (void)msg;
+    (void)flags;
+    return -EPIPE;
+}
+
+static ssize_t refuse_recv(struct socket *sock, struct msghdr *msg, int flags)
+{
+    (void)sock;
+    (void)msg;
+    (void)flags;
+    return -ENOTCONN;
+}
+
+static void nothing(struct socket *sock)
+{
+    (void)sock;
+}
+
+const struct socket_ops tcp_listen_ops = {
+    .bind = refuse_bind,
+    .listen = listen_listen,
+    .accept = listen_accept,
+    .connect = refuse_connect,
+    .shutdown = refuse_shutdown,
+    .send = refuse_send,
+    .recv = refuse_recv,
+    .events = listen_events,
+    .drain = nothing,
+    .close = listen_close,
+    .closed = listen_closed,
+    .options_changed = nothing,
+};
+
+/* Under sock->lock: a PCB on every stack that answers for the address. */
+static int listen_everywhere(struct socket *sock)
+{
+    uint64_t done = 0;
+    int result = 0;
+
+    for (unsigned i = 0; i < group.count; i++) {
+        struct listen_call call = { .sock = sock, .stack = group.stacks[i] };
+
+        if (!(sock->stacks & (UINT64_C(1) << i)))
+            continue;
+        rpc_init(&call.rpc, listen_run);
+        stack_call(call.stack, &call.rpc);
+        if (call.result < 0 && result == 0)
+            result = call.result;
+        done |= UINT64_C(1) << i;
+    }
+    sock->stacks = done;
+    return result;
+}
+
+static int listen_listen(struct socket *sock, int backlog)
+{
+    int result;
+
+    lock_take(&sock->lock);
+    sock->accepts->backlog = tcp_backlog_clamp(backlog);
+    result = listen_everywhere(sock);
+    lock_give(&sock->lock);
+    return result;
+}
+
+static struct accept_queue *accept_queue_new(void)
+{
+    size_t bytes = sizeof(struct accept_queue) + group.count * sizeof(struct listener_end);
+    struct accept_queue *q = aligned_alloc(CACHE_LINE, (bytes + CACHE_LINE - 1) & -CACHE_LINE);
+
+    if (q)
+        memset(q, 0, bytes);
+    return q;
+}
+
+int tcp_listen_call(struct socket *sock, int backlog)
+{
+    struct accept_queue *q;
+    int result = 0;
+
+    lock_take(&sock->lock);
+    if (socket_state(sock) != SOCKET_IDLE) {
+        lock_give(&sock->lock);
+        return -EINVAL;
+    }
+    if (!sock->binding.bound) { /* listen(2): an ephemeral port on the wildcard address */
+        struct endpoint any = { .family = sock->family };
+
+        result = socket_bind(sock, &any);
+    }
+    if (result == 0)
+        result = ports_listen(&sock->binding);
+    if (result == 0) {
+        sock->stacks = address_stacks(&sock->binding.local);
+        if (endpoint_is_loopback(&sock->binding.local))
+            sock->stacks = group_mask();
+        q = accept_queue_new();
+        if (q == NULL || sock->stacks == 0)
+            result = q == NULL ? -ENOMEM : -EADDRNOTAVAIL;
+        else {
+            mpsc_init(&q->arrived);
+            q->backlog = tcp_backlog_clamp(backlog);
+            sock->accepts = q;
+            socket_settle(sock, group_choose(sock->stacks));
+            atomic_store_explicit(&sock->ops, &tcp_listen_ops, memory_order_release);
+            atomic_store_explicit(&sock->state, SOCKET_LISTENING, memory_order_release);
+            result = listen_everywhere(sock);
+            q = NULL;
+        }
+        free(q);
+    }
+    lock_give(&sock->lock);
+    return result;
+}

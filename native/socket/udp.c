@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stack's half of a UDP socket. A socket bound to a wildcard has a PCB on every stack and takes
+ * what arrives on any of them into its one queue; it sends through its home stack.
+ */
+#include "socket/udp.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "control/lwip_address.h"
+#include "lwip/igmp.h"
+#include "lwip/mem.h"
+#include "lwip/mld6.h"
+#include "lwip/pbuf.h"
+#include "lwip/udp.h"
+#include "socket/ready.h"
+#include "socket/tcp.h"
+
+/* Shorter payload is copied behind its header: one packet in one piece. */
+#define SEND_COPY_MAX 512
+/* What a queued datagram counts beside its payload, so that empty ones are bounded too. */
+#define ARRIVAL_OVERHEAD 256
+
+static void free_arrival(struct arrival *a)
+{
+    pbuf_free(a->packet);
+    mem_free(a);
+}
+
+/* In the home stack's context: another stack's memory goes back to it. */
+static void return_arrival(struct arrival *a)
+{
+    if (LIKELY(lwip_delta == instance_delta(a->origin->lwip)))
+        free_arrival(a);
+    else
+        mpsc_push(&a->origin->returns, &a->node);
+}
+
+void udp_take_back(struct mpsc_node *returned)
+{
+    while (returned) {
+        struct mpsc_node *next = returned->next;
+
+        free_arrival(container_of(returned, struct arrival, node));
+        returned = next;
+    }
+}
+
+static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from,
+                    u16_t from_port)
+{
+    struct udp_end *end = arg;
+    struct recv_queue *rx = &end->sock->rx;
+    uint32_t cost = p->tot_len + ARRIVAL_OVERHEAD;
+    struct arrival *a = NULL;
+
+    if (!socket_has(end->sock, SOCKET_RX_SHUT) &&
+        recv_queue_bytes(rx) + cost <= atomic_load_explicit(&rx->limit, memory_order_relaxed))
+        a = mem_malloc(sizeof(*a));
+    if (a == NULL) {
+        STAT_INC(end->stack->stats, drop_rx_socket_full);
+        pbuf_free(p);
+        return;
+    }
+    a->packet = p;
+    a->bytes = p->tot_len;
+    a->cost = cost;
+    a->time_us = end->stack->now_us;
+    a->origin = end->stack;
+    a->interface = netif_get_index(ip_current_input_netif());
+    endpoint_from_ip(&a->from, from, from_port);
+    endpoint_from_ip(&a->to, ip_current_dest_addr(), pcb->local_port);
+    recv_queue_push(rx, a);
+    ready_raise(end->sock, end->stack, EPOLLIN);
+}
+
+int udp_open(struct socket *sock, struct stack *stack)
+{
+    struct udp_end *end = &sock->udp[stack->id];
+    const struct binding *b = &sock->binding;
+    ip_addr_t local;
+    err_t err;
+
+    endpoint_to_ip(&b->local, &local);
+    if (b->dual && endpoint_is_any(&b->local))
+        ip_addr_copy(local, *IP_ANY_TYPE);
+    end->pcb = udp_new_ip_type(IP_GET_TYPE(&local));
+    if (end->pcb == NULL)
+        return -ENOBUFS;
+    end->sock = sock;
+    end->stack = stack;
+    ip_set_option(end->pcb, SOF_REUSEADDR); /* conflicts were judged by bind() */
+    ip_set_option(end->pcb, SOF_BROADCAST); /* judged by sendto() */
+    err = udp_bind(end->pcb, &local, b->local.port);
+    if (err != ERR_OK) {
+        udp_remove(end->pcb);
+        end->pcb = NULL;
+        return err == ERR_USE ? -EADDRINUSE : -tcp_err_to_errno(err);
+    }
+    udp_recv(end->pcb, on_recv, end);
+    if (stack == socket_stack(sock)) {
+        socket_attach(sock, stack);
+        udp_options_changed(sock);
+    }
+    return 0;
+}
+
+int udp_set_peer(struct socket *sock, struct stack *stack)
+{
+    struct udp_pcb *pcb = sock->udp[stack->id].pcb;
+    ip_addr_t peer;
+    err_t err;
+
+    if (pcb == NULL)
+        return 0;
+    if (sock->peer.port == 0 && endpoint_is_any(&sock->peer)) {
+        udp_disconnect(pcb);
+        return 0;
+    }
+    endpoint_to_ip(&sock->peer, &peer);
+    err = udp_connect(pcb, &peer, sock->peer.port);
+    if (err != ERR_OK)
+        return -tcp_err_to_errno(err);
+    if (stack == socket_stack(sock) && endpoint_is_any(&sock->local)) {
+        const ip_addr_t *local = ip_netif_get_local_ip(ip_route(&pcb->local_ip, &peer), &peer);
+        uint16_t port = sock->local.port;
+
+        if (local)
+            endpoint_from_ip(&sock->local, local, port);
+    }
+    return 0;
+}
+
+void udp_close_end(struct socket *sock, struct stack *stack)
+{
+    struct udp_end *end = &sock->udp[stack->id];
+
+    if (end->pcb) {
+        udp_remove(end->pcb);
+        end->pcb = NULL;
+    }
+    if (stack != socket_stack(sock))
+        return;
+    udp_drain(sock); /* what was sent goes out */
+    recv_queue_discard(&sock->rx, return_arrival);
+    send_queue_discard(&sock->tx);
+    socket_detach(sock);
+}
+
+/* Copies from the stream, moving on; a record is published as a whole, so nothing can be missing. */
+static void stream_copy(struct send_queue *q, void *to, uint32_t bytes)
+{
+    uint8_t *out = to;
+
+    while (bytes > 0) {
+        uint32_t part;
+        const uint8_t *data = send_queue_peek(q, &part);
+
+        if (part > bytes)
+            part = bytes;
+        memcpy(out, data, part);
+        send_queue_advance(q, part);
+        out += part;
+        bytes -= part;
+    }
+}
+
+static void stream_skip(struct send_queue *q, uint32_t bytes)
+{
+    while (bytes > 0) {
+        uint32_t part;
+
+        send_queue_peek(q, &part);
+        if (part > bytes)
+            part = bytes;
+        send_queue_advance(q, part);
+        bytes -= part;
+    }
+}
+
+/* The payload as pbufs over the chunks themselves; lwIP copies those it has to keep (PBUF_REF). */
+static struct pbuf *stream_refer(struct send_queue *q, uint32_t bytes)
+{
+    struct pbuf *chain = NULL;
+
+    while (bytes > 0) {
+        uint32_t part;
+        const uint8_t *data = send_queue_peek(q, &part);
+        struct pbuf *piece;
+
+        if (part > bytes)
+            part = bytes;
+        piece = pbuf_alloc_reference((void *)(uintptr_t)data, (u16_t)part, PBUF_REF);
+        send_queue_advance(q, part);
+        bytes -= part;
+        if (piece == NULL) {
+            if (chain)
+                pbuf_free(chain);
+            stream_skip(q, bytes);
+            return NULL;
+        }
+        if (chain)
+            pbuf_cat(chain, piece);
+        else
+            chain = piece;
+    }
+    return chain;
+}
+
+static void send_one(struct socket *sock, struct udp_end *end, const struct send_record *record,
+                     struct pbuf *packet)
+{
+    struct udp_pcb *pcb = end->pcb;
+    err_t err = ERR_RTE;
+
+    if (pcb && packet) {
+        if (record->to.family == 0) {
+            err = udp_send(pcb, packet);
+        } else {
+            ip_addr_t to;
+
+            endpoint_to_ip(&record->to, &to);
+            err = udp_sendto(pcb, packet, &to, record->to.port);
+        }
+    }
+    if (packet)
+        pbuf_free(packet);
+    if (err != ERR_OK)
+        STAT_INC(end->stack->stats, drop_tx_no_route);
+    (void)sock;
+}
+
+void udp_drain(struct socket *sock)
+{
+    struct udp_end *end = &sock->udp[socket_stack(sock)->id];
+    struct send_queue *tx = &sock->tx;
+    uint32_t ready;
+
+    recv_queue_reap(&sock->rx, return_arrival);
+    while (send_queue_peek(tx, &ready) != NULL) {
+        struct send_record record;
+        uint8_t padding[8];
+        struct pbuf *packet;
+        uint32_t padded;
+
+        stream_copy(tx, &record, sizeof(record));
+        padded = (record.payload_bytes + 7u) & ~7u;
+        if (record.payload_bytes <= SEND_COPY_MAX) {
+            packet = pbuf_alloc(PBUF_TRANSPORT, (u16_t)record.payload_bytes, PBUF_RAM);
+            if (packet)
+                stream_copy(tx, packet->payload, record.payload_bytes);
+            else
+                stream_skip(tx, record.payload_bytes);
+        } else {
+            packet = stream_refer(tx, record.payload_bytes);
+        }
+        stream_copy(tx, padding, padded - record.payload_bytes);
+        send_one(sock, end, &record, packet);
+        send_queue_release(tx, sizeof(record) + padded);
+    }
+    if (atomic_load(&tx->wants_room) && send_queue_is_writable(tx)) {
+        atomic_store(&tx->wants_room, false);
+        ready_raise(sock, end->stack, EPOLLOUT);
+    }
+    if (UNLIKELY(stack_chunks_low(end->stack)))
+        send_queue_trim(tx);
+}
+
+void udp_options_changed(struct socket *sock)
+{
+    struct udp_pcb *pcb = sock->udp ? sock->udp[socket_stack(sock)->id].pcb : NULL;
+    const struct socket_options *o = &sock->options;
+
+    if (pcb == NULL)
+        return;
+    pcb->tos = o->tos;
+    if (o->ttl > 0)
+        pcb->ttl = (u8_t)o->ttl;
+    udp_set_multicast_ttl(pcb, (u8_t)o->multicast_ttl);
+    if (o->multicast_loop)
+        udp_set_flags(pcb, UDP_FLAGS_MULTICAST_LOOP);
+    else
+        udp_clear_flags(pcb, UDP_FLAGS_MULTICAST_LOOP);
+}
+
+int udp_membership(const struct endpoint *group_address, const struct endpoint *interface, bool join)
+{
+    ip_addr_t group_ip, interface_ip;
+    err_t err;
+
+    endpoint_to_ip(group_address, &group_ip);
+    endpoint_to_ip(interface, &interface_ip);
+    if (group_address->family == AF_INET)
+        err = (join ? igmp_joingroup : igmp_leavegroup)(ip_2_ip4(&interface_ip), ip_2_ip4(&group_ip));
+    else
+        err = (join ? mld6_joingroup : mld6_leavegroup)(ip_2_ip6(&interface_ip), ip_2_ip6(&group_ip));
+    if (err == ERR_OK)
+        return 0;
+    return err == ERR_MEM ? -ENOBUFS : join ? -ENODEV : -EADDRNOTAVAIL;
+}

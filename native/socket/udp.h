@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stack's half of a UDP socket (udp.c) as the application's half (udp_calls.c) calls it. */
+#ifndef SOCKET_UDP_H
+#define SOCKET_UDP_H
+
+#include "socket/socket.h"
+
+struct udp_end { /* one stack's part; lwIP's argument */
+    struct socket *sock;
+    struct stack *stack;
+    struct udp_pcb *pcb;
+};
+
+/* In each stack's context. */
+
+/* Opens the PCB on this stack, bound to sock->binding.local. 0 or -errno. */
+int udp_open(struct socket *sock, struct stack *stack);
+/* Sets sock->peer as default peer and filter (family 0: takes both away). 0 or -errno. */
+int udp_set_peer(struct socket *sock, struct stack *stack);
+void udp_close_end(struct socket *sock, struct stack *stack);
+void udp_drain(struct socket *sock);
+void udp_options_changed(struct socket *sock);
+
+/* Joins or leaves a multicast group on the interface with that address (any: all). 0 or -errno. */
+int udp_membership(const struct endpoint *group_address, const struct endpoint *interface, bool join);
+
+/* stack->take_back: arrivals that another stack's application is through with. */
+void udp_take_back(struct mpsc_node *returned);
+
+#endif

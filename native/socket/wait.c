@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "socket/wait.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "socket/ready.h"
+
+#define SPIN_NS 20000 /* a wake-up through the kernel costs about as much as this */
+
+static __thread struct waiter *thread_waiter;
+static pthread_key_t thread_key;
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+
+static void thread_end(void *waiter)
+{
+    doorbell_close(&((struct waiter *)waiter)->bell);
+    free(waiter);
+}
+
+static void make_key(void)
+{
+    pthread_key_create(&thread_key, thread_end);
+}
+
+struct waiter *waiter_of_thread(void)
+{
+    struct waiter *w = thread_waiter;
+
+    if (LIKELY(w != NULL))
+        return w;
+    pthread_once(&thread_once, make_key);
+    w = calloc(1, sizeof(*w));
+    if (w == NULL)
+        return NULL;
+    if (doorbell_open(&w->bell) < 0) {
+        free(w);
+        return NULL;
+    }
+    pthread_setspecific(thread_key, w);
+    thread_waiter = w;
+    return w;
+}
+
+uint64_t socket_deadline(uint64_t timeout_us)
+{
+    return timeout_us == 0 ? UINT64_MAX : clock_now_ns() + timeout_us * 1000;
+}
+
+bool socket_poll(struct socket *sock)
+{
+    struct stack *stack = socket_stack(sock);
+
+    return stack && stack->driver->turn(stack) > 0;
+}
+
+struct blocked {
+    struct watch watch;
+    struct waiter *waiter;
+};
+
+static void wake(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    waiter_signal(container_of(watch, struct blocked, watch)->waiter);
+}
+
+static bool holds(struct socket *sock, uint32_t events)
+{
+    return (socket_ops(sock)->events(sock) & (events | EPOLLERR | EPOLLHUP)) != 0;
+}
+
+int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
+{
+    struct stack *stack = socket_stack(sock);
+    struct blocked blocked = { .watch.notify = wake };
+    int result = 0;
+
+    if (holds(sock, events))
+        return 0;
+    blocked.waiter = waiter_of_thread();
+    if (blocked.waiter == NULL)
+        return -ENOBUFS;
+    if (stack) {
+        /* Cheaper than a watch when the answer is on its way; inline stacks are turned meanwhile. */
+        uint64_t until = clock_now_ns() + SPIN_NS;
+
+        do {
+            for (int i = 0; i < 16; i++) {
+                stack->driver->turn(stack);
+                if (holds(sock, events))
+                    return 0;
+                cpu_relax();
+            }
+        } while (clock_now_ns() < until && until < deadline_ns);
+    }
+    list_init(&blocked.watch.link);
+    waiter_take(blocked.waiter);
+    ready_watch(sock, &blocked.watch);
+    while (!holds(sock, events)) {
+        if (deadline_ns != UINT64_MAX && clock_now_ns() >= deadline_ns) {
+            result = -EAGAIN;
+            break;
+        }
+        /* A socket without a stack never becomes ready by itself (connect in another thread). */
+        if (stack == NULL) {
+            stack = socket_stack(sock);
+            if (stack == NULL) {
+                result = -ENOTCONN;
+                break;
+            }
+        }
+        result = stack->driver->wait(stack, blocked.waiter, deadline_ns);
+        if (result < 0)
+            break;
+    }
+    ready_unwatch(sock, &blocked.watch);
+    if (result == -EINTR && holds(sock, events))
+        result = 0;
+    return result;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blocking: the calling thread sleeps until a socket has one of some events. */
+#ifndef SOCKET_WAIT_H
+#define SOCKET_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "socket/socket.h"
+#include "stack/waiter.h"
+
+/*
+ * Until one of `events`, EPOLLERR or EPOLLHUP holds: 0. -EAGAIN at `deadline_ns` (clock_now_ns();
+ * UINT64_MAX: none), -EINTR when a signal handler ran, -EBADF when another thread closed the socket.
+ * Drives inline stacks meanwhile.
+ */
+int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns);
+
+/* The absolute deadline for a SO_RCVTIMEO or SO_SNDTIMEO in microseconds (0: none). */
+uint64_t socket_deadline(uint64_t timeout_us);
+
+/*
+ * Inline: one turn for a call that found nothing and may not block, so that a caller who only polls
+ * makes progress. True: look again.
+ */
+bool socket_poll(struct socket *sock);
+
+/* The calling thread's own waiter, made at first use; NULL when no descriptor is to be had. */
+struct waiter *waiter_of_thread(void);
+
+#endif
