@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/kernel_calls.h"
+#include "port/interrupt.h"
+
+/* Calls per turn, so that a crowd of callers does not starve the device. */
+#define CALLS_PER_TURN 64
+/* lwIP's timers have a resolution of a millisecond. */
+#define TIMER_STEP_US 1000
+/* Sleeps on a port without an interrupt: short at first, longer the longer nothing comes. */
+#define NAP_MIN_US 50
+#define NAP_MAX_US 2000
+
+static int ports_input(struct stack *s)
+{
+    int work = 0;
+
+    for (unsigned i = 0; i < s->ports_count; i++)
+        work += (int)netif_port_input(s->ports[i]);
+    return work;
+}
+
+static int ports_flush(struct stack *s)
+{
+    int left = 0;
+
+    for (unsigned i = 0; i < s->ports_count; i++)
+        left += (int)netif_port_flush(s->ports[i]);
+    return left;
+}
+
+static void timers(struct stack *s)
+{
+    uint64_t lwip, own;
+
+    if (s->now_us < s->next_timer_us && s->now_us - s->timers_us < TIMER_STEP_US)
+        return;
+    s->timers_us = s->now_us;
+    lwip = instance_timers(s->lwip, s->now_us);
+    own = stack_timers_run(s);
+    s->next_timer_us = lwip < own ? lwip : own;
+}
+
+static int drain(struct stack *s)
+{
+    struct mpsc_node *returned = mpsc_take(&s->returns);
+    struct mpsc_node *dirty = mpsc_take(&s->dirty);
+
+    if (returned)
+        s->take_back(returned);
+    if (dirty == NULL)
+        return returned != NULL;
+    s->drain(dirty);
+    return 1;
+}
+
+int loop_turn(struct stack *s)
+{
+    struct stack_visit visit = stack_enter(s);
+    int work;
+
+    s->now_us = clock_now_us();
+    instance_clock(s->lwip, s->now_us);
+    atomic_store_explicit(&s->last_turn_us, s->now_us, memory_order_relaxed);
+
+    work = (int)rpc_poll(&s->inbox, CALLS_PER_TURN);
+    work += ports_input(s);
+    timers(s);
+    work += drain(s);
+    work += ports_flush(s);
+    s->ready_flush(s);
+
+    STAT_INC(s->stats, turns);
+    if (work == 0)
+        STAT_INC(s->stats, turns_idle);
+    stack_leave(visit);
+    return work;
+}
+
+bool loop_arm(struct stack *s, uint64_t *until_us)
+{
+    uint64_t until;
+
+    doorbell_arm(&s->bell);
+    s->armed = true;
+    for (unsigned i = 0; i < s->ports_count; i++) {
+        if (port_queue_arm(netif_port_queue(s->ports[i])) < 0) {
+            loop_disarm(s);
+            return false;
+        }
+    }
+    s->timers_us = 0; /* the sleep's length wants the exact time of the next timer */
+    if (loop_turn(s) > 0) {
+        loop_disarm(s);
+        s->nap_us = NAP_MIN_US;
+        return false;
+    }
+    until = s->next_timer_us;
+    if (!s->ports_wake) {
+        if (until > s->now_us + s->nap_us)
+            until = s->now_us + s->nap_us;
+        s->nap_us = s->nap_us * 2 > NAP_MAX_US ? NAP_MAX_US : s->nap_us * 2;
+    }
+    *until_us = until;
+    STAT_INC(s->stats, sleeps);
+    return true;
+}
+
+void loop_disarm(struct stack *s)
+{
+    if (!s->armed)
+        return;
+    s->armed = false;
+    for (unsigned i = 0; i < s->ports_count; i++)
+        port_queue_disarm(netif_port_queue(s->ports[i]));
+    doorbell_disarm(&s->bell);
+}
+
+static int watch(int epoll_fd, int fd)
+{
+    struct epoll_event event = { .events = EPOLLIN };
+
+    return kernel.epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+int loop_sleep_open(struct stack *s)
+{
+    int result;
+
+    s->nap_us = NAP_MIN_US;
+    s->ports_wake = true;
+    s->sleep_fd = kernel.epoll_create1(EPOLL_CLOEXEC);
+    if (s->sleep_fd < 0)
+        return -errno;
+    result = watch(s->sleep_fd, s->bell.fd);
+    for (unsigned i = 0; i < s->ports_count && result == 0; i++) {
+        struct port_queue *queue = netif_port_queue(s->ports[i]);
+        int fd = port_queue_fd(queue);
+
+        if (!port_queue_wakes(queue))
+            s->ports_wake = false;
+        if (fd >= 0)
+            result = watch(s->sleep_fd, fd);
+    }
+    if (result < 0)
+        loop_sleep_close(s);
+    return result;
+}
+
+void loop_sleep_close(struct stack *s)
+{
+    if (s->sleep_fd >= 0)
+        kernel.close(s->sleep_fd);
+    s->sleep_fd = -1;
+}
+
+int loop_sleep(int fd, int other_fd, uint64_t until_us)
+{
+    struct pollfd fds[2] = { { .fd = fd, .events = POLLIN }, { .fd = other_fd, .events = POLLIN } };
+    struct timespec timeout = { 0 };
+
+    if (until_us != UINT64_MAX) {
+        uint64_t now = clock_now_us(), left = until_us > now ? until_us - now : 0;
+
+        timeout.tv_sec = (time_t)(left / 1000000);
+        timeout.tv_nsec = (long)(left % 1000000) * 1000;
+    }
+    if (kernel.ppoll(fds, other_fd >= 0 ? 2 : 1, until_us == UINT64_MAX ? NULL : &timeout, NULL) < 0)
+        return errno == EINTR ? -EINTR : 0;
+    return 0;
+}
