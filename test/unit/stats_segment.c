@@ -97,10 +97,10 @@ START_TEST(describes_itself)
     ck_assert_uint_eq(header->stack_offset % 4096, 0);
     ck_assert_uint_eq(header->sockets_used, 0);
 
-    STATS_INC(segment_stack(0), rx_packets);
-    STATS_ADD(segment_stack(1), rx_packets, 41);
-    STATS_INC(segment_stack(1), rx_packets);
-    STATS_SET(segment_stack(1), chunks_free, 7);
+    STAT_INC(segment_stack(0), rx_packets);
+    STAT_ADD(segment_stack(1), rx_packets, 41);
+    STAT_INC(segment_stack(1), rx_packets);
+    STAT_SET(segment_stack(1), chunks_free, 7);
     histogram_add(&segment_stack(0)->turn_ns, 1000);
     ck_assert_uint_eq(counter_of(header, 0, "rx_packets"), 1);
     ck_assert_uint_eq(counter_of(header, 1, "rx_packets"), 42);
@@ -169,7 +169,7 @@ START_TEST(private_when_not_shared)
     wanted.shared = false;
     ck_assert_int_eq(segment_create(&wanted, err, sizeof(err)), 0);
     ck_assert_int_eq(stat(path_of(getpid()), &unused), -1);
-    STATS_INC(segment_stack(1), turns);
+    STAT_INC(segment_stack(1), turns);
     ck_assert_uint_eq(segment_stack(1)->turns, 1);
     ck_assert_ptr_nonnull(segment_socket(SOCKETS_MAX - 1));
     segment_remove();
@@ -185,14 +185,14 @@ START_TEST(name_is_taken)
     ck_assert_int_eq(flock(fd, LOCK_EX), 0); /* as a live one in another pid namespace */
     ck_assert_int_eq(freopen("/dev/null", "w", stderr) != NULL, 1);
     create();
-    STATS_INC(segment_stack(0), turns);
+    STAT_INC(segment_stack(0), turns);
     segment_remove();
     ck_assert_int_eq(unlink(path_of(getpid())), 0);
     close(fd);
 }
 END_TEST
 
-/* ---- other processes ------------------------------------------------------------------------- */
+/* ---- other processes -------------------------------------------------------------------------- */
 
 /* A child that makes a segment, says so, and goes on as `then` does. */
 static pid_t start_child(void (*then)(void))
@@ -282,7 +282,7 @@ START_TEST(fork_leaves_it_to_the_parent)
     }
     ck_assert_int_eq(waitpid(child, NULL, 0), child);
     ck_assert(exists(getpid()));
-    STATS_INC(segment_stack(0), turns);
+    STAT_INC(segment_stack(0), turns);
     segment_remove();
     ck_assert(!exists(getpid()));
 }
@@ -295,8 +295,8 @@ static void write_for_ever(void)
     struct stats_socket *row = segment_socket(3);
 
     for (uint32_t n = 1;; n++) {
-        STATS_ADD(stack, rx_bytes, 1000000007);
-        STATS_INC(stack, rx_packets);
+        STAT_ADD(stack, rx_bytes, 1000000007);
+        STAT_INC(stack, rx_packets);
         stats_socket_begin(row);
         row->id = n;
         memset(row->local_address, (int)(n & 0xff), sizeof(row->local_address));

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Life of the process-wide runtime: started once, stopped once, on every way out of the process. */
+#include "api/life.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/start.h"
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "fd/fd_table.h"
+#include "lwip/instance.h"
+#include "platform/eal.h"
+#include "pronghorn.h"
+#include "socket/socket.h"
+#include "stack/group.h"
+
+/* How long stopping waits for queued data and FINs to be acknowledged. */
+#define GRACE_US 200000
+
+enum phase { PHASE_NEVER, PHASE_RUNNING, PHASE_STOPPED };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic int phase;
+static pid_t owner; /* a forked child must not stop its parent's stacks */
+static char error_text[2048];
+
+static int start(const struct ph_setting *settings, size_t count)
+{
+    struct config_setting *copy = calloc(count ? count : 1, sizeof(*copy));
+    struct config *config = malloc(sizeof(*config));
+    int result = -ENOMEM;
+
+    if (config && copy) {
+        for (size_t i = 0; i < count; i++)
+            copy[i] = (struct config_setting){ .key = settings[i].key, .value = settings[i].value };
+        result = config_load(config, copy, count, error_text, sizeof(error_text));
+    }
+    if (result == 0)
+        result = fd_table_start(config->fd_numbers == CONFIG_FD_KERNEL, config->sockets_max);
+    if (result == 0) {
+        result = start_all(config, ph_version(), error_text, sizeof(error_text));
+        if (result < 0)
+            fd_table_stop();
+    }
+    free(config);
+    free(copy);
+    return result;
+}
+
+int ph_init(const struct ph_setting *settings, size_t count)
+{
+    static bool hooked;
+    int result;
+
+    pthread_mutex_lock(&lock);
+    error_text[0] = '\0';
+    if (phase != PHASE_NEVER) {
+        result = -EALREADY;
+        snprintf(error_text, sizeof(error_text), "%s",
+                 phase == PHASE_RUNNING ? "the runtime runs already; stop it before new settings"
+                                  : "the runtime was stopped; DPDK starts once per process");
+    } else {
+        result = start(settings, count);
+        if (result == 0) {
+            owner = getpid();
+            phase = PHASE_RUNNING;
+            if (!hooked)
+                atexit(ph_stop);
+            hooked = true;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    if (result == 0)
+        return 0;
+    errno = -result;
+    return -1;
+}
+
+int life_ensure(void)
+{
+    if (LIKELY(atomic_load_explicit(&phase, memory_order_acquire) == PHASE_RUNNING))
+        return 0;
+    if (ph_init(NULL, 0) == 0 || phase == PHASE_RUNNING)
+        return 0;
+    if (errno != EALREADY)
+        log_error("%s", error_text);
+    return errno == EALREADY ? -EBADF : -errno;
+}
+
+/* Closed sockets still have data or a FIN to bring out: a moment for them. */
+static void grace(void)
+{
+    uint64_t end_us = clock_now_us() + GRACE_US;
+    bool open;
+
+    do {
+        open = false;
+        for (unsigned i = 0; i < group.count; i++) {
+            struct stack *s = group.stacks[i];
+
+            s->driver->turn(s);
+            open |= !list_is_empty(&s->sockets);
+        }
+        if (open)
+            usleep(200);
+    } while (open && clock_now_us() < end_us);
+}
+
+void ph_stop(void)
+{
+    pthread_mutex_lock(&lock);
+    if (phase == PHASE_RUNNING && owner == getpid()) {
+        phase = PHASE_STOPPED;
+        fd_table_stop();
+        grace();
+        stop_all();
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+const char *ph_error(void)
+{
+    return error_text;
+}
+
+const char *ph_version(void)
+{
+    static char text[96];
+
+    snprintf(text, sizeof(text), "%s (%s, lwIP %s)", PRONGHORN_VERSION, eal_version(),
+             instance_version());
+    return text;
+}
+
+int ph_turn(void)
+{
+    int work = 0;
+
+    if (atomic_load_explicit(&phase, memory_order_acquire) != PHASE_RUNNING)
+        return 0;
+    for (unsigned i = 0; i < group.count; i++)
+        work += group.stacks[i]->driver->turn(group.stacks[i]);
+    return work;
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/start.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "control/address.h"
+#include "control/address_netif.h"
+#include "control/ports.h"
+#include "loop/loop.h"
+#include "lwip/packet.h"
+#include "platform/eal.h"
+#include "platform/topology.h"
+#include "port/interrupt.h"
+#include "port/port.h"
+#include "socket/ready.h"
+#include "socket/socket.h"
+#include "socket/udp.h"
+#include "stack/group.h"
+#include "stats/segment.h"
+
+/* Spinning is for machines with a core to spare, or where it was asked for (stack.idle = poll). */
+#define SPIN_FOR_EVER UINT64_MAX
+
+/* mbuf, pbuf, headroom, pool's own header. */
+#define PACKET_OVERHEAD_BYTES 512
+#define DRIVERS_MIB 16
+#define MIB_PER_STACK 64
+
+static struct {
+    struct port *ports[CONFIG_PORTS_MAX];
+    unsigned ports_count;
+    struct rte_mempool *pools[STACKS_MAX];
+    bool has_lcore[STACKS_MAX], running[STACKS_MAX];
+} parts;
+
+static bool serves(const struct port_config *port, unsigned stack)
+{
+    for (unsigned i = 0; i < port->stacks.count; i++) {
+        if (port->stacks.core[i] == stack)
+            return true;
+    }
+    return port->stacks.count == 0;
+}
+
+static void limits(const struct config *c)
+{
+    socket_limits = (struct socket_limits){
+        .send_min = c->tcp_send_buffer_min_bytes,
+        .send_default = c->tcp_send_buffer_default_bytes,
+        .send_max = c->tcp_send_buffer_max_bytes,
+        .receive_min = c->tcp_receive_buffer_min_bytes,
+        .receive_default = c->tcp_receive_buffer_default_bytes,
+        .receive_max = c->tcp_receive_buffer_max_bytes,
+        .udp_send_default = c->udp_send_buffer_bytes,
+        .udp_receive_default = c->udp_receive_buffer_bytes,
+        .keep_idle_s = c->tcp_keepalive_idle_s,
+        .keep_interval_s = c->tcp_keepalive_interval_s,
+        .keep_count = c->tcp_keepalive_probes,
+        .syn_retries = c->tcp_syn_retries,
+        .backlog_max = c->tcp_backlog_max,
+        .no_delay = c->tcp_nodelay,
+    };
+    ports_init((uint16_t)c->tcp_local_ports.first, (uint16_t)c->tcp_local_ports.last);
+}
+
+/* What the pools of all stacks need, and some for the drivers. */
+static uint32_t memory_mib(const struct config *c)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < c->stack_count; i++) {
+        uint64_t packet = 0;
+
+        for (unsigned p = 0; p < c->port.count; p++) {
+            uint64_t need = port_packet_bytes(&c->port.entry[p]);
+
+            if (serves(&c->port.entry[p], i) && need > packet)
+                packet = need;
+        }
+        bytes += c->memory_packets * (packet + PACKET_OVERHEAD_BYTES) +
+                 (c->memory_chunks + 1) * (uint64_t)CHUNK_BYTES;
+    }
+    /* An upper bound: what is never touched is never resident. */
+    bytes = (bytes * 5 / 4 >> 20) + DRIVERS_MIB;
+    return bytes > MIB_PER_STACK * c->stack_count ? (uint32_t)bytes : MIB_PER_STACK * c->stack_count;
+}
+
+static int start_eal(const struct config *c, char *err, size_t err_size)
+{
+    struct port_pci cards[CONFIG_PORTS_MAX];
+    const char *pci[CONFIG_PORTS_MAX * PORT_PCI_MAX];
+    struct eal_settings settings = {
+        .name = c->runtime_name[0] ? c->runtime_name : NULL,
+        .hugepages = (enum eal_hugepages)c->memory_hugepages,
+        .memory_mib = c->memory_limit_mib,
+        .pci = pci,
+        .verbose = c->log_level >= LOG_LEVEL_DEBUG,
+    };
+
+    for (unsigned p = 0; p < c->port.count; p++) {
+        const struct port_config *port = &c->port.entry[p];
+
+        port_pci_addresses(port, &cards[p]);
+        for (unsigned i = 0; i < cards[p].count; i++)
+            pci[settings.pci_count++] = cards[p].address[i];
+        settings.shareable_memory |= port_shares_memory(port);
+    }
+    if (settings.memory_mib == 0)
+        settings.memory_mib = memory_mib(c);
+    return eal_start(&settings, err, err_size);
+}
+
+static struct stack *make_stack(const struct config *c, unsigned id, char *err, size_t err_size)
+{
+    struct instance_settings lwip = {
+        .now_us = clock_now_us(),
+        .tcp = { .send_buffer_bytes = c->tcp_send_buffer_default_bytes,
+                 .receive_buffer_bytes = c->tcp_receive_buffer_default_bytes,
+                 .time_wait_ms = c->tcp_time_wait_ms,
+                 .local_port_first = (uint16_t)c->tcp_local_ports.first,
+                 .local_port_last = (uint16_t)c->tcp_local_ports.last,
+                 .syn_retries = (uint8_t)c->tcp_syn_retries,
+                 .retries = (uint8_t)c->tcp_retries },
+    };
+    struct stack *s = aligned_alloc(CACHE_LINE, sizeof(*s));
+
+    if (s == NULL)
+        goto no_memory;
+    memset(s, 0, sizeof(*s));
+    group.stacks[id] = s;
+    group.count = id + 1;
+    s->id = id;
+    s->core = id < c->stack_cores.count ? (int)c->stack_cores.core[id] : -1;
+    s->numa_node = s->core >= 0 ? topology_cpu_node((unsigned)s->core) : 0;
+    s->sleep_fd = s->bell.fd = -1;
+    s->stats = segment_stack(id);
+    s->driver = c->stack_drive == CONFIG_DRIVE_INLINE ? &inline_driver : &dedicated_driver;
+    s->drain = socket_drain;
+    s->ready_flush = ready_flush;
+    s->take_back = udp_take_back;
+    s->spin_us = c->stack_idle == CONFIG_IDLE_POLL ? SPIN_FOR_EVER
+                 : c->stack_idle == CONFIG_IDLE_INTERRUPT ? 0
+                                                          : c->stack_spin_us;
+    if (c->stack_idle == CONFIG_IDLE_ADAPTIVE && s->core >= 0 &&
+        topology_cpu_isolated((unsigned)s->core))
+        s->spin_us = SPIN_FOR_EVER;
+    rpc_inbox_init(&s->inbox);
+    mpsc_init(&s->dirty);
+    mpsc_init(&s->returns);
+    list_init(&s->timers);
+    list_init(&s->ready);
+    list_init(&s->starved);
+    list_init(&s->sockets);
+    if (doorbell_open(&s->bell) < 0 || core_claim(&s->lcore) < 0) {
+        snprintf(err, err_size, "stack %u: no descriptor or DPDK thread slot is free; raise ulimit -n "
+                 "or configure fewer stacks (stack.cores)", id);
+        return NULL;
+    }
+    parts.has_lcore[id] = true;
+    s->chunks = chunk_pool_create(c->memory_chunks, s->numa_node, s->lcore);
+    if (s->chunks == NULL) {
+        snprintf(err, err_size, "stack %u: no memory for memory.chunks=%u (4 KiB each); lower it or "
+                 "raise memory.limit_mib", id, c->memory_chunks);
+        return NULL;
+    }
+    if (getrandom(lwip.secret, sizeof(lwip.secret), 0) != sizeof(lwip.secret) ||
+        instance_create(&s->lwip, &lwip) < 0)
+        goto no_memory;
+    return s;
+
+no_memory:
+    snprintf(err, err_size, "stack %u: out of memory", id);
+    return NULL;
+}
+
+/* Received packets of any of its ports lie in the stack's pool; so it fits the largest. */
+static int make_pool(const struct config *c, struct stack *s, char *err, size_t err_size)
+{
+    uint32_t bytes = 0;
+    char name[32];
+
+    for (unsigned p = 0; p < c->port.count; p++) {
+        uint32_t need = port_packet_bytes(&c->port.entry[p]);
+
+        if (serves(&c->port.entry[p], s->id) && need > bytes)
+            bytes = need;
+    }
+    snprintf(name, sizeof(name), "packets-%u", s->id);
+    parts.pools[s->id] = packet_pool_create(name, c->memory_packets, bytes ? bytes : 2048, s->numa_node);
+    if (parts.pools[s->id] == NULL) {
+        snprintf(err, err_size, "stack %u: no memory for memory.packets=%u (%u bytes each); lower it "
+                 "or raise memory.limit_mib", s->id, c->memory_packets, bytes);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static int open_port(const struct port_config *config, char *err, size_t err_size)
+{
+    struct rte_mempool *pools[STACKS_MAX];
+    struct stack *of_queue[STACKS_MAX];
+    unsigned queues = 0;
+    struct port *port;
+    int result;
+
+    for (unsigned i = 0; i < group.count; i++) {
+        if (serves(config, i)) {
+            of_queue[queues] = group.stacks[i];
+            pools[queues++] = parts.pools[i];
+        }
+    }
+    result = port_open(config, queues, pools, err, err_size, &port);
+    if (result < 0)
+        return result;
+    parts.ports[parts.ports_count++] = port;
+    for (unsigned q = 0; q < queues; q++) {
+        struct stack *s = of_queue[q];
+        struct netif_port_settings settings = { .port = port, .queue = q, .config = config,
+                                                .packets = parts.pools[s->id], .chunks = s->chunks, .stats = s->stats };
+        struct stack_visit visit;
+
+        if (s->ports_count == STACK_PORTS_MAX) {
+            snprintf(err, err_size, "stack %u: more than %d ports; give some to other stacks "
+                     "(stacks=...)", s->id, STACK_PORTS_MAX);
+            return -ENOSPC;
+        }
+        visit = stack_enter(s);
+        result = netif_port_add(&s->ports[s->ports_count], &settings, err, err_size);
+        if (result == 0) {
+            struct netif *netif = netif_port_netif(s->ports[s->ports_count]);
+
+            port_queue_doorbell(netif_port_queue(s->ports[s->ports_count]), &s->bell);
+            result = address_add_netif(s->id, netif, netif_port_gateway6(netif) != NULL);
+            s->ports_count++;
+        }
+        stack_leave(visit);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+static int drive(const struct config *c, char *err, size_t err_size)
+{
+    int result = 0;
+
+    for (unsigned i = 0; i < group.count && result == 0; i++) {
+        struct stack *s = group.stacks[i];
+
+        result = loop_sleep_open(s);
+        if (result == 0 && s->driver == &dedicated_driver) {
+            result = dedicated_start(s);
+            parts.running[i] = result == 0;
+        }
+    }
+    if (result == 0 && c->stack_drive == CONFIG_DRIVE_INLINE)
+        result = caretaker_start(c->stack_caretaker_ms);
+    if (result < 0)
+        snprintf(err, err_size, "cannot start the stacks' threads: %s", strerror(-result));
+    return result;
+}
+
+int start_all(const struct config *c, const char *product, char *err, size_t err_size)
+{
+    struct segment_settings segment = { .name = c->runtime_name, .product = product,
+                                        .stacks = c->stack_count,
+                                        .sockets_max = c->stats_sockets_max,
+                                        .shared = c->stats_enabled };
+    int result;
+
+    memset(&parts, 0, sizeof(parts));
+    group.count = 0;
+    log_set_level(c->log_level);
+    limits(c);
+    result = start_eal(c, err, err_size);
+    if (result == 0)
+        result = segment_create(&segment, err, err_size);
+    for (unsigned i = 0; i < segment.stacks && result == 0; i++) {
+        struct stack *s = make_stack(c, i, err, err_size);
+
+        result = s ? make_pool(c, s, err, err_size) : -ENOMEM;
+    }
+    for (unsigned p = 0; p < c->port.count && result == 0; p++)
+        result = open_port(&c->port.entry[p], err, err_size);
+    if (result == 0)
+        result = drive(c, err, err_size);
+    if (result < 0)
+        stop_all();
+    return result;
+}
+
+static void end_stack(struct stack *s)
+{
+    struct stack_visit visit;
+    size_t lost;
+
+    if (s->lwip) {
+        visit = stack_enter(s);
+        for (unsigned i = 0; i < s->ports_count; i++) {
+            netif_port_flush(s->ports[i]);
+            netif_port_remove(s->ports[i]);
+        }
+        stack_leave(visit);
+        lost = instance_destroy(s->lwip);
+        if (lost)
+            log_warn("stack %u: %zu objects of its memory were never given back", s->id, lost);
+    }
+}
+
+static void free_stack(struct stack *s)
+{
+    if (s->chunks)
+        chunk_pool_destroy(s->chunks);
+    if (parts.pools[s->id])
+        packet_pool_destroy(parts.pools[s->id]);
+    if (parts.has_lcore[s->id])
+        core_release(s->lcore);
+    loop_sleep_close(s);
+    doorbell_close(&s->bell);
+    free(s);
+}
+
+void stop_all(void)
+{
+    caretaker_stop();
+    for (unsigned i = 0; i < group.count; i++) {
+        if (parts.running[i])
+            dedicated_stop(group.stacks[i]);
+    }
+    for (unsigned i = 0; i < group.count; i++)
+        end_stack(group.stacks[i]);
+    while (parts.ports_count > 0)
+        port_close(parts.ports[--parts.ports_count]);
+    for (unsigned i = 0; i < group.count; i++)
+        free_stack(group.stacks[i]);
+    group.count = 0;
+    address_clear();
+    segment_remove();
+}

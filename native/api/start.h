@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Puts the process's stacks together from the settings, and takes them apart. Cold; one thread. */
+#ifndef API_START_H
+#define API_START_H
+
+#include <stddef.h>
+
+struct config;
+
+/* 0, or -errno with the reason in err; then nothing is left behind but DPDK's EAL. */
+int start_all(const struct config *config, const char *product, char *err, size_t err_size);
+
+/* Idempotent. All sockets must be closed before. */
+void stop_all(void);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fd/fd_table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "base/kernel_calls.h"
+
+typedef struct file *_Atomic fd_slot;
+
+static struct {
+    bool kernel_numbers;
+    int template_fd; /* what the kernel's numbers are duplicates of */
+    fd_slot *kernel;
+    uint32_t kernel_max;
+    fd_slot *virtual;
+    uint32_t virtual_max;
+    /* virtual numbers: the lowest that was never used, and those that are free again */
+    pthread_mutex_t lock;
+    uint32_t *free_numbers;
+    uint32_t free_count, fresh;
+} table = { .template_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void *reserve(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+int fd_table_start(bool kernel_numbers, uint32_t virtual_max)
+{
+    struct rlimit limit;
+
+    table.kernel_numbers = kernel_numbers;
+    table.virtual_max = virtual_max;
+    table.virtual = reserve(virtual_max * sizeof(fd_slot));
+    table.free_numbers = reserve(virtual_max * sizeof(uint32_t));
+    table.free_count = table.fresh = 0;
+    table.kernel_max = 1u << 20;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < table.kernel_max)
+        table.kernel_max = (uint32_t)limit.rlim_max;
+    table.kernel = reserve(table.kernel_max * sizeof(fd_slot));
+    if (table.virtual == NULL || table.free_numbers == NULL || table.kernel == NULL)
+        return -ENOMEM;
+    if (kernel_numbers) {
+        table.template_fd = kernel.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (table.template_fd < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+static fd_slot *slot_of(int fd)
+{
+    if (LIKELY(fd >= FD_VIRTUAL_FIRST)) {
+        uint32_t index = (uint32_t)(fd - FD_VIRTUAL_FIRST);
+
+        return index < table.virtual_max ? &table.virtual[index] : NULL;
+    }
+    return fd >= 0 && (uint32_t)fd < table.kernel_max ? &table.kernel[fd] : NULL;
+}
+
+static int take_virtual(void)
+{
+    int fd = -EMFILE;
+
+    pthread_mutex_lock(&table.lock);
+    if (table.free_count > 0)
+        fd = FD_VIRTUAL_FIRST + (int)table.free_numbers[--table.free_count];
+    else if (table.fresh < table.virtual_max)
+        fd = FD_VIRTUAL_FIRST + (int)table.fresh++;
+    pthread_mutex_unlock(&table.lock);
+    return fd;
+}
+
+static void give_number(int fd)
+{
+    if (fd < FD_VIRTUAL_FIRST) {
+        kernel.close(fd);
+        return;
+    }
+    pthread_mutex_lock(&table.lock);
+    table.free_numbers[table.free_count++] = (uint32_t)(fd - FD_VIRTUAL_FIRST);
+    pthread_mutex_unlock(&table.lock);
+}
+
+int fd_install(struct file *file, bool close_on_exec)
+{
+    int fd;
+
+    if (table.kernel_numbers) {
+        fd = kernel.fcntl(table.template_fd, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+        if (fd < 0)
+            return -errno;
+        if ((uint32_t)fd >= table.kernel_max) {
+            kernel.close(fd);
+            return -EMFILE;
+        }
+    } else {
+        fd = take_virtual();
+        if (fd < 0)
+            return fd;
+    }
+    atomic_store_explicit(slot_of(fd), file, memory_order_release);
+    return fd;
+}
+
+struct file *fd_use(int fd)
+{
+    fd_slot *slot = slot_of(fd);
+    struct file *file;
+
+    if (slot == NULL || UNLIKELY(table.virtual == NULL))
+        return NULL;
+    file = atomic_load_explicit(slot, memory_order_acquire);
+    if (file == NULL || !file_use(file))
+        return NULL;
+    /* Closed and reused between the two lines: then the slot no longer names it. */
+    if (UNLIKELY(atomic_load_explicit(slot, memory_order_acquire) != file)) {
+        file_unuse(file);
+        return NULL;
+    }
+    return file;
+}
+
+bool fd_is_ours(int fd)
+{
+    fd_slot *slot = table.virtual ? slot_of(fd) : NULL;
+
+    return slot && atomic_load_explicit(slot, memory_order_relaxed) != NULL;
+}
+
+int fd_close(int fd)
+{
+    fd_slot *slot = table.virtual ? slot_of(fd) : NULL;
+    struct file *file = slot ? atomic_exchange(slot, NULL) : NULL;
+
+    if (file == NULL)
+        return -EBADF;
+    give_number(fd);
+    return file_unuse(file);
+}
+
+int fd_dup(int fd, bool close_on_exec)
+{
+    struct file *file = fd_use(fd); /* the new descriptor is this user */
+    int copy;
+
+    if (file == NULL)
+        return -EBADF;
+    copy = fd_install(file, close_on_exec);
+    if (copy < 0)
+        file_unuse(file);
+    return copy;
+}
+
+void fd_table_stop(void)
+{
+    if (table.virtual == NULL)
+        return;
+    for (uint32_t i = 0; i < table.fresh; i++)
+        fd_close(FD_VIRTUAL_FIRST + (int)i);
+    for (uint32_t i = 0; table.kernel_numbers && i < table.kernel_max; i++)
+        fd_close((int)i);
+    munmap(table.virtual, table.virtual_max * sizeof(fd_slot));
+    munmap(table.free_numbers, table.virtual_max * sizeof(uint32_t));
+    munmap(table.kernel, table.kernel_max * sizeof(fd_slot));
+    table.virtual = table.kernel = NULL;
+    table.free_numbers = NULL;
+    if (table.template_fd >= 0)
+        kernel.close(table.template_fd);
+    table.template_fd = -1;
+}

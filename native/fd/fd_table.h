@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Descriptors of ours. Two ways to number them, chosen once at start (fd.numbers):
+ *  - kernel: each holds a real kernel descriptor number, so that select(), FD_SET and everything
+ *    else that counts descriptors keeps working;
+ *  - virtual: from FD_VIRTUAL_FIRST on, beyond any number the kernel gives; no system call each.
+ *
+ * Looking one up takes no lock: a slot is one atomic pointer, and the memory of files is never
+ * returned to the allocator (fd_table keeps no list of it; socket.c and epoll.c reuse theirs), so
+ * that a stale pointer still points at a file, whose user count says whether it is alive.
+ */
+#ifndef FD_FD_TABLE_H
+#define FD_FD_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "socket/file.h"
+
+#define FD_VIRTUAL_FIRST (1 << 30)
+
+/* `virtual_max`: how many virtual descriptors there may be. 0 or -ENOMEM. */
+int fd_table_start(bool kernel_numbers, uint32_t virtual_max);
+/* Closes every descriptor that is still open. */
+void fd_table_stop(void);
+
+/* Takes the file's first user over. The descriptor, or -EMFILE, -ENFILE (the file stays the caller's). */
+int fd_install(struct file *file, bool close_on_exec);
+
+/* The file, with one user more, or NULL: not one of ours. Give back with file_unuse(). */
+struct file *fd_use(int fd);
+
+/* close(2): the descriptor is free at once. What the last user's close says, or -EBADF. */
+int fd_close(int fd);
+
+/* dup(2): another descriptor for the same file. */
+int fd_dup(int fd, bool close_on_exec);
+
+bool fd_is_ours(int fd);
+
+#endif
