@@ -66,7 +66,7 @@ export function checkDuration(name: string, value: unknown): number {
 export function checkSignal(signal: unknown): asserts signal is AbortSignal | undefined {
     if (signal === undefined) return
     if (signal === null || typeof signal !== 'object' || !('aborted' in signal))
-        throw invalidType('options.signal', 'an instance of AbortSignal', signal)
+        throw invalidType('signal', 'an instance of AbortSignal', signal)
 }
 
 export function checkStreamMode(options: Record<string, unknown>): void {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { lookup as dnsLookup } from 'node:dns'
+import { ADDRCONFIG, lookup as dnsLookup } from 'node:dns'
 import { isIP } from 'node:net'
 import { addressInWords } from '../address.js'
 import {
@@ -96,7 +96,9 @@ export class Connector implements Watched {
         const options = this.#options
         const wanted = autoSelectFamily(options)
         const all = wanted.enabled && options.family !== 4 && options.family !== 6 && !options.localAddress
-        const query = { family: options.family ?? 0, hints: options.hints ?? 0, all }
+        const unspecified = options.family !== 4 && options.family !== 6
+        const hints = options.hints || (unspecified ? ADDRCONFIG : 0)
+        const query = { family: options.family, hints, ...(all ? { all } : {}) }
         const find = (options.lookup ?? dnsLookup) as (
             host: string,
             options: object,
@@ -105,7 +107,7 @@ export class Connector implements Watched {
         find(host, query, (error, found, family) => {
             if (!this.#socket.connecting) return
             const list: Found[] = Array.isArray(found) ? found : [{ address: found, family: family ?? 0 }]
-            if (error || !all) this.#socket.emit('lookup', error, list[0]?.address, list[0]?.family, host)
+            if (!Array.isArray(found)) this.#socket.emit('lookup', error, found, family, host)
             else for (const one of list) this.#socket.emit('lookup', null, one.address, one.family, host)
             if (!this.#socket.connecting) return
             if (error) process.nextTick(() => this.#socket.destroy(error))
@@ -115,17 +117,23 @@ export class Connector implements Watched {
 
     #found(list: Found[], host: string, all: boolean): void {
         const usable = list.filter(
-            ({ address, family }) => isIP(address) !== 0 && (family === 4 || family === 6),
+            ({ address, family }, i) =>
+                isIP(address) !== 0 &&
+                (family === 4 || family === 6) &&
+                list.findIndex((one) => one.address === address) === i,
         )
         const first = list[0]
         if (first === undefined || usable.length === 0) {
             const bad =
                 first === undefined || isIP(first.address) === 0
                     ? coded(TypeError, 'ERR_INVALID_IP_ADDRESS', `Invalid IP address: ${first?.address}`)
-                    : coded(
-                          RangeError,
-                          'ERR_INVALID_ADDRESS_FAMILY',
-                          `Invalid address family: ${first.family} ${host}:${this.#port}`,
+                    : Object.assign(
+                          coded(
+                              RangeError,
+                              'ERR_INVALID_ADDRESS_FAMILY',
+                              `Invalid address family: ${first.family} ${host}:${this.#port}`,
+                          ),
+                          { host, port: this.#port },
                       )
             process.nextTick(() => this.#socket.destroy(bad))
             return

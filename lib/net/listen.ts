@@ -2,6 +2,7 @@
 // listen(): what was asked for, and the descriptor for it.
 
 import { isIPv6 } from 'node:net'
+import { inspect } from 'node:util'
 import {
     AF_INET,
     AF_INET6,
@@ -68,7 +69,7 @@ export function listenRequest(options: Record<string, unknown>, args: unknown[])
     throw coded(
         TypeError,
         'ERR_INVALID_ARG_VALUE',
-        `The argument 'options' must have the property "port" or "path". Received ${String(first)}`,
+        `The argument 'options' must have the property "port" or "path". Received ${inspect(first)}`,
     )
 }
 

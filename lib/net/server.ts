@@ -274,6 +274,11 @@ export class Server extends EventEmitter implements Watched {
         }
     }
 
+    /** @deprecated as in Node: getConnections() is the way to ask. */
+    get connections(): number {
+        return this._connections
+    }
+
     /** A connection has ended. */
     _forget(): void {
         this._connections--

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { AddressInfo, Socket as NodeSocket, SocketConstructorOpts } from 'node:net'
+import type { AddressInfo, Socket as NodeSocket, SocketConnectOpts, SocketConstructorOpts } from 'node:net'
 import { addAbortSignal } from 'node:stream'
 import { type Address, addressInWords } from '../address.js'
 import { IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPIDLE, TCP_NODELAY } from '../constants.js'
-import { coded, connectException, EISCONN, invalidType, missingArguments, validPort } from '../errors.js'
+import {
+    coded,
+    connectException,
+    EISCONN,
+    errnoException,
+    invalidType,
+    missingArguments,
+    validPort,
+} from '../errors.js'
 import { native } from '../native.js'
 import { poller } from '../poller.js'
 import { ensureRuntime } from '../runtime.js'
@@ -126,7 +134,7 @@ export class Socket extends Transport {
 
     // ---- connecting ---------------------------------------------------------------------------------
 
-    connect(options: ConnectOptions, listener?: () => void): this
+    connect(options: SocketConnectOpts, listener?: () => void): this
     connect(port: number, host: string, listener?: () => void): this
     connect(port: number, listener?: () => void): this
     connect(path: string, listener?: () => void): this
@@ -136,6 +144,8 @@ export class Socket extends Transport {
         if (options.path !== undefined && options.path !== null) throw noPaths(options.path)
         if (options.port === undefined || options.port === null)
             throw missingArguments('options', 'port', 'path')
+        if (typeof options.port !== 'number' && typeof options.port !== 'string')
+            throw invalidType('options.port', 'one of type number or string', options.port)
         const port = validPort(options.port)
         const connector = new Connector(this, options, port)
         if (listener) this.once('connect', listener as () => void)
@@ -370,19 +380,24 @@ export class Socket extends Transport {
 
     #reset(): void {
         this._abortive = true
-        this.destroySoon()
+        this.destroy()
     }
 
     override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+        const opened = this._fd >= 0 || this.#connector !== undefined
         this.connecting = false
         this.#connector?.cancel()
         this.#connector = undefined
         clearTimeout(this._idleTimer)
         this._idleTimer = undefined
-        // The names stay answerable for those who ask after the end only if they asked before it.
-        const failed = this._closeDescriptor(() => this.emit('close', Boolean(error)))
-        if (failed < 0) this.emit('error', connectException(failed, 'reset'))
-        done(error)
+        if (opened) {
+            const failed = this._closeDescriptor(() => this.emit('close', Boolean(error)))
+            if (failed < 0) this.emit('error', errnoException(failed, 'reset'))
+            done(error)
+        } else {
+            done(error)
+            process.nextTick(() => this.emit('close'))
+        }
         this._server?._forget()
         this._server = null
     }

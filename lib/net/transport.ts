@@ -34,7 +34,7 @@ interface WritableState {
     ending: boolean
     destroyed: boolean
     needDrain: boolean
-    highWaterMark: number
+    defaultEncoding: string
     getBuffer(): { chunk: string | Uint8Array; encoding: BufferEncoding }[]
 }
 
@@ -83,6 +83,7 @@ export abstract class Transport extends Duplex implements Watched {
     #queueDone: Done | undefined
     #watchesRoom = false
     #sendError = 0
+    #sentAhead = 0
     #referenced = true
     #held = false
     #progress = -1
@@ -210,22 +211,11 @@ export abstract class Transport extends Duplex implements Watched {
             !state.destroyed &&
             !state.needDrain
         ) {
-            const done = typeof encoding === 'function' ? encoding : callback
-            const text = typeof chunk === 'string'
-            const length = text
-                ? this.#sendText(chunk, encoding)
-                : this.#sendBytes(chunk, state.highWaterMark)
-            if (length >= 0) {
-                this._dispatched += length
-                if (this._idleTimer !== undefined) this._idleTimer.refresh()
-                const size = text ? this.#textBytes : (chunk as Uint8Array).length
-                if (length === size) {
-                    if (typeof done === 'function') process.nextTick(done as Done, null)
-                    return true
-                }
-                const from = text ? outbox : (chunk as Uint8Array)
-                const rest = text ? Buffer.from(outbox.subarray(length, size)) : from.subarray(length, size)
-                return super.write(rest, done as Done)
+            const sent = typeof chunk === 'string' ? this.#sendText(chunk, encoding) : this.#sendBytes(chunk)
+            if (sent) {
+                const done = typeof encoding === 'function' ? encoding : callback
+                if (typeof done === 'function') process.nextTick(done as Done, null)
+                return true
             }
         } else if (state.ending && this._eof && !this.allowHalfOpen && !state.destroyed) {
             return this.#writeAfterEnd(typeof encoding === 'function' ? encoding : callback)
@@ -233,33 +223,32 @@ export abstract class Transport extends Duplex implements Watched {
         return super.write(chunk as Buffer, encoding as BufferEncoding, callback as Done)
     }
 
-    #textBytes = 0
+    /** Whether all of it was sent. If not, the stream's own way is taken: _write() comes next. */
+    #sendText(text: string, encoding: unknown): boolean {
+        if (typeof encoding !== 'string') encoding = this._writableState.defaultEncoding
+        if (encoding !== 'utf8' && encoding !== 'latin1' && encoding !== 'ascii' && encoding !== 'utf-8')
+            return false
+        // Three bytes at most for a unit of UTF-16.
+        if (text.length === 0 || text.length * 3 > outbox.length) return false
+        const length = outbox.write(text, 0, encoding as BufferEncoding)
+        return this.#sendOutbox(length)
+    }
 
-    /** Bytes sent, or -1: the stream's own way is to be taken. */
-    #sendText(text: string, encoding: unknown): number {
-        if (encoding !== undefined && encoding !== null && typeof encoding !== 'function') {
-            if (encoding !== 'utf8' && encoding !== 'latin1' && encoding !== 'ascii' && encoding !== 'utf-8')
-                return -1
-        } else {
-            encoding = 'utf8'
+    #sendBytes(chunk: unknown): boolean {
+        if (!(chunk instanceof Uint8Array) || chunk.length === 0) return false
+        return this.#sent(native.send(this._fd, chunk, 0, chunk.length, 0), chunk.length)
+    }
+
+    #sent(result: number, length: number): boolean {
+        if (result === length) {
+            this.#account(length)
+            return true
         }
-        // Three bytes at most for a unit of UTF-16; and what the stream would call full is its business.
-        const most = text.length * 3
-        if (most === 0 || most > outbox.length || most >= this._writableState.highWaterMark) return -1
-        this.#textBytes = outbox.write(text, 0, encoding as BufferEncoding)
-        return this.#sent(native.sendOutbox(this._fd, this.#textBytes, 0))
-    }
-
-    #sendBytes(chunk: unknown, highWaterMark: number): number {
-        if (!(chunk instanceof Uint8Array) || chunk.length === 0 || chunk.length >= highWaterMark) return -1
-        return this.#sent(native.send(this._fd, chunk, 0, chunk.length, 0))
-    }
-
-    #sent(result: number): number {
-        if (result >= 0) return result
-        // An error is reported once by the system: keep it for _write(), which comes next.
-        if (result !== -EAGAIN) this.#sendError = result
-        return -1
+        // What _write() goes on with: a part that is sent already, or an error, which the system
+        // reports only once.
+        if (result >= 0) this.#sentAhead = result
+        else if (result !== -EAGAIN) this.#sendError = result
+        return false
     }
 
     #writeAfterEnd(done: unknown): boolean {
@@ -290,16 +279,13 @@ export abstract class Transport extends Duplex implements Watched {
             outbox.set(bytes, at)
             at += bytes.length
         }
-        const sent =
-            this._fd < 0 || this.#sendError !== 0 ? 0 : this.#sent(native.sendOutbox(this._fd, total, 0))
-        if (sent === total) {
-            this.#account(total)
-            done()
-            return
-        }
-        const taken = Math.max(sent, 0)
-        this.#account(taken)
-        this.#send([Buffer.from(outbox.subarray(taken, total))], done)
+        const sent = this._fd >= 0 && this.#sendError === 0 && this.#sendOutbox(total)
+        if (sent) done()
+        else this.#send([Buffer.from(outbox.subarray(0, total))], done)
+    }
+
+    #sendOutbox(length: number): boolean {
+        return this.#sent(native.sendOutbox(this._fd, length, 0), length)
     }
 
     #account(length: number): void {
@@ -317,6 +303,10 @@ export abstract class Transport extends Duplex implements Watched {
             return
         }
         for (const bytes of list) this.#account(bytes.length)
+        if (this.#sentAhead > 0) {
+            list[0] = (list[0] as Uint8Array).subarray(this.#sentAhead)
+            this.#sentAhead = 0
+        }
         this.#queue = list
         this.#queueDone = done
         this.#flush()
@@ -387,7 +377,9 @@ export abstract class Transport extends Duplex implements Watched {
             return
         }
         const result = native.shutdown(this._fd, SHUT_WR)
-        done(result < 0 && result !== -ENOTCONN ? errnoException(result, 'shutdown') : null)
+        const error = result < 0 && result !== -ENOTCONN ? errnoException(result, 'shutdown') : null
+        // Later, as where shutting down is a request: what follows end() in the same turn comes first.
+        process.nextTick(done, error)
     }
 
     /** Bytes written by the user that have not come to _write yet, or wait there for the connection. */
