@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calibration of the time-stamp counter without a wait of its own: start-up takes longer than 10 ms. */
+/* Calibrates the time-stamp counter without a wait of its own: start-up takes longer than 10 ms. */
 #include "base/clock.h"
 
 #include <stdatomic.h>
@@ -30,7 +30,7 @@ uint64_t clock_tsc_hz(void)
     elapsed_ns = clock_now_ns() - loaded_ns;
     uint64_t elapsed_tsc = clock_tsc() - loaded_tsc;
     hz = (uint64_t)((__uint128_t)elapsed_tsc * 1000000000u / elapsed_ns);
-    /* Two first callers may measure slightly different rates: all use the one that was stored first. */
+    /* Two first callers may measure different rates: all use the one that was stored first. */
     uint64_t none = 0;
     if (!atomic_compare_exchange_strong(&tsc_hz, &none, hz))
         hz = none;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Time for timers and measurements: CLOCK_MONOTONIC (about 40 ns a call), and the time-stamp counter
- * (about 20 ns) where only differences matter. Any thread.
+ * Time for timers and measurements: CLOCK_MONOTONIC (about 40 ns a call), and the time-stamp
+ * counter (about 20 ns) where only differences matter. Any thread.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the language lacks: branch hints, sizes, invariants. Macros only where a function cannot do. */
+/* What the language lacks: branch hints, sizes, invariants. Macros where a function cannot do. */
 #ifndef BASE_COMPILER_H
 #define BASE_COMPILER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-/* Words written by different threads lie on different lines, or each write stalls the other thread. */
+/* Words that different threads write lie on different lines, or each write stalls the others. */
 #define CACHE_LINE 64
 #define CACHE_ALIGNED __attribute__((aligned(CACHE_LINE)))
 
@@ -36,7 +37,7 @@
 #endif
 _Noreturn void invariant_failed(const char *condition, const char *file, int line);
 
-/* Tells the core that we spin: saves power and lets a hyper-thread run. Never yields to the kernel. */
+/* Tells the core that we spin: saves power, lets a hyper-thread run. Never yields to the kernel. */
 static inline void cpu_relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -60,6 +61,9 @@ static inline size_t align_up(size_t value, size_t power_of_two)
     return (value + power_of_two - 1) & ~(power_of_two - 1);
 }
 
-static inline int is_power_of_two(uint64_t value) { return value != 0 && (value & (value - 1)) == 0; }
+static inline bool is_power_of_two(uint64_t value)
+{
+    return value != 0 && (value & (value - 1)) == 0;
+}
 
 #endif

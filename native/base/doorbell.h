@@ -9,13 +9,13 @@
  *     doorbell_disarm(d)
  *
  * No wake-up is lost: arming and publishing are each followed by a full fence before the other
- * side's word is read, so of the two reads (the sleeper's last look, the producer's look at `armed`)
- * at least one sees the other's write. Of several producers one claims the armed word, so a sleep
- * costs at most one write of the fd.
+ * side's word is read, so of the two reads (the sleeper's last look, the producer's look at
+ * `armed`) at least one sees the other's write. Of several producers one claims the armed word, so
+ * a sleep costs at most one write of the fd.
  *
  * Each claim is followed by exactly one write of 1 to the eventfd, but that write may come late,
- * after the sleeper has already disarmed. `owed` counts claims whose write has not been read yet, so
- * that a late write costs one early wake-up and is not left in the fd to end every later sleep.
+ * after the sleeper has already disarmed. `owed` counts claims whose write has not been read yet,
+ * so that a late write costs one early wake-up and is not left in the fd to end every later sleep.
  */
 #ifndef BASE_DOORBELL_H
 #define BASE_DOORBELL_H

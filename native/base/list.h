@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A doubly linked circular list. The head and the nodes have the same type; a node lies inside the
- * thing that is listed (container_of() finds it again). The list owns nothing. One thread at a time.
+ * thing that is listed (container_of() finds it again). The list owns nothing. One thread at a
+ * time.
  *
  * A node that is in no list points at itself, so list_is_linked() tells and list_remove() of an
  * unlinked node does nothing; that needs list_init() once for each node.

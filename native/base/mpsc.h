@@ -6,8 +6,8 @@
  *
  * It is a stack that the consumer empties in one exchange and turns round, so that the oldest comes
  * first. Because nodes leave only all together, there is no ABA problem. Memory order: the push
- * releases what the producer wrote, the exchange of mpsc_take() acquires it (each push continues the
- * release sequence of those before it, so one acquire sees them all).
+ * releases what the producer wrote, the exchange of mpsc_take() acquires it (each push continues
+ * the release sequence of those before it, so one acquire sees them all).
  */
 #ifndef BASE_MPSC_H
 #define BASE_MPSC_H
@@ -54,7 +54,7 @@ static inline struct mpsc_node *mpsc_take(struct mpsc *queue)
     struct mpsc_node *newest;
     struct mpsc_node *oldest_first = NULL;
 
-    /* An empty queue, the usual case in a polling loop, costs a load and no exclusive cache line. */
+    /* An empty queue, the usual case in a polling loop, costs a load of a shared cache line. */
     if (mpsc_is_empty(queue))
         return NULL;
     newest = atomic_exchange_explicit(&queue->head, NULL, memory_order_acquire);

@@ -33,7 +33,7 @@ static const char *const other_variables[] = {
 
 const struct value_rule *config_rule(enum config_key key) { return &keys[key].rule; }
 
-/* ---- names and complaints --------------------------------------------------------------------- */
+/* ---- names and complaints -------------------------------------------------------------------- */
 
 /* "stack.cores" is PRONGHORN_STACK_CORES. */
 static void variable_name(enum config_key key, char name[VARIABLE_BYTES])
@@ -92,7 +92,7 @@ enum config_key config_find(const struct config_input *input, const char *name)
     return CONFIG_KEYS;
 }
 
-/* ---- one value -------------------------------------------------------------------------------- */
+/* ---- one value ------------------------------------------------------------------------------- */
 
 static int apply_ports(const struct config_input *input, const char *text)
 {
@@ -138,7 +138,7 @@ int config_apply(const struct config_input *input, enum config_key key, const ch
     return 0;
 }
 
-/* ---- sources ---------------------------------------------------------------------------------- */
+/* ---- sources --------------------------------------------------------------------------------- */
 
 void config_defaults(struct config *config)
 {
@@ -172,7 +172,8 @@ static int load_variable(struct config_input *input, const char *name, const cha
     if (nearest.name)
         return config_complain(input, name, "there is no such setting; did you mean %s?",
                                nearest.name);
-    return config_complain(input, name, "there is no such setting; docs/configuration.md lists them");
+    return config_complain(input, name,
+                           "there is no such setting; docs/configuration.md lists them");
 }
 
 static int load_environment(struct config *config, char *err, size_t err_size)
@@ -194,7 +195,8 @@ static int load_environment(struct config *config, char *err, size_t err_size)
     return 0;
 }
 
-int config_set(struct config *config, const char *key, const char *value, char *err, size_t err_size)
+int config_set(struct config *config, const char *key, const char *value, char *err,
+               size_t err_size)
 {
     const struct config_input input = {
         .config = config, .source = CONFIG_FROM_CALLER, .err = err, .err_size = err_size};
@@ -203,7 +205,7 @@ int config_set(struct config *config, const char *key, const char *value, char *
     return found == CONFIG_KEYS ? -EINVAL : config_apply(&input, found, value);
 }
 
-/* ---- what must fit together ------------------------------------------------------------------- */
+/* ---- what must fit together ------------------------------------------------------------------ */
 
 static int complain_about(const struct config *config, enum config_key key, const char *remedy,
                           char *err, size_t err_size)
@@ -229,7 +231,8 @@ static int check_together(const struct config *config, char *err, size_t err_siz
         config->tcp_receive_buffer_default_bytes > config->tcp_receive_buffer_max_bytes)
         return complain_about(config, CONFIG_KEY_tcp_receive_buffer_default_bytes,
                               "is not between tcp.receive_buffer_min_bytes and "
-                              "tcp.receive_buffer_max_bytes; change one of the three", err, err_size);
+                              "tcp.receive_buffer_max_bytes; change one of the three", err,
+                              err_size);
 
     uint32_t stacks = config->stack_count;
     for (uint32_t i = 0; i < config->port.count; i++) {
@@ -290,7 +293,8 @@ int config_load(struct config *config, const struct config_setting *settings, si
 }
 
 void config_dump(const struct config *config,
-                 void (*each)(void *context, const char *key, const char *value, const char *source),
+                 void (*each)(void *context, const char *key, const char *value,
+                              const char *source),
                  void *context)
 {
     char value[CONFIG_PORTS_MAX * CONFIG_PORT_LINE_BYTES];

@@ -36,7 +36,12 @@ enum config_key {
     CONFIG_KEYS
 };
 
-enum config_source { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENVIRONMENT, CONFIG_FROM_CALLER };
+enum config_source {
+    CONFIG_FROM_DEFAULT,
+    CONFIG_FROM_FILE,
+    CONFIG_FROM_ENVIRONMENT,
+    CONFIG_FROM_CALLER,
+};
 
 /* About 40 KB: not for the stack of a small thread. Holds no pointers; copying it is enough. */
 struct config {
@@ -65,11 +70,13 @@ int config_load(struct config *config, const struct config_setting *settings, si
 void config_defaults(struct config *config);
 
 /* Sets one value as the caller's: -EINVAL and a message like config_load(). */
-int config_set(struct config *config, const char *key, const char *value, char *err, size_t err_size);
+int config_set(struct config *config, const char *key, const char *value, char *err,
+               size_t err_size);
 
-/* Calls back for each key in the order of keys.def, with "pronghorn.json:3" or the like as source. */
+/* Calls back for each key in the order of keys.def, with "pronghorn.json:3" or so as source. */
 void config_dump(const struct config *config,
-                 void (*each)(void *context, const char *key, const char *value, const char *source),
+                 void (*each)(void *context, const char *key, const char *value,
+                              const char *source),
                  void *context);
 
 /* Reads one port line. False: `problem` says why. */

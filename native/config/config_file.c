@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration file. JSON values arrive one by one with their path; a plain value is a setting,
- * a list or the objects of `port` are put together into the text form that all sources share, so
- * that there is one parser for each type.
+ * The configuration file. JSON values arrive one by one with their path; a plain value is a
+ * setting, a list or the objects of `port` are put together into the text form that all sources
+ * share, so that there is one parser for each type.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +21,27 @@ struct file_state {
     int result;
     char list[CONFIG_PORTS_MAX * CONFIG_PORT_LINE_BYTES]; /* the list being read, as text */
     char device[64];                                      /* the port object being read */
-    char pairs[CONFIG_PORT_LINE_BYTES];                   /* ",name=value" for each of its members */
+    char pairs[CONFIG_PORT_LINE_BYTES];                   /* and its ",name=value"s */
 };
 
 static bool stop(struct file_state *state, int result)
 {
     state->result = result;
     return result == 0;
+}
+
+/* Ends the reading with a complaint about `key`. */
+static bool fail(struct file_state *state, const char *key, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+static bool fail(struct file_state *state, const char *key, const char *format, ...)
+{
+    char problem[320];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(problem, sizeof(problem), format, arguments);
+    va_end(arguments);
+    return stop(state, config_complain(&state->input, key, "%s", problem));
 }
 
 /* False: it does not fit. */
@@ -53,18 +68,18 @@ static bool list_element(struct file_state *state, enum config_key key, const ch
     bool is_port = config_rule(key)->type == VALUE_ports;
 
     if (is_port && strpbrk(text, ";\n"))
-        return stop(state, config_complain(&state->input, config_rule(key)->name,
-                                           "\"%.100s\" has a semicolon or a line end in it; make two "
-                                           "list entries of it", text));
-    if (!append(state->list, sizeof(state->list), state->list[0] ? (is_port ? ";" : ",") : "", text))
-        return stop(state, config_complain(&state->input, config_rule(key)->name,
-                                           "the list is too long; make it shorter"));
+        return fail(state, config_rule(key)->name,
+                    "\"%.100s\" has a semicolon or a line end in it; make two list entries of it",
+                    text);
+    const char *separator = state->list[0] == '\0' ? "" : is_port ? ";" : ",";
+    if (!append(state->list, sizeof(state->list), separator, text))
+        return fail(state, config_rule(key)->name, "the list is too long; make it shorter");
     return true;
 }
 
 /*
- * A member of a port object: "port[0].iface", or an element of one: "port[0].address[1]". Of a list,
- * addresses and gateways are told one by one, the elements of others are joined by +.
+ * A member of a port object: "port[0].iface", or an element of one: "port[0].address[1]". Of a
+ * list, addresses and gateways are told one by one, the elements of others are joined by +.
  */
 static bool port_member(struct file_state *state, const char *member, const char *text)
 {
@@ -74,14 +89,13 @@ static bool port_member(struct file_state *state, const char *member, const char
 
     snprintf(name, sizeof(name), "%.*s", (int)min_size(length, sizeof(name) - 1), member);
     if (strpbrk(text, ",;\n"))
-        return stop(state, config_complain(&state->input, "port",
-                                           "\"%.100s\" (%s) has a comma, a semicolon or a line end in "
-                                           "it; leave it out", text, name));
+        return fail(state, "port",
+                    "\"%.100s\" (%s) has a comma, a semicolon or a line end in it; leave it out",
+                    text, name);
     if (strcmp(name, "device") == 0) {
         state->device[0] = '\0';
         if (!append(state->device, sizeof(state->device), "", text))
-            return stop(state, config_complain(&state->input, "port",
-                                               "\"%.100s\" is no device name", text));
+            return fail(state, "port", "\"%.100s\" is no device name", text);
         return true;
     }
     if (is_next && strcmp(name, "address") != 0 && strcmp(name, "gateway") != 0) {
@@ -91,8 +105,7 @@ static bool port_member(struct file_state *state, const char *member, const char
                append(state->pairs, sizeof(state->pairs), "=", text)) {
         return true;
     }
-    return stop(state, config_complain(&state->input, "port",
-                                       "an entry is too long; make it shorter"));
+    return fail(state, "port", "an entry is too long; make it shorter");
 }
 
 static bool port_object_end(struct file_state *state)
@@ -100,8 +113,7 @@ static bool port_object_end(struct file_state *state)
     char line[sizeof(state->device) + sizeof(state->pairs)];
 
     if (state->device[0] == '\0')
-        return stop(state, config_complain(&state->input, "port",
-                                           "an entry has no device; add \"device\": \"...\" to it"));
+        return fail(state, "port", "an entry has no device; add \"device\": \"...\" to it");
     snprintf(line, sizeof(line), "%s%s", state->device, state->pairs);
     state->device[0] = '\0';
     state->pairs[0] = '\0';
@@ -109,7 +121,8 @@ static bool port_object_end(struct file_state *state)
 }
 
 /* What lies in a list: path is "key[index]rest". */
-static bool inside_list(struct file_state *state, const struct json_value *value, size_t name_length)
+static bool inside_list(struct file_state *state, const struct json_value *value,
+                        size_t name_length)
 {
     const char *rest = strchr(value->path + name_length, ']') + 1;
     bool is_leaf = value->kind != JSON_OBJECT_END && value->kind != JSON_ARRAY_END;
@@ -121,10 +134,9 @@ static bool inside_list(struct file_state *state, const struct json_value *value
     if (key == CONFIG_KEYS)
         return stop(state, -EINVAL);
     if (!is_list(key))
-        return stop(state, config_complain(&state->input, name, "it is a list; give one value"));
+        return fail(state, name, "it is a list; give one value");
     if (value->kind == JSON_NULL)
-        return stop(state, config_complain(&state->input, name, "there is null in its list; leave "
-                                           "it out"));
+        return fail(state, name, "there is null in its list; leave it out");
     if (*rest == '\0' && is_leaf)
         return list_element(state, key, value->text);
     if (key == CONFIG_KEY_port && *rest == '\0' && value->kind == JSON_OBJECT_END)
@@ -137,9 +149,8 @@ static bool inside_list(struct file_state *state, const struct json_value *value
         if (is_flat && value->kind == JSON_ARRAY_END && !index)
             return true;
     }
-    return stop(state, config_complain(&state->input, name, "it is nested too deeply at %.80s; give "
-                                       "a list of %s", value->path,
-                                       key == CONFIG_KEY_port ? "lines or objects" : "numbers"));
+    return fail(state, name, "it is nested too deeply at %.80s; give a list of %s", value->path,
+                key == CONFIG_KEY_port ? "lines or objects" : "numbers");
 }
 
 /* An object that is no group of settings ("stack") is a misspelling, even when it is empty. */
@@ -152,8 +163,8 @@ static bool group_end(struct file_state *state, const char *path)
         if (length == 0 || (strncmp(name, path, length) == 0 && name[length] == '.'))
             return true;
         if (strcmp(name, path) == 0)
-            return stop(state, config_complain(&state->input, path, "it is an object; give %s",
-                                               is_list(key) ? "a list" : "one value"));
+            return fail(state, path, "it is an object; give %s",
+                        is_list(key) ? "a list" : "one value");
     }
     config_find(&state->input, path);
     return stop(state, -EINVAL);
@@ -169,8 +180,7 @@ static bool on_value(void *context, const struct json_value *value)
     if (strcmp(value->path, "$schema") == 0) /* for editors */
         return true;
     if (value->path[0] == '\0' && value->kind != JSON_OBJECT_END)
-        return stop(state, config_complain(&state->input, "the file",
-                                           "it is not an object; begin it with { and end it with }"));
+        return fail(state, "the file", "it is not an object; begin it with { and end it with }");
     if (value->path[name_length] == '[')
         return inside_list(state, value, name_length);
     if (value->kind == JSON_OBJECT_END)
@@ -182,8 +192,7 @@ static bool on_value(void *context, const struct json_value *value)
         return true;
     if (value->kind == JSON_ARRAY_END) {
         if (!is_list(key))
-            return stop(state, config_complain(&state->input, value->path,
-                                               "it is a list; give one value"));
+            return fail(state, value->path, "it is a list; give one value");
         int result = config_apply(&state->input, key, state->list);
         state->list[0] = '\0';
         return stop(state, result);

@@ -54,7 +54,8 @@ static bool set_pair(struct port_config *port, char *pair, uint64_t *seen,
     char *value = strchr(pair, '=');
 
     if (!value)
-        return value_fail(problem, "has \"%.60s\" in it; give name=value, separated by commas", pair);
+        return value_fail(problem, "has \"%.60s\" in it; give name=value, separated by commas",
+                          pair);
     *value++ = '\0';
     for (size_t i = 0; i < ARRAY_SIZE(port_keys); i++) {
         const struct value_rule *rule = &port_keys[i].rule;
@@ -76,8 +77,8 @@ static bool set_pair(struct port_config *port, char *pair, uint64_t *seen,
     if (nearest.name)
         return value_fail(problem, "has the unknown name \"%.40s\"; did you mean %s?", pair,
                           nearest.name);
-    return value_fail(problem, "has the unknown name \"%.40s\"; see docs/configuration.md for those "
-                      "that a port can have", pair);
+    return value_fail(problem, "has the unknown name \"%.40s\"; see docs/configuration.md for "
+                      "those that a port can have", pair);
 }
 
 static bool same_network(const struct config_address *network, const struct config_address *address)

@@ -31,7 +31,7 @@ bool value_fail(struct value_problem *problem, const char *format, ...)
     return false;
 }
 
-/* ---- numbers ---------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static bool takes_unit(const struct value_rule *rule)
 {
@@ -53,7 +53,8 @@ static bool read_digits(const char **text, uint64_t *number)
     return errno == 0;
 }
 
-static bool fail_number(const struct value_rule *rule, const char *what, struct value_problem *problem)
+static bool fail_number(const struct value_rule *rule, const char *what,
+                        struct value_problem *problem)
 {
     return value_fail(problem, "%s; give a whole number from %" PRId64 " to %" PRId64 "%s", what,
                       rule->min, rule->max, takes_unit(rule) ? " (K, M and G may follow)" : "");
@@ -137,7 +138,7 @@ static bool parse_cores(const struct value_rule *rule, const char *text, struct 
     return true;
 }
 
-/* ---- words ------------------------------------------------------------------------------------ */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 static bool parse_bool(const char *text, bool *value, struct value_problem *problem)
 {
@@ -186,7 +187,7 @@ static bool parse_string(const struct value_rule *rule, const char *text, char *
     return true;
 }
 
-/* ---- addresses -------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 static bool parse_ip(const char *text, struct config_address *address)
 {
@@ -280,7 +281,8 @@ static bool parse_mac(const char *text, struct config_mac *mac, struct value_pro
         if (digits == 12)
             break;
         mac->bytes[digits / 2] = (uint8_t)(mac->bytes[digits / 2] << 4 |
-                                           (isdigit((unsigned char)*c) ? *c - '0' : (*c | 32) - 'a' + 10));
+                                           (isdigit((unsigned char)*c) ? *c - '0'
+                                                                       : (*c | 32) - 'a' + 10));
         digits++;
     }
     if (strlen(text) != 17 || digits != 12)
@@ -292,7 +294,7 @@ static bool parse_mac(const char *text, struct config_mac *mac, struct value_pro
     return true;
 }
 
-/* ---- all types -------------------------------------------------------------------------------- */
+/* ---- all types ------------------------------------------------------------------------------- */
 
 bool value_parse(const struct value_rule *rule, const char *text, void *field,
                  struct value_problem *problem)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls from application threads to the thread that drives a stack. The call lies inside a struct of
- * its caller, with the arguments and the result, so that nothing is allocated:
+ * Calls from application threads to the thread that drives a stack. The call lies inside a struct
+ * of its caller, with the arguments and the result, so that nothing is allocated:
  *
  *     struct bind_call { struct rpc rpc; struct socket *socket; int result; };
  *
@@ -20,8 +20,8 @@
  *     return call.result;
  *
  * Ownership: from rpc_post() to rpc_finish() the struct is the stack's. A call need not be finished
- * by its run(): it may be kept and finished later (a connect, a close that lingers), or, when nobody
- * waits, never finished but freed or given back by run() itself.
+ * by its run(): it may be kept and finished later (a connect, a close that lingers), or, when
+ * nobody waits, never finished but freed or given back by run() itself.
  */
 #ifndef RPC_RPC_H
 #define RPC_RPC_H
@@ -75,13 +75,13 @@ unsigned rpc_poll(struct rpc_inbox *inbox, unsigned budget);
 /* The stack: hands the call back to its caller. Nothing of it may be touched afterwards. */
 void rpc_finish(struct rpc *rpc);
 
-/* Any thread: the result is there. A caller that drives the stack itself turns it until this holds. */
+/* Any thread: the result is there. A caller that drives the stack turns it until this holds. */
 static inline bool rpc_is_done(const struct rpc *rpc)
 {
     return atomic_load_explicit(&rpc->done, memory_order_acquire) == 1;
 }
 
-/* The caller: spins for about 20 us, then sleeps until the call is finished. Not interrupted by signals. */
+/* The caller: spins for about 20 us, then sleeps until the call is finished, through signals. */
 void rpc_wait(struct rpc *rpc);
 
 #endif

@@ -36,7 +36,7 @@ static struct {
     pthread_mutex_t backing;
 } segment = {.fd = -1, .backing = PTHREAD_MUTEX_INITIALIZER};
 
-/* ---- layout ----------------------------------------------------------------------------------- */
+/* ---- layout ---------------------------------------------------------------------------------- */
 
 static struct segment_header plan(const struct segment_settings *settings)
 {
@@ -64,7 +64,7 @@ static struct segment_header plan(const struct segment_settings *settings)
     return header;
 }
 
-/* Field 22 of /proc/self/stat; the second field may hold spaces and brackets, so from its end on. */
+/* Field 22 of /proc/self/stat; the second may hold spaces and brackets, so from its end on. */
 static uint64_t own_start_ticks(void)
 {
     char text[1024];
@@ -97,7 +97,7 @@ static void describe(struct segment_header *header, const struct segment_setting
              settings->product ? settings->product : "");
 }
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /*
  * Reserves before it is touched: a full /dev/shm is then an error here and not a SIGBUS later.
@@ -156,7 +156,7 @@ static void unmap(void)
     segment.fd = -1;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 int segment_create(const struct segment_settings *settings, char *err, size_t err_size)
 {
@@ -245,7 +245,7 @@ struct stats_socket *segment_socket(unsigned index)
                                    (size_t)index * header->socket_bytes);
 }
 
-/* ---- what others left ------------------------------------------------------------------------- */
+/* ---- what others left ------------------------------------------------------------------------ */
 
 static bool is_segment_name(const char *name)
 {

@@ -94,7 +94,7 @@ struct stats_stack *segment_stack(unsigned index);
  */
 struct stats_socket *segment_socket(unsigned index);
 
-/* After the stacks have stopped. Idempotent. In a forked child: forgets, and leaves the file alone. */
+/* After the stacks have stopped. Idempotent. In a forked child: leaves the file to the parent. */
 void segment_remove(void);
 
 /* Removes the segments of processes that are gone; returns how many. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The numbers that a stack keeps of itself and of its sockets; the rows of counters.def. They lie in
- * shared memory (segment.h), where the tools read them while the process runs.
+ * The numbers that a stack keeps of itself and of its sockets; the rows of counters.def. They lie
+ * in shared memory (segment.h), where the tools read them while the process runs.
  *
- * Threads: struct stats_stack has one writer, whoever drives the stack at the time; so counting is a
- * load, an add and a store, no locked instruction. A struct stats_socket has one writer too, the
+ * Threads: struct stats_stack has one writer, whoever drives the stack at the time; so counting is
+ * a load, an add and a store, no locked instruction. A struct stats_socket has one writer too, the
  * driver of the socket's stack. Readers take what they find: each number is whole, several numbers
  * may be of slightly different moments. A socket's row has a sequence counter, because its parts
  * mean nothing apart (whose port number is it?).

@@ -192,7 +192,7 @@ START_TEST(name_is_taken)
 }
 END_TEST
 
-/* ---- other processes -------------------------------------------------------------------------- */
+/* ---- other processes ------------------------------------------------------------------------- */
 
 /* A child that makes a segment, says so, and goes on as `then` does. */
 static pid_t start_child(void (*then)(void))
