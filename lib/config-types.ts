@@ -58,7 +58,7 @@ export interface PortSettings {
 
 /** What docs/configuration.md describes; pronghorn.json has the same form. */
 export interface Settings {
-    /** The network ports, one line each, separated by semicolons; in a file a list of lines or of objects. Empty: the in-process wire. */
+    /** The network ports, one line each, separated by semicolons; in a file a list of lines or of objects. Empty: two stacks in this process, 10.0.0.1 and 10.0.0.2 (fd00::1 and fd00::2), joined by a wire. */
     port?: string | PortSettings | (string | PortSettings)[]
     runtime?: {
         /** A name for this process in the tools and in messages. Empty: the program's name. */
@@ -72,8 +72,8 @@ export interface Settings {
         /** One stack per core listed, for example 2,3 or 2-5. Empty: one stack, not pinned. */
         cores?: string | number | (string | number)[]
         /**
-         * How many stacks; those beyond stack.cores are not pinned. 0: one per core listed, at least one. 0
-         * to 64. Default: 0.
+         * How many stacks; those beyond stack.cores are not pinned. At least one for each core listed, and
+         * one in all. 0 to 64. Default: 0.
          */
         count?: number
         /** Who turns the stacks. Default: dedicated. */

@@ -263,8 +263,11 @@ static void complete(struct config *config)
     config->stack_count = max_u32(config->stack_count, max_u32(1, config->stack_cores.count));
     if (config->port.count > 0)
         return;
-    for (uint32_t i = 0; i < ARRAY_SIZE(embedded_ports); i++)
-        port_line_parse(embedded_ports[i], &config->port.entry[i], &problem);
+    for (uint32_t i = 0; i < ARRAY_SIZE(embedded_ports); i++) {
+        bool read = port_line_parse(embedded_ports[i], &config->port.entry[i], &problem);
+        INVARIANT(read);
+        (void)read;
+    }
     config->port.count = ARRAY_SIZE(embedded_ports);
     config->stack_count = max_u32(config->stack_count, config->port.count);
 }

@@ -74,9 +74,40 @@ START_TEST(defaults_load)
     ck_assert_uint_eq(config.tcp_receive_buffer_max_bytes, 4 << 20);
     ck_assert_uint_eq(config.tcp_local_ports.first, 32768);
     ck_assert_uint_eq(config.tcp_local_ports.last, 60999);
-    ck_assert_uint_eq(config.port.count, 0);
     ck_assert(config.tcp_nodelay);
     ck_assert_str_eq(config.file, "");
+}
+END_TEST
+
+/* Without a port there are two stacks, joined by a wire. */
+START_TEST(embedded_by_default)
+{
+    ck_assert_msg(load(NULL, NULL) == 0, "%s", err);
+    ck_assert_uint_eq(config.stack_count, 2);
+    ck_assert_uint_eq(config.port.count, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        ck_assert_str_eq(config.port.entry[i].device, "wire");
+        ck_assert_uint_eq(config.port.entry[i].stacks.core[0], i);
+        ck_assert_uint_eq(config.port.entry[i].addresses.count, 2);
+    }
+    ck_assert_msg(load("stack.count", "4") == 0, "%s", err);
+    ck_assert_uint_eq(config.stack_count, 4);
+}
+END_TEST
+
+START_TEST(count_follows_cores)
+{
+    ck_assert_msg(load("port", "null") == 0, "%s", err);
+    ck_assert_uint_eq(config.stack_count, 1);
+    setenv("PRONGHORN_STACK_CORES", "0-2", 1);
+    ck_assert_msg(load("port", "null") == 0, "%s", err);
+    ck_assert_uint_eq(config.stack_count, 3);
+    setenv("PRONGHORN_STACK_COUNT", "2", 1);
+    ck_assert_msg(load("port", "null") == 0, "%s", err);
+    ck_assert_uint_eq(config.stack_count, 3);
+    setenv("PRONGHORN_STACK_COUNT", "5", 1);
+    ck_assert_msg(load("port", "null,stacks=4") == 0, "%s", err);
+    ck_assert_uint_eq(config.stack_count, 5);
 }
 END_TEST
 
@@ -340,6 +371,8 @@ static Suite *suite(void)
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, defaults_load);
+    tcase_add_test(tests, embedded_by_default);
+    tcase_add_test(tests, count_follows_cores);
     tcase_add_test(tests, later_sources_win);
     tcase_add_test(tests, named_file_must_exist);
     tcase_add_test(tests, other_variables_are_left_alone);

@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -189,6 +191,56 @@ START_TEST(name_is_taken)
     segment_remove();
     ck_assert_int_eq(unlink(path_of(getpid())), 0);
     close(fd);
+}
+END_TEST
+
+/*
+ * A small /dev/shm of our own, in a mount namespace of our own; the private propagation keeps it out
+ * of everybody else's view. False: only root may.
+ */
+static bool small_shm(const char *options)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("tmpfs", SEGMENT_DIRECTORY, "tmpfs", 0, options) == 0;
+}
+
+/* Too little even for the beginning: private memory, not a SIGBUS at the first count. */
+START_TEST(shared_memory_is_full_at_once)
+{
+    struct stat unused;
+
+    if (!small_shm("size=16k"))
+        return;
+    ck_assert_int_eq(freopen("/dev/null", "w", stderr) != NULL, 1);
+    create();
+    for (unsigned i = 0; i < 2; i++)
+        memset(segment_stack(i), 0x55, sizeof(struct stats_stack));
+    ck_assert_ptr_nonnull(segment_socket(SOCKETS_MAX - 1));
+    ck_assert_int_eq(stat(path_of(getpid()), &unused), -1);
+    segment_remove();
+}
+END_TEST
+
+/* Full later: sockets beyond it are not shown, all else goes on. */
+START_TEST(shared_memory_is_full_later)
+{
+    unsigned shown = 0;
+
+    if (!small_shm("size=512k"))
+        return;
+    create();
+    for (unsigned i = 0; i < SOCKETS_MAX; i++) {
+        struct stats_socket *row = segment_socket(i);
+
+        if (row)
+            memset((char *)row + sizeof(row->sequence), 0x55, sizeof(*row) - sizeof(row->sequence));
+        shown += row != NULL;
+    }
+    ck_assert_uint_gt(shown, 500);
+    ck_assert_uint_lt(shown, SOCKETS_MAX);
+    STAT_INC(segment_stack(1), turns);
+    ck_assert_uint_eq(map_of(getpid())->sockets_used, shown);
+    segment_remove();
 }
 END_TEST
 
@@ -372,6 +424,8 @@ static Suite *suite(void)
     tcase_add_test(tests, socket_rows_grow);
     tcase_add_test(tests, private_when_not_shared);
     tcase_add_test(tests, name_is_taken);
+    tcase_add_test(tests, shared_memory_is_full_at_once);
+    tcase_add_test(tests, shared_memory_is_full_later);
     tcase_add_test(tests, sweep_takes_the_dead_only);
     tcase_add_test(tests, sweep_leaves_other_things);
     tcase_add_test(tests, fork_leaves_it_to_the_parent);
