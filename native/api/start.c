@@ -205,8 +205,8 @@ static int make_pool(const struct config *c, struct stack *s, char *err, size_t 
 
 static int open_port(const struct port_config *config, char *err, size_t err_size)
 {
-    struct rte_mempool *pools[STACKS_MAX];
-    struct stack *of_queue[STACKS_MAX];
+    struct rte_mempool *pools[STACKS_MAX] = { NULL };
+    struct stack *of_queue[STACKS_MAX] = { NULL };
     unsigned queues = 0;
     struct port *port;
     int result;
