@@ -12,12 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/kernel_calls.h"
 
 struct lock {
-    _Atomic uint32_t word;
+    _Atomic uint32_t word; /* all zero: free */
 };
 
 static inline bool lock_try(struct lock *lock)
@@ -38,13 +38,13 @@ static inline void lock_take(struct lock *lock)
             return;
     }
     while (atomic_exchange_explicit(&lock->word, 2, memory_order_acquire) != 0)
-        syscall(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+        kernel.syscall(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
 }
 
 static inline void lock_give(struct lock *lock)
 {
     if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2)
-        syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        kernel.syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 #endif
