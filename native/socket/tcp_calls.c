@@ -184,6 +184,7 @@ static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int 
     struct stack *stack = socket_stack(sock);
     size_t bytes = iov_bytes(msg), done = 0;
     uint64_t deadline = 0;
+    bool polled = false;
     int result;
 
     if (flags & MSG_OOB)
@@ -217,6 +218,12 @@ static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int 
         if (result == 0 && send_queue_room(&sock->tx) > 0) {
             atomic_store(&sock->tx.starved, true);
             socket_mark_dirty(sock, true);
+        }
+        /* Inline: acknowledgements, or the answer to a SYN, may lie in the port. */
+        if (!polled) {
+            polled = true;
+            if (socket_poll(sock))
+                continue;
         }
         if (!block)
             return done ? (ssize_t)done : -EAGAIN;
