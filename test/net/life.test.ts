@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a process: started again and again, ended in every way, killed; nothing is left behind.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import t from 'tap'
+import { makeWire, whyNoWires } from '../../tools/net/wire.js'
+import { runNode } from './support/stack.js'
+
+const ROUNDS = 8
+const root = new URL('../..', import.meta.url).pathname
+const skip = whyNoWires()
+
+const wirePort = 'wire,id=0,address=10.87.0.1/24,stacks=0;wire,id=0,address=10.87.0.2/24,stacks=1'
+const embedded = { PRONGHORN_PORT: wirePort, PRONGHORN_STACK_CORES: '0,1', PRONGHORN_MEMORY_HUGEPAGES: 'off' }
+
+/* Serves, connects to itself over the wire, and then `last` says how it ends. */
+const program = (last: string) => `
+    import { once } from 'node:events'
+    import { runtime } from './lib/index.ts'
+    import { connect, createServer } from './lib/net/index.ts'
+    const server = createServer((socket) => socket.pipe(socket)).listen(7, '10.87.0.1')
+    await once(server, 'listening')
+    const client = connect({ host: '10.87.0.1', port: 7, localAddress: '10.87.0.2' })
+    client.write('hello')
+    const [data] = await once(client, 'data')
+    console.log(String(data), process.pid)
+    ${last}
+`
+const segmentOf = (stdout: string) => `/dev/shm/pronghorn.${stdout.trim().split(' ')[1]}`
+
+for (const [name, last, expected] of [
+    ['a natural end', 'client.destroy(); server.close()', { status: 0 }],
+    ['runtime.stop()', 'runtime.stop(); client.destroy(); server.close(); runtime.stop()', { status: 0 }],
+    ['process.exit() with open connections', 'process.exit(3)', { status: 3 }],
+    ['an uncaught error', "throw new Error('on purpose')", { status: 1 }],
+    ['SIGINT', "process.kill(process.pid, 'SIGINT'); setInterval(() => {}, 1000)", { signal: 'SIGINT' }],
+    ['SIGTERM', "process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000)", { signal: 'SIGTERM' }],
+] as const) {
+    t.test(`ends by ${name}`, async (t) => {
+        const result = runNode(program(last), embedded)
+        t.match(result.stdout, /^hello \d+/, 'it worked')
+        t.match(result, expected)
+        t.notMatch(result.stderr, /Segmentation|Assertion|core dumped/)
+        t.notOk(existsSync(segmentOf(result.stdout)), 'its statistics are gone')
+    })
+}
+
+t.test('kill -9, and start again', async (t) => {
+    const killed = runNode(program("process.kill(process.pid, 'SIGKILL')"), embedded)
+    t.match(killed, { signal: 'SIGKILL' })
+    t.ok(existsSync(segmentOf(killed.stdout)), 'its statistics stay')
+    const again = runNode(program('process.exit(0)'), embedded)
+    t.match(again, { status: 0 })
+    t.notOk(existsSync(segmentOf(killed.stdout)), 'until the next start sweeps them')
+})
+
+t.test('workers come and go', async (t) => {
+    const result = runNode(
+        `
+        import { once } from 'node:events'
+        import { Worker } from 'node:worker_threads'
+        import { createServer } from './lib/net/index.ts'
+        const server = createServer((socket) => socket.pipe(socket)).listen(7, '10.87.0.1')
+        await once(server, 'listening')
+        const code = \`
+            const { connect } = require('./dist/net.cjs')
+            const client = connect({ host: '10.87.0.1', port: 7, localAddress: '10.87.0.2' })
+            client.write('from a worker')
+            client.on('data', (data) => { require('node:worker_threads').parentPort.postMessage(String(data)) })
+        \`
+        let same = 0
+        for (let i = 0; i < 5; i++) {
+            const worker = new Worker(code, { eval: true })
+            const [text] = await once(worker, 'message')
+            if (text === 'from a worker') same++
+            await worker.terminate()
+        }
+        console.log(same)
+        process.exit(0)
+        `,
+        embedded,
+    )
+    t.match(result, { status: 0, stdout: '5\n' }, result.stderr)
+})
+
+t.test('started and stopped over and over', async (t) => {
+    const before = readdirSync('/dev/shm').length
+    let good = 0
+    for (let i = 0; i < ROUNDS; i++) {
+        const { status, stdout } = runNode(program('process.exit(0)'), embedded)
+        if (status === 0 && stdout.startsWith('hello')) good++
+    }
+    t.equal(good, ROUNDS)
+    t.ok(readdirSync('/dev/shm').length <= before, 'nothing piles up in shared memory')
+})
+
+t.test('a server on a wire, killed and started again', { skip }, async (t) => {
+    const wire = makeWire()
+    t.teardown(() => wire.close())
+    const start = async () => {
+        const child = spawn(process.execPath, ['--import', 'tsx', 'examples/http-server.ts'], {
+            cwd: root,
+            env: { ...process.env, NODE_OPTIONS: '', PRONGHORN_PORT: wire.port },
+            stdio: ['ignore', 'pipe', 'inherit'],
+        })
+        await once(child.stdout, 'data')
+        return child
+    }
+    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+        const server = await start()
+        const { stdout } = await wire.run('curl', ['-sS', '-m', '10', `http://${wire.our4}/`])
+        t.match(stdout, /^Hello 10\.86/, 'it answers')
+        const gone = once(server, 'exit')
+        server.kill(signal)
+        await gone
+    }
+    const last = await start()
+    const { stdout } = await wire.run('curl', ['-sS', '-g', '-m', '10', `http://[${wire.our6}]/`])
+    t.match(stdout, /^Hello fd86/, 'also after both')
+    const maps = readFileSync(`/proc/${last.pid}/maps`, 'utf8')
+    t.match(maps, 'libpronghorn.so')
+    last.kill('SIGTERM')
+    await once(last, 'exit')
+})
