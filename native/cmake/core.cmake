@@ -6,7 +6,7 @@ foreach(layer platform port lwip stack control socket loop fd api)
   list(APPEND PRONGHORN_CORE_SOURCES ${sources})
 endforeach()
 # Those that are part of the instance template are linked into lwip (lwip.cmake).
-list(REMOVE_ITEM PRONGHORN_CORE_SOURCES ${PRONGHORN_LWIP_MODULES})
+list(REMOVE_ITEM PRONGHORN_CORE_SOURCES ${PRONGHORN_LWIP_MODULES} "${CMAKE_CURRENT_SOURCE_DIR}/lwip/delta.c")
 if(NOT TARGET lwip)
   add_library(lwip INTERFACE)
 endif()
@@ -24,5 +24,7 @@ add_dependencies(pronghorn pronghorn_core pronghorn_base)
 # nodelete: a dlclose() under a running stack thread would unmap its code.
 target_link_options(pronghorn PRIVATE -Wl,-z,nodelete -Wl,-z,defs
   "-Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/libpronghorn.map")
-set_target_properties(pronghorn PROPERTIES LINK_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/libpronghorn.map")
+# $ORIGIN: the folder of the libraries may be moved (npm packs it).
+set_target_properties(pronghorn PROPERTIES LINK_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/libpronghorn.map"
+  BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN")
 dpdk_check_library(pronghorn)

@@ -2,7 +2,7 @@
 # Library, public headers and pronghorn.pc. The Node addon is not installed: npm packs it.
 include(GNUInstallDirs)
 configure_file("${CMAKE_CURRENT_SOURCE_DIR}/cmake/pronghorn.pc.in" "${CMAKE_CURRENT_BINARY_DIR}/pronghorn.pc" @ONLY)
-install(TARGETS pronghorn LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+install(TARGETS pronghorn pronghorn_tls LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   FILES_MATCHING PATTERN "*.h")
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/pronghorn.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

@@ -28,8 +28,6 @@
 extern const uint8_t instance_template_start[] __attribute__((visibility("hidden")));
 extern const uint8_t instance_template_end[] __attribute__((visibility("hidden")));
 
-__thread unsigned long lwip_delta = INSTANCE_NONE;
-
 /* What an instance knows about itself, inside its variables. */
 struct self {
     uint64_t now_us;

@@ -20,9 +20,14 @@
 /* No address of a process has this bit alone: the sum faults on x86-64 and on arm64. */
 #define INSTANCE_NONE (1UL << 52)
 
-/* initial-exec: 8 bytes of static TLS, one load per access, also in a library opened by dlopen(). */
+/*
+ * initial-exec: one load per access, also in a library opened by dlopen(). That model wants the
+ * thread-local block of the module that defines it in the little static room that is left to such
+ * libraries, and DPDK's in libpronghorn.so is too large: so it is defined in a module of its own
+ * (delta.c).
+ */
 extern __thread unsigned long lwip_delta
-    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+    __attribute__((tls_model("initial-exec"), visibility("default")));
 
 #define INSTANCE_VAR __attribute__((section("instance_vars")))
 #define INSTANCE_VAR_GLOBAL __attribute__((section("instance_vars"), visibility("hidden")))
