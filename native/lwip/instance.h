@@ -38,6 +38,8 @@ struct instance;
 /* What instance memory comes in: pieces of a multiple of this, aligned to it. */
 #define INSTANCE_PAGE_BYTES 65536UL
 
+enum tcp_congestion { TCP_CUBIC, TCP_RENO };
+
 /* 0 in any field: the default in brackets. */
 struct instance_tcp_settings {
     uint32_t send_buffer_bytes;     /* of a new PCB [262144]; tcp_limits.h moves it later */
@@ -47,6 +49,7 @@ struct instance_tcp_settings {
     uint16_t local_port_last;       /* [60999] */
     uint16_t rto_min_ms;            /* least retransmission time-out [5] */
     uint16_t delayed_ack_ms;        /* how long an ACK may wait for data to ride on [10] */
+    uint8_t congestion;             /* enum tcp_congestion, of a new PCB [TCP_CUBIC] */
     uint8_t syn_retries;            /* [6] */
     uint8_t retries;                /* as net.ipv4.tcp_retries2: for about 15 minutes [15] */
 };

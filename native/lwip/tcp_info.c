@@ -19,6 +19,15 @@ void tcp_snapshot(const struct tcp_pcb *pcb, struct tcp_snapshot *snapshot)
     snapshot->timestamps = (pcb->flags & TF_TIMESTAMP) != 0;
     snapshot->sack = (pcb->flags & TF_SACK) != 0;
     snapshot->window_scale = (pcb->flags & TF_WND_SCALE) != 0;
+    if (pcb->sa)
+        snapshot->rtt_us = (uint32_t)pcb->sa >> 3;
+    snapshot->rttvar_us = (uint32_t)pcb->sv >> 2;
+    snapshot->rto_us = (uint32_t)pcb->rto * 1000;
+    snapshot->total_retransmits = pcb->segments_resent;
+    snapshot->segments_in = pcb->segments_in;
+    snapshot->segments_out = pcb->segments_out;
+    snapshot->bytes_acked = pcb->bytes_delivered;
+    snapshot->bytes_received = pcb->bytes_in;
     snapshot->mss = pcb->mss;
     snapshot->cwnd = pcb->cwnd;
     snapshot->ssthresh = pcb->ssthresh;

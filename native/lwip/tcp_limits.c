@@ -21,6 +21,11 @@ uint32_t tcp_start_receive_bytes(void)
     return min_u32(instance_tcp_settings()->receive_buffer_bytes, TCP_LIMIT_MAX_BYTES);
 }
 
+uint8_t tcp_start_congestion(void)
+{
+    return instance_tcp_settings()->congestion;
+}
+
 uint32_t tcp_queued_bytes(const struct tcp_pcb *pcb)
 {
     return pcb->snd_buf_limit - pcb->snd_buf;

@@ -173,8 +173,6 @@ static bool is_hopeless(const struct tcp_pcb *pcb, uint32_t now_ms)
 
 static bool run_retransmission(struct tcp_pcb *pcb, uint32_t now_ms)
 {
-    uint32_t window;
-
     if (is_hopeless(pcb, now_ms))
         return give_up(pcb, false, ERR_TIMEOUT);
     if (tcp_rexmit_rto_prepare(pcb) != ERR_OK && (pcb->unacked || !pcb->unsent)) {
@@ -182,18 +180,11 @@ static bool run_retransmission(struct tcp_pcb *pcb, uint32_t now_ms)
         pcb->rto_at = now_ms - rto_effective(pcb) + RETRY_MS;
         return true;
     }
-    if (!pcb->nrtx) {
+    if (!pcb->nrtx)
         pcb->rtx_since = pcb->rto_at;
-        /* RFC 5681 (4): what was in flight; only the first time-out of a row says something new */
-        window = min_u32(pcb->cwnd, pcb->snd_wnd);
-        pcb->ssthresh = max_u32(window / 2, 2U * pcb->mss);
-    }
+    tcp_recovery_timeout(pcb);
     pcb->rto = (s32_t)min_u32((uint32_t)pcb->rto * 2, RTO_MAX_MS);
     tcp_rto_start(pcb);
-    pcb->cwnd = pcb->mss;
-    pcb->bytes_acked = 0;
-    pcb->dupacks = 0;
-    tcp_clear_flags(pcb, TF_INFR);
     tcp_rexmit_rto_commit(pcb);
     return true;
 }

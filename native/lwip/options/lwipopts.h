@@ -130,6 +130,7 @@
 #define TCP_SND_BUF (256 * 1024)
 #define TCP_PCB_WND tcp_start_receive_bytes()
 #define TCP_PCB_SND_BUF tcp_start_send_bytes()
+#define TCP_PCB_CONGESTION tcp_start_congestion()
 /* pbufs, not bytes: 64-byte writes by reference take one each. The field is 16 bits wide. */
 #define TCP_SND_QUEUELEN 65000
 #define TCP_QUEUE_OOSEQ 1

@@ -31,6 +31,7 @@ void memory_free(void *memory);
 /* tcp_limits.c: what a new PCB starts with */
 uint32_t tcp_start_send_bytes(void);
 uint32_t tcp_start_receive_bytes(void);
+uint8_t tcp_start_congestion(void);
 
 /* siphash.c */
 uint32_t random_u32(void);
