@@ -14,7 +14,9 @@
 #include "control/address.h"
 #include "control/address_netif.h"
 #include "control/ports.h"
+#include "control/steer.h"
 #include "loop/loop.h"
+#include "lwip/netif_steer.h"
 #include "lwip/packet.h"
 #include "platform/eal.h"
 #include "platform/topology.h"
@@ -37,7 +39,7 @@
 static struct {
     struct port *ports[CONFIG_PORTS_MAX];
     unsigned ports_count;
-    struct rte_mempool *pools[STACKS_MAX];
+    struct rte_mempool *pools[STACKS_MAX] = { NULL };
     bool has_lcore[STACKS_MAX], running[STACKS_MAX];
 } parts;
 
@@ -69,6 +71,7 @@ static void limits(const struct config *c)
         .no_delay = c->tcp_nodelay,
     };
     ports_init((uint16_t)c->tcp_local_ports.first, (uint16_t)c->tcp_local_ports.last);
+    steer_init(c->stack_count, (uint16_t)c->tcp_local_ports.first, (uint16_t)c->tcp_local_ports.last);
 }
 
 /* What the pools of all stacks need, and some for the drivers. */
@@ -125,8 +128,6 @@ static struct stack *make_stack(const struct config *c, unsigned id, char *err, 
         .tcp = { .send_buffer_bytes = c->tcp_send_buffer_default_bytes,
                  .receive_buffer_bytes = c->tcp_receive_buffer_default_bytes,
                  .time_wait_ms = c->tcp_time_wait_ms,
-                 .local_port_first = (uint16_t)c->tcp_local_ports.first,
-                 .local_port_last = (uint16_t)c->tcp_local_ports.last,
                  .syn_retries = (uint8_t)c->tcp_syn_retries,
                  .retries = (uint8_t)c->tcp_retries },
     };
@@ -134,6 +135,7 @@ static struct stack *make_stack(const struct config *c, unsigned id, char *err, 
 
     if (s == NULL)
         goto no_memory;
+    steer_share(id, &lwip.tcp.local_port_first, &lwip.tcp.local_port_last);
     memset(s, 0, sizeof(*s));
     group.stacks[id] = s;
     group.count = id + 1;
@@ -206,6 +208,7 @@ static int make_pool(const struct config *c, struct stack *s, char *err, size_t 
 static int open_port(const struct port_config *config, char *err, size_t err_size)
 {
     struct rte_mempool *pools[STACKS_MAX] = { NULL };
+    struct netif_steer_member members[STACKS_MAX];
     struct stack *of_queue[STACKS_MAX] = { NULL };
     unsigned queues = 0;
     struct port *port;
@@ -244,8 +247,15 @@ static int open_port(const struct port_config *config, char *err, size_t err_siz
         stack_leave(visit);
         if (result < 0)
             return result;
+        members[q] = (struct netif_steer_member){ .port = s->ports[s->ports_count - 1],
+                                                  .bell = &s->bell, .stack = s->id };
     }
-    return 0;
+    if (queues > 1) {
+        result = netif_steer_join(members, queues, steer_table());
+        if (result < 0)
+            snprintf(err, err_size, "port %s: out of memory", port->name);
+    }
+    return result;
 }
 
 static int drive(const struct config *c, char *err, size_t err_size)

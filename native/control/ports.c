@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "control/steer.h"
+
 #define BUCKETS 1024u
 
 static struct {
@@ -108,8 +110,11 @@ int ports_listen(struct binding *b)
 void ports_release(struct binding *b)
 {
     pthread_mutex_lock(&ports.lock);
-    if (b->bound)
+    if (b->bound) {
         list_remove(&b->link);
+        if (b->protocol == IPPROTO_TCP)
+            steer_release(b->local.port);
+    }
     b->bound = false;
     b->listening = false;
     pthread_mutex_unlock(&ports.lock);

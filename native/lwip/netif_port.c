@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lwip/netif_port_state.h"
+#include "lwip/netif_steer.h"
 
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
@@ -132,6 +133,8 @@ static void packet_in(struct netif_port *np, struct rte_mbuf *packet)
         drop(np, packet, PACKET_MALFORMED);
         return;
     }
+    if (np->steer && netif_steer_out(np->steer, packet))
+        return;
     NETIF_SET_CHECKSUM_CTRL(netif, verdict == PACKET_FRAGMENT && !np->skip_l4 ? CHECKSUM_BY_LWIP : CHECKSUM_ALWAYS);
     ethernet_input(packet_from_mbuf(packet), netif); /* takes it, whatever it says */
 }
@@ -149,17 +152,32 @@ static void link_look(struct netif_port *np)
         netif_set_link_down(&np->netif);
 }
 
+/* What another stack checked and found to be for us. */
+static unsigned steered_in(struct netif_port *np)
+{
+    struct rte_mbuf *packet;
+    unsigned count = 0;
+
+    while (count < PORT_BURST && (packet = netif_steer_in(np->steer)) != NULL) {
+        ethernet_input(packet_from_mbuf(packet), &np->netif);
+        count++;
+    }
+    return count;
+}
+
 unsigned netif_port_input(struct netif_port *np)
 {
     struct rte_mbuf *packets[PORT_BURST];
-    unsigned count = port_rx(np->queue, packets, PORT_BURST);
+    unsigned count = port_rx(np->queue, packets, PORT_BURST), steered = 0;
 
     if (UNLIKELY(instance_now_us() >= np->link_due_us)) {
         np->link_due_us = instance_now_us() + LINK_PERIOD_US;
         link_look(np);
     }
+    if (np->steer)
+        steered = steered_in(np);
     if (count == 0)
-        return 0;
+        return steered;
     for (unsigned i = 0; i < count && i < 4; i++)
         rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
     for (unsigned i = 0; i < count; i++) {
@@ -168,7 +186,7 @@ unsigned netif_port_input(struct netif_port *np)
         packet_in(np, packets[i]);
     }
     NETIF_SET_CHECKSUM_CTRL(&np->netif, CHECKSUM_ALWAYS);
-    return count;
+    return count + steered;
 }
 
 /* ---- life ------------------------------------------------------------------------------------- */
@@ -327,6 +345,7 @@ void netif_port_remove(struct netif_port *np)
 {
     if (np == NULL)
         return;
+    netif_steer_leave(np);
     netif_set_down(&np->netif);
     netif_remove(&np->netif);
     free(np);

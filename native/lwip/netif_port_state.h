@@ -31,6 +31,7 @@ struct netif_port {
     bool multi_segs, device_sums_tcp, skip_l4;
     struct port *port;
     uint64_t link_due_us; /* when to look at the link again */
+    struct netif_steer *steer; /* the port serves several stacks; else NULL */
     bool has_gateway6;
     ip6_addr_t gateway6;
 };

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "control/address.h"
+#include "control/steer.h"
 #include "socket/ready.h"
 #include "socket/tcp.h"
 #include "socket/wait.h"
@@ -79,7 +80,13 @@ static int connect_begin(struct socket *sock, const struct endpoint *peer)
         stacks &= address_stacks(&sock->binding.local);
     if (stacks == 0)
         return -ENETUNREACH;
+    if (sock->binding.bound && steer_owner(sock->binding.local.port) >= 0)
+        stacks &= UINT64_C(1) << steer_owner(sock->binding.local.port);
+    if (stacks == 0)
+        return -EADDRNOTAVAIL; /* the port is another stack's, and that one has no way there */
     socket_settle(sock, group_choose(stacks));
+    if (sock->binding.bound && !steer_claim(sock->binding.local.port, socket_stack(sock)->id))
+        return -EADDRINUSE;
     sock->peer = to;
     rpc_init(&call.rpc, connect_run);
     stack_call(socket_stack(sock), &call.rpc);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which stack's a local TCP port number is. The range for connecting is split among the stacks, so
+ * that the answers' way home is known from the port number alone, whatever the device hashes; a port
+ * outside it that was bound and then connected from is claimed for that time. One byte per port,
+ * read by the stacks on each packet: 0 anyone (listeners), else stack id + 1.
+ */
+#ifndef CONTROL_STEER_H
+#define CONTROL_STEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Splits the range among `stacks`. Only while starting. */
+void steer_init(unsigned stacks, uint16_t first, uint16_t last);
+
+/* The part of the range that is this stack's. */
+void steer_share(unsigned stack, uint16_t *first, uint16_t *last);
+
+/* The owner of a port, or -1. */
+int steer_owner(uint16_t port);
+
+/* A socket bound to `port` connects from `stack`: false when the port is another stack's. */
+bool steer_claim(uint16_t port, unsigned stack);
+void steer_release(uint16_t port);
+
+/* For netif_steer_join(). */
+const uint8_t *steer_table(void);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lwip/netif_steer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/doorbell.h"
+#include "lwip/netif_port_state.h"
+
+struct netif_steer {
+    unsigned self, count; /* indices into the members */
+    uint8_t member_of[256]; /* owner_of_port's values -> index; NOT_HERE */
+    const uint8_t *owner_of_port;
+    struct netif_port *port;
+    struct doorbell **bells; /* [count] */
+    struct ring **out; /* [count]: to that stack; ours to push */
+    struct ring **in;  /* [count]: from that stack; owned by us */
+};
+
+enum { TO_NOBODY = -1, TO_ALL = -2 };
+#define NOT_HERE 0xff
+
+#define ETHERTYPE_IP4 0x0800
+#define ETHERTYPE_ARP 0x0806
+#define ETHERTYPE_IP6 0x86dd
+#define ARP_REPLY 2
+#define ND_ADVERTISEMENT 136 /* RFC 4861 4.4 */
+
+static inline uint16_t be16(const uint8_t *at)
+{
+    return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+/* The packet has passed packet_check(): its headers are whole and in the first segment. */
+static int destination(const struct netif_steer *steer, const struct rte_mbuf *packet)
+{
+    const uint8_t *eth = rte_pktmbuf_mtod(packet, const uint8_t *), *ip = eth + 14, *l4;
+    uint32_t bytes = rte_pktmbuf_data_len(packet), header;
+    uint8_t member;
+
+    switch (be16(eth + 12)) {
+    case ETHERTYPE_ARP:
+        return bytes >= 14 + 8 && be16(ip + 6) == ARP_REPLY ? TO_ALL : TO_NOBODY;
+    case ETHERTYPE_IP4:
+        header = (ip[0] & 15u) * 4;
+        if (ip[9] != 6 || (be16(ip + 6) & 0x1fff) != 0 || bytes < 14 + header + 4)
+            return TO_NOBODY;
+        l4 = ip + header;
+        break;
+    case ETHERTYPE_IP6:
+        if (ip[6] == 58 && bytes > 14 + 40 && ip[40] == ND_ADVERTISEMENT)
+            return TO_ALL;
+        if (ip[6] != 6 || bytes < 14 + 40 + 4)
+            return TO_NOBODY;
+        l4 = ip + 40;
+        break;
+    default:
+        return TO_NOBODY;
+    }
+    member = steer->member_of[__atomic_load_n(&steer->owner_of_port[be16(l4 + 2)], __ATOMIC_RELAXED)];
+    return member == NOT_HERE || member == steer->self ? TO_NOBODY : member;
+}
+
+static void hand(struct netif_steer *steer, unsigned to, struct rte_mbuf *packet)
+{
+    if (ring_push(steer->out[to], packet)) {
+        doorbell_ring(steer->bells[to]);
+        return;
+    }
+    STAT_INC(steer->port->stats, drop_rx_no_memory);
+    rte_pktmbuf_free(packet);
+}
+
+bool netif_steer_out(struct netif_steer *steer, struct rte_mbuf *packet)
+{
+    int to = destination(steer, packet);
+
+    if (to == TO_NOBODY)
+        return false;
+    if (to >= 0) {
+        hand(steer, (unsigned)to, packet);
+        return true;
+    }
+    for (unsigned i = 0; i < steer->count; i++) {
+        struct rte_mbuf *copy;
+
+        if (i == steer->self)
+            continue;
+        copy = rte_pktmbuf_copy(packet, steer->port->packets, 0, UINT32_MAX);
+        if (copy)
+            hand(steer, i, copy);
+    }
+    return false; /* and for ourselves */
+}
+
+struct rte_mbuf *netif_steer_in(struct netif_steer *steer)
+{
+    for (unsigned i = 0; i < steer->count; i++) {
+        struct rte_mbuf *packet = steer->in[i] ? ring_pop(steer->in[i]) : NULL;
+
+        if (packet)
+            return packet;
+    }
+    return NULL;
+}
+
+void netif_steer_leave(struct netif_port *port)
+{
+    struct netif_steer *steer = port->steer;
+    struct rte_mbuf *packet;
+
+    if (steer == NULL)
+        return;
+    while (steer->in && (packet = netif_steer_in(steer)) != NULL)
+        rte_pktmbuf_free(packet);
+    for (unsigned i = 0; steer->in && i < steer->count; i++)
+        free(steer->in[i]);
+    free(steer->in);
+    free(steer->out);
+    free(steer->bells);
+    free(steer);
+    port->steer = NULL;
+}
+
+static int make(const struct netif_steer_member *members, unsigned self, unsigned count,
+                const uint8_t *owner_of_port)
+{
+    struct netif_steer *steer = calloc(1, sizeof(*steer));
+
+    if (steer == NULL)
+        return -ENOMEM;
+    members[self].port->steer = steer;
+    steer->self = self;
+    steer->count = count;
+    steer->owner_of_port = owner_of_port;
+    steer->port = members[self].port;
+    steer->bells = calloc(count, sizeof(*steer->bells));
+    steer->out = calloc(count, sizeof(*steer->out));
+    steer->in = calloc(count, sizeof(*steer->in));
+    if (steer->bells == NULL || steer->out == NULL || steer->in == NULL)
+        return -ENOMEM;
+    memset(steer->member_of, NOT_HERE, sizeof(steer->member_of));
+    for (unsigned i = 0; i < count; i++) {
+        steer->bells[i] = members[i].bell;
+        steer->member_of[members[i].stack + 1] = (uint8_t)i;
+        if (i == self)
+            continue;
+        steer->in[i] = aligned_alloc(CACHE_LINE, ring_bytes(NETIF_STEER_SLOTS));
+        if (steer->in[i] == NULL)
+            return -ENOMEM;
+        ring_init(steer->in[i], NETIF_STEER_SLOTS);
+    }
+    return 0;
+}
+
+int netif_steer_join(const struct netif_steer_member *members, unsigned count,
+                     const uint8_t *owner_of_port)
+{
+    for (unsigned i = 0; i < count; i++) {
+        int result = make(members, i, count, owner_of_port);
+
+        if (result < 0)
+            return result; /* netif_steer_leave() takes apart what is there */
+    }
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned k = 0; k < count; k++)
+            members[i].port->steer->out[k] = members[k].port->steer->in[i];
+    }
+    return 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Several stacks behind one port: which of them a received packet is for, and how it gets there.
+ *
+ * A device spreads flows over its queues by a hash of its own, so that the answers to a connection
+ * that we opened may arrive on another stack's queue. Each local TCP port number that is used for
+ * connecting belongs to one stack (control/steer.h); a packet that arrives elsewhere is handed to it
+ * through a ring, checked and unchanged. ARP replies and neighbour advertisements go to all stacks,
+ * for each has a table of its own. Everything else is served where it arrived: listeners and UDP
+ * sockets are on all stacks.
+ */
+#ifndef LWIP_NETIF_STEER_H
+#define LWIP_NETIF_STEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ring.h"
+
+struct doorbell;
+struct netif_port;
+struct netif_steer;
+struct rte_mbuf;
+
+#define NETIF_STEER_SLOTS 256
+
+/*
+ * Joins the netif_ports of one port once, before they are driven: members[i] belongs to the stack
+ * with number stacks[i]. owner_of_port[TCP port]: 0 anyone, else a stack's number + 1; read on each
+ * packet. 0 or -ENOMEM.
+ */
+struct netif_steer_member {
+    struct netif_port *port;
+    struct doorbell *bell;
+    unsigned stack;
+};
+int netif_steer_join(const struct netif_steer_member *members, unsigned count,
+                     const uint8_t *owner_of_port);
+void netif_steer_leave(struct netif_port *port);
+
+/* True: the packet was taken (handed over, or dropped and counted because the other is behind). */
+bool netif_steer_out(struct netif_steer *steer, struct rte_mbuf *packet);
+/* The next packet that another stack handed over, or NULL. */
+struct rte_mbuf *netif_steer_in(struct netif_steer *steer);
+
+#endif
