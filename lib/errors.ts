@@ -134,18 +134,19 @@ export function missingArguments(...names: string[]): Error {
 }
 
 /** Checks what a caller gave as a port number and returns it. */
-export function validPort(port: unknown, name = 'Port'): number {
+export function validPort(port: unknown, name = 'Port', zero = true): number {
     const text = typeof port === 'string' ? port.trim() : port
     if (
         (typeof port !== 'number' && typeof port !== 'string') ||
         text === '' ||
         +(text as string) !== +(text as string) >>> 0 ||
-        +(text as string) > 65535
+        +(text as string) > 65535 ||
+        (!zero && +(text as string) === 0)
     ) {
         throw coded(
             RangeError,
             'ERR_SOCKET_BAD_PORT',
-            `${name} should be >= 0 and < 65536.${received(port)}.`,
+            `${name} should be ${zero ? '>=' : '>'} 0 and < 65536.${received(port)}.`,
         )
     }
     return +(text as string)

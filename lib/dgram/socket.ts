@@ -280,18 +280,14 @@ export class Socket extends DatagramSettings implements Watched {
             bytes = bytes.subarray(offset, offset + length)
         }
         if (this.#connected === 'yes') {
-            if (rest.length > 0) throw coded(Error, 'ERR_SOCKET_DGRAM_IS_CONNECTED', 'Already connected')
+            // As Node's: without a slice, what follows the data is not looked at.
+            if (sliced && rest.length > 0)
+                throw coded(Error, 'ERR_SOCKET_DGRAM_IS_CONNECTED', 'Already connected')
             this.#transmit({ bytes, address: undefined, port: 0, done })
             return
         }
         if (rest.length === 0) throw missingArguments('port')
-        const port = validPort(rest[0])
-        if (port === 0)
-            throw coded(
-                RangeError,
-                'ERR_SOCKET_BAD_PORT',
-                'Port should be > 0 and < 65536. Received type number (0).',
-            )
+        const port = validPort(rest[0], 'Port', false)
         const host = (rest[1] as string | undefined) || (this._six ? '::1' : '127.0.0.1')
         if (typeof host !== 'string') throw invalidType('address', 'of type string', host)
         const message = { bytes, address: host, port, done }

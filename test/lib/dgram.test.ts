@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// pronghorn/dgram beside node:dgram.
+
+import nodeDgram from 'node:dgram'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import ourDgram from '../../lib/dgram/index.js'
+import { type Net, Scene, shape } from './oracle.js'
+import { host, other, startStack } from './stack.js'
+
+type Dgram = typeof nodeDgram
+type Play = (scene: Scene, dgram: Dgram) => Promise<void>
+
+async function seenOn(dgram: Dgram, at: string, other: string, play: Play) {
+    const scene = new Scene({} as Net, at, other)
+    await Promise.race([play(scene, dgram), sleep(5000, undefined, { ref: false })])
+    return scene.seen
+}
+
+function compare(t: Test, name: string, play: Play): void {
+    t.test(name, async (t) => {
+        startStack()
+        const expected = await seenOn(nodeDgram, '127.0.0.1', '127.0.0.2', play)
+        t.same(await seenOn(ourDgram as unknown as Dgram, host, other, play), expected, 'as node:dgram')
+    })
+}
+
+const bound = (socket: nodeDgram.Socket, at: string): Promise<number> =>
+    new Promise((resolve) => socket.bind(0, at, () => resolve(socket.address().port)))
+const next = (socket: nodeDgram.Socket): Promise<[Buffer, nodeDgram.RemoteInfo]> =>
+    new Promise((resolve) => socket.once('message', (data, from) => resolve([data, from])))
+const gone = (socket: nodeDgram.Socket): Promise<void> => new Promise((resolve) => socket.close(resolve))
+
+compare(t, 'question and answer', async (scene, dgram) => {
+    const server = dgram.createSocket('udp4')
+    const port = await bound(server, scene.host)
+    scene.alias(port, 'PORT')
+    server.on('message', (data, from) => server.send(`you said ${data}`, from.port, from.address))
+    scene.note('server', server.address())
+    const client = dgram.createSocket({ type: 'udp4' }, (data, from) =>
+        scene.note('client', data.toString(), from),
+    )
+    await bound(client, scene.host)
+    client.send('hello', port, scene.host, (error, bytes) => scene.note('sent', shape(error), bytes))
+    await next(client)
+    client.send(Buffer.from('__sliced__'), 2, 6, port, scene.host)
+    await next(client)
+    client.send(['a', Buffer.from('b'), new Uint8Array([99])], port, scene.host)
+    await next(client)
+    client.send('', port, scene.host)
+    await next(client)
+    await gone(client)
+    await gone(server)
+})
+
+compare(t, 'connected', async (scene, dgram) => {
+    const server = dgram.createSocket('udp4')
+    const port = await bound(server, scene.host)
+    scene.alias(port, 'PORT')
+    const client = dgram.createSocket('udp4')
+    await bound(client, scene.host)
+    await new Promise<void>((resolve) => client.connect(port, scene.host, resolve))
+    scene.note('client', client.remoteAddress())
+    client.send('by name of nobody')
+    scene.note('server', (await next(server))[0].toString())
+    for (const call of [
+        () => client.send('x', port, scene.host),
+        () => client.connect(port, scene.host),
+        () => server.remoteAddress(),
+        () => server.disconnect(),
+    ])
+        try {
+            call()
+        } catch (error) {
+            scene.note('client', shape(error))
+        }
+    client.disconnect()
+    client.send('again', port, scene.host)
+    scene.note('server', (await next(server))[0].toString())
+    await gone(client)
+    await gone(server)
+})
+
+compare(t, 'sizes up to the largest', async (scene, dgram) => {
+    const server = dgram.createSocket('udp4')
+    const port = await bound(server, scene.host)
+    const client = dgram.createSocket('udp4')
+    await bound(client, scene.host)
+    for (const size of [0, 1, 100, 1472, 1473, 9000, 30_000, 65_507]) {
+        const data = Buffer.alloc(size, size)
+        client.send(data, port, scene.host)
+        const [received, from] = await next(server)
+        scene.note('server', size, received.equals(data), from.size)
+    }
+    const error = await new Promise((resolve) => client.send(Buffer.alloc(65_508), port, scene.host, resolve))
+    scene.note(
+        'client',
+        (error as NodeJS.ErrnoException).code ?? 'none',
+        (error as NodeJS.ErrnoException).syscall ?? '',
+    )
+    await gone(client)
+    await gone(server)
+})
+
+compare(t, 'what fails', async (scene, dgram) => {
+    const socket = dgram.createSocket('udp4')
+    const port = await bound(socket, scene.host)
+    scene.alias(port, 'PORT')
+    const second = dgram.createSocket('udp4')
+    second.on('error', (error) => scene.note('second', shape(error)))
+    second.bind(port, scene.host)
+    await sleep(30)
+    const closedSocket = dgram.createSocket('udp4')
+    await gone(closedSocket)
+    for (const [name, call] of [
+        ['type', () => dgram.createSocket('tcp' as never)],
+        ['no port', () => socket.send('x', 0 as never, scene.host)],
+        ['bad port', () => socket.send('x', 70_000, scene.host)],
+        ['bound', () => socket.bind(0)],
+        ['closed', () => closedSocket.send('x', 1, scene.host)],
+        ['closed twice', () => closedSocket.close()],
+    ] as [string, () => unknown][])
+        try {
+            call()
+            scene.note(name, 'nothing')
+        } catch (error) {
+            scene.note(name, shape(error))
+        }
+    await gone(socket)
+    await gone(second)
+})
+
+compare(t, 'settings', async (scene, dgram) => {
+    const socket = dgram.createSocket('udp4')
+    await bound(socket, scene.host)
+    scene.note('socket', socket.setTTL(10), socket.setMulticastTTL(3), socket.setMulticastLoopback(true))
+    socket.setBroadcast(true)
+    socket.setRecvBufferSize(50_000)
+    scene.note(
+        'socket',
+        socket.getRecvBufferSize() >= 50_000,
+        socket.getSendQueueCount(),
+        socket.getSendQueueSize(),
+    )
+    scene.note('socket', socket.ref() === socket, socket.unref() === socket)
+    await gone(socket)
+})
