@@ -39,7 +39,7 @@
 static struct {
     struct port *ports[CONFIG_PORTS_MAX];
     unsigned ports_count;
-    struct rte_mempool *pools[STACKS_MAX] = { NULL };
+    struct rte_mempool *pools[STACKS_MAX];
     bool has_lcore[STACKS_MAX], running[STACKS_MAX];
 } parts;
 
