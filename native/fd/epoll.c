@@ -10,10 +10,10 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/mpsc.h"
-#include "loop/loop.h"
 #include "socket/ready.h"
 #include "socket/socket.h"
 #include "stack/group.h"
+#include "stack/sleep.h"
 
 #define ALWAYS (EPOLLERR | EPOLLHUP)
 #define FLAGS (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP)
@@ -405,7 +405,7 @@ int epoll_collect(struct file *file, struct epoll_event *events, int max, uint64
         if (arm(ep, &until_us)) {
             uint64_t deadline_us = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns / 1000;
 
-            slept = loop_sleep(ep->sleep_fd, -1, until_us < deadline_us ? until_us : deadline_us);
+            slept = sleep_on(ep->sleep_fd, -1, until_us < deadline_us ? until_us : deadline_us);
             disarm(ep);
         }
         if (slept < 0)
@@ -527,7 +527,7 @@ int epoll_create_file(struct file **out)
     if (result == 0)
         result = watch_kernel_fd(ep->sleep_fd, ep->waiter.bell.fd);
     for (unsigned i = 0; i < group.count && result == 0; i++) {
-        if (group.stacks[i]->driver == &inline_driver)
+        if (group.stacks[i]->driver->caller_drives)
             result = watch_kernel_fd(ep->sleep_fd, group.stacks[i]->sleep_fd);
     }
     file_init(&ep->file, FILE_EPOLL, epoll_close, epoll_release);

@@ -108,7 +108,7 @@ static int sleep_once(struct poll *p, uint64_t deadline_ns, const sigset_t *mask
             break;
         if (until < until_us)
             until_us = until;
-        if (until != UINT64_MAX || group.stacks[armed]->ports_wake)
+        if (group.stacks[armed]->driver->caller_drives)
             extra[extras++] = (struct pollfd){ .fd = group.stacks[armed]->sleep_fd, .events = POLLIN };
     }
     if (armed == group.count && !waiter_is_signalled(p->waiter)) {

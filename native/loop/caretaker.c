@@ -13,6 +13,7 @@
 #include "base/doorbell.h"
 #include "base/kernel_calls.h"
 #include "loop/loop.h"
+#include "stack/sleep.h"
 #include "stack/group.h"
 
 static pthread_t thread;
@@ -69,7 +70,7 @@ static void *run(void *argument)
         }
         doorbell_arm(&bell);
         if (!atomic_load(&stopping))
-            loop_sleep(bell.fd, group.count == 1 ? device_fd : -1, until_us);
+            sleep_on(bell.fd, group.count == 1 ? device_fd : -1, until_us);
         doorbell_disarm(&bell);
     }
     return NULL;

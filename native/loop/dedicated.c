@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "loop/loop.h"
+#include "stack/sleep.h"
 
 static pthread_t threads[STACKS_MAX];
 
@@ -35,7 +36,7 @@ static void *run(void *argument)
         }
         if (loop_arm(s, &until_us)) {
             if (!atomic_load(&s->stopping))
-                loop_sleep(s->sleep_fd, -1, until_us);
+                sleep_on(s->sleep_fd, -1, until_us);
             loop_disarm(s);
         } else {
             busy_us = s->now_us;
@@ -103,7 +104,7 @@ static int wait(struct stack *s, struct waiter *w, uint64_t deadline_ns)
     (void)s;
     doorbell_arm(&w->bell);
     if (!waiter_is_signalled(w))
-        result = loop_sleep(w->bell.fd, -1,
+        result = sleep_on(w->bell.fd, -1,
                             deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns / 1000 + 1);
     doorbell_disarm(&w->bell);
     waiter_take(w);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "loop/loop.h"
+#include "stack/sleep.h"
 
 /* How long to sleep when another thread drives: it may go away without a word. */
 #define OTHER_DRIVES_US 1000
@@ -86,7 +87,7 @@ static int wait(struct stack *s, struct waiter *w, uint64_t deadline_ns)
         if (until_us > deadline_us)
             until_us = deadline_us;
         if (!waiter_is_signalled(w))
-            result = loop_sleep(w->bell.fd, s->sleep_fd, until_us);
+            result = sleep_on(w->bell.fd, s->sleep_fd, until_us);
         disarm(s);
     }
     doorbell_disarm(&w->bell);
@@ -111,13 +112,14 @@ static void call(struct stack *s, struct rpc *rpc)
             continue;
         if (until_us > clock_now_us() + OTHER_DRIVES_US)
             until_us = clock_now_us() + OTHER_DRIVES_US;
-        loop_sleep(s->sleep_fd, -1, until_us);
+        sleep_on(s->sleep_fd, -1, until_us);
         disarm(s);
     }
 }
 
 const struct stack_driver inline_driver = {
     .name = "inline",
+    .caller_drives = true,
     .call = call,
     .kick = kick,
     .turn = turn,

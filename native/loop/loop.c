@@ -2,9 +2,7 @@
 #include "loop/loop.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/kernel_calls.h"
@@ -159,20 +157,4 @@ void loop_sleep_close(struct stack *s)
     if (s->sleep_fd >= 0)
         kernel.close(s->sleep_fd);
     s->sleep_fd = -1;
-}
-
-int loop_sleep(int fd, int other_fd, uint64_t until_us)
-{
-    struct pollfd fds[2] = { { .fd = fd, .events = POLLIN }, { .fd = other_fd, .events = POLLIN } };
-    struct timespec timeout = { 0 };
-
-    if (until_us != UINT64_MAX) {
-        uint64_t now = clock_now_us(), left = until_us > now ? until_us - now : 0;
-
-        timeout.tv_sec = (time_t)(left / 1000000);
-        timeout.tv_nsec = (long)(left % 1000000) * 1000;
-    }
-    if (kernel.ppoll(fds, other_fd >= 0 ? 2 : 1, until_us == UINT64_MAX ? NULL : &timeout, NULL) < 0)
-        return errno == EINTR ? -EINTR : 0;
-    return 0;
 }

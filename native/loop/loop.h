@@ -16,9 +16,6 @@ void loop_disarm(struct stack *s);
 int loop_sleep_open(struct stack *s);
 void loop_sleep_close(struct stack *s);
 
-/* Sleeps on up to two descriptors until `until_us` (clock_now_us). 0 or -EINTR. */
-int loop_sleep(int fd, int other_fd, uint64_t until_us);
-
 /* stack.drive = dedicated: a pinned thread per stack. */
 extern const struct stack_driver dedicated_driver;
 int dedicated_start(struct stack *s);

@@ -61,6 +61,15 @@ static int socket_close(struct file *file)
     return 0;
 }
 
+/*
+ * Memory of sockets goes back to this list and never to the allocator: fd_use() may look at a file
+ * that was closed a moment ago (fd/fd_table.h).
+ */
+static struct {
+    struct lock lock;
+    struct socket *first;
+} spare;
+
 static void socket_release(struct file *file)
 {
     struct socket *sock = socket_of(file);
@@ -68,16 +77,32 @@ static void socket_release(struct file *file)
     INVARIANT(sock->tcp == NULL && list_is_empty(&sock->watches));
     free(sock->udp);
     free(sock->accepts);
-    free(sock);
+    lock_take(&spare.lock);
+    sock->next_spare = spare.first;
+    spare.first = sock;
+    lock_give(&spare.lock);
+}
+
+static struct socket *socket_memory(void)
+{
+    struct socket *sock;
+
+    lock_take(&spare.lock);
+    sock = spare.first;
+    if (sock)
+        spare.first = sock->next_spare;
+    lock_give(&spare.lock);
+    return sock ? sock : aligned_alloc(CACHE_LINE, sizeof(*sock));
 }
 
 struct socket *socket_new(int family, int type, int protocol, const struct socket_ops *ops)
 {
-    struct socket *sock = aligned_alloc(CACHE_LINE, sizeof(*sock));
+    struct socket *sock = socket_memory();
 
     if (sock == NULL)
         return NULL;
-    memset(sock, 0, sizeof(*sock));
+    /* All but the counts, which a stale fd_use() may be reading: file_init() sets them last. */
+    memset((uint8_t *)sock + sizeof(sock->file), 0, sizeof(*sock) - sizeof(sock->file));
     file_init(&sock->file, FILE_SOCKET, socket_close, socket_release);
     sock->family = (uint8_t)family;
     sock->type = (uint8_t)type;

@@ -121,6 +121,7 @@ struct socket {
     struct rpc *close_waiter; /* a close() that lingers: finished when all is acknowledged */
 
     /* ---- listeners and UDP: one PCB for each stack that takes part ---- */
+    struct socket *next_spare;    /* while it is nobody's: socket.c */
     uint64_t stacks;              /* mask of the stacks with state, set under lock */
     struct udp_end *udp;          /* [group.count], udp.c */
     struct accept_queue *accepts; /* tcp_listen.c */

@@ -37,6 +37,7 @@ struct stack;
 /* Who turns the loop, and how others wait for it. All functions may be called from any thread. */
 struct stack_driver {
     const char *name;
+    bool caller_drives; /* who waits must also be woken by stack->sleep_fd */
     /* Runs `call` in the stack's context and returns when it is done. Never fails. */
     void (*call)(struct stack *s, struct rpc *call);
     /* There is something in `inbox` or `dirty`: see that it is looked at soon. Never blocks. */

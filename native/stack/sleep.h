@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one way in which threads of ours sleep in the kernel. */
+#ifndef STACK_SLEEP_H
+#define STACK_SLEEP_H
+
+#include <stdint.h>
+
+/* Until one of two descriptors (the second may be -1) is readable, or clock_now_us() reaches
+ * `until_us` (UINT64_MAX: no bound). 0, or -EINTR when a signal handler ran. */
+int sleep_on(int fd, int other_fd, uint64_t until_us);
+
+#endif
