@@ -183,7 +183,9 @@ void tcp_pcb_unlink(struct tcp_pcb **list, struct tcp_pcb *pcb)
 {
     struct demux *demux = &INSTANCE(demux);
 
-    INVARIANT(pcb->hash_link);
+    /* tcp_close() in a callback takes the PCB out, tcp_input() once more when it is done with it */
+    if (!pcb->hash_link)
+        return;
     if (pcb == INSTANCE(tcp_tw_oldest))
         INSTANCE(tcp_tw_oldest) = pcb->prev;
     if (pcb->prev)

@@ -108,6 +108,7 @@ static struct board look(struct tcp_pcb *pcb, const struct tcp_sack_range *sacks
 static void enter(struct tcp_pcb *pcb, tcpwnd_size_t flight)
 {
     pcb->recover = pcb->snd_nxt;
+    pcb->recover_set = 1;
     tcp_congestion_loss(pcb, flight);
     pcb->cwnd = pcb->ssthresh;
     pcb->bytes_acked = 0;
@@ -163,7 +164,8 @@ static bool loss_is_seen(const struct tcp_pcb *pcb, const struct board *board)
     if (pcb->flags & TF_SACK)
         return is_lost(board->sacked) || pcb->dupacks >= DUP_THRESHOLD;
     /* RFC 6582 3.2 (2): duplicates of what the last recovery sent are no news */
-    return pcb->dupacks == DUP_THRESHOLD && TCP_SEQ_GEQ(pcb->lastack, pcb->recover);
+    return pcb->dupacks == DUP_THRESHOLD &&
+           (!pcb->recover_set || TCP_SEQ_GEQ(pcb->lastack, pcb->recover));
 }
 
 void tcp_recovery_ack(struct tcp_pcb *pcb, tcpwnd_size_t acked, tcpwnd_size_t flight, int duplicate,
@@ -237,6 +239,7 @@ void tcp_recovery_timeout(struct tcp_pcb *pcb)
     pcb->dupacks = 0;
     pcb->credit = 0;
     pcb->recover = pcb->snd_nxt;
+    pcb->recover_set = 1;
     tcp_clear_flags(pcb, TF_INFR);
 }
 

@@ -27,7 +27,7 @@ while (<$in>) {
 }
 close $in;
 
-my @files = split /\n/, `cd '$root' && find src -name '*.[ch]' | LC_ALL=C sort`;
+my @files = split /\n/, `cd '$root' && find src test/unit -name '*.[ch]' | LC_ALL=C sort`;
 for my $file (@files) {
     my %names = (%global, %{ $of_file{$file} // {} });
     my $any = join '|', map quotemeta, sort keys %names;

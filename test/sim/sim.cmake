@@ -13,3 +13,6 @@ foreach(source ${sims})
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/tests")
   add_test(NAME sim_${name} COMMAND test_sim_${name})
 endforeach()
+
+# lwIP's own unit tests
+include("${PRONGHORN_ROOT}/test/lwip/stock.cmake")
