@@ -351,6 +351,11 @@ void netif_port_remove(struct netif_port *np)
     free(np);
 }
 
+bool netif_port_is_low(const struct netif_port *np)
+{
+    return packet_pool_is_low(np->packets);
+}
+
 struct port_queue *netif_port_queue(struct netif_port *np)
 {
     return np->queue;

@@ -7,6 +7,7 @@
 #define LWIP_NETIF_PORT_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct chunk_pool;
@@ -43,6 +44,9 @@ unsigned netif_port_input(struct netif_port *netif_port);
 
 /* Sends what lwIP has put out since the last flush. Returns what the device refused. */
 unsigned netif_port_flush(struct netif_port *netif_port);
+
+/* Whether its packet pool is low; see packet_set_aside(). */
+bool netif_port_is_low(const struct netif_port *netif_port);
 
 struct port_queue *netif_port_queue(struct netif_port *netif_port);
 struct netif *netif_port_netif(struct netif_port *netif_port);

@@ -23,6 +23,22 @@ struct rte_mempool *packet_pool_create(const char *name, unsigned count, uint32_
                                    (uint16_t)(data_bytes + RTE_PKTMBUF_HEADROOM), numa_node);
 }
 
+bool packet_pool_is_low(const struct rte_mempool *pool)
+{
+    return rte_mempool_avail_count(pool) < pool->size / 4;
+}
+
+struct pbuf *packet_set_aside(struct pbuf *packet)
+{
+    struct pbuf *copy = pbuf_alloc(PBUF_RAW, packet->tot_len, PBUF_RAM);
+
+    if (copy == NULL)
+        return packet;
+    pbuf_copy(copy, packet);
+    pbuf_free(packet);
+    return copy;
+}
+
 void packet_pool_destroy(struct rte_mempool *pool)
 {
     rte_mempool_free(pool);

@@ -12,6 +12,7 @@
 #ifndef LWIP_PACKET_H
 #define LWIP_PACKET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct netif_port;
@@ -29,6 +30,16 @@ struct rte_mempool;
 struct rte_mempool *packet_pool_create(const char *name, unsigned count, uint32_t data_bytes,
                                        int numa_node);
 void packet_pool_destroy(struct rte_mempool *pool);
+
+/* Fewer than a quarter of the pool is free. Not for each packet: it adds up all caches. */
+bool packet_pool_is_low(const struct rte_mempool *pool);
+
+/*
+ * Takes a received packet and gives one with the same payload in the instance's memory, so that its
+ * mbufs go back to the pool: for packets that may lie long in a socket's queue while the pool is
+ * low. The same packet when there is no memory for it.
+ */
+struct pbuf *packet_set_aside(struct pbuf *packet);
 
 /* Takes the mbuf chain; the pbuf chain (reference count 1) over the same memory. Never fails. */
 struct pbuf *packet_from_mbuf(struct rte_mbuf *mbuf);

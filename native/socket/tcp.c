@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "control/lwip_address.h"
+#include "lwip/packet.h"
 #include "lwip/pieces.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
@@ -160,6 +161,8 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
     a = mem_malloc(offsetof(struct arrival, origin));
     if (a == NULL)
         return ERR_MEM; /* lwIP keeps it and offers it again */
+    if (UNLIKELY(stack->set_aside))
+        p = packet_set_aside(p);
     a->packet = p;
     a->bytes = a->cost = p->tot_len;
     a->time_us = stack->now_us;

@@ -12,6 +12,7 @@
 #include "lwip/igmp.h"
 #include "lwip/mem.h"
 #include "lwip/mld6.h"
+#include "lwip/packet.h"
 #include "lwip/pbuf.h"
 #include "lwip/udp.h"
 #include "socket/ready.h"
@@ -63,6 +64,8 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
         pbuf_free(p);
         return;
     }
+    if (UNLIKELY(end->stack->set_aside))
+        p = packet_set_aside(p);
     a->packet = p;
     a->bytes = p->tot_len;
     a->cost = cost;

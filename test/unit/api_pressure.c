@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Slow readers: what lies unread in sockets does not take the packets that others need. */
+#define RUN_NOFORK
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "main.h"
+#include "pronghorn.h"
+
+#define SOCKETS 40
+#define EACH 300 /* together three times the pool of packets */
+
+static struct sockaddr_in address(int port)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+
+    inet_pton(AF_INET, "10.0.0.1", &a.sin_addr);
+    return a;
+}
+
+START_TEST(unread_datagrams_leave_packets_for_others)
+{
+    int readers[SOCKETS], sender = ph_socket(AF_INET, SOCK_DGRAM, 0), server, client, peer;
+    struct sockaddr_in a;
+    char byte = 'x', got[64];
+
+    for (int i = 0; i < SOCKETS; i++) {
+        a = address(1000 + i);
+        readers[i] = ph_socket(AF_INET, SOCK_DGRAM, 0);
+        ck_assert_int_eq(ph_bind(readers[i], (void *)&a, sizeof(a)), 0);
+    }
+    for (int n = 0; n < EACH; n++) {
+        for (int i = 0; i < SOCKETS; i++) {
+            a = address(1000 + i);
+            memset(got, n + i, sizeof(got));
+            ck_assert_int_eq(ph_sendto(sender, got, sizeof(got), 0, (void *)&a, sizeof(a)), 64);
+        }
+        ph_turn();
+        usleep(500); /* so that the slots of the wire are never the limit */
+    }
+    a = address(80);
+    server = ph_socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(ph_bind(server, (void *)&a, sizeof(a)), 0);
+    ck_assert_int_eq(ph_listen(server, 1), 0);
+    client = ph_socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(ph_connect(client, (void *)&a, sizeof(a)), 0);
+    peer = ph_accept(server, NULL, NULL);
+    ck_assert_int_eq(ph_send(client, &byte, 1, 0), 1);
+    ck_assert_int_eq(ph_recv(peer, got, sizeof(got), 0), 1);
+    for (int n = 0; n < EACH; n++) {
+        for (int i = 0; i < SOCKETS; i++) {
+            ck_assert_int_eq(ph_recv(readers[i], got, sizeof(got), MSG_DONTWAIT), 64);
+            ck_assert_int_eq(got[0], (char)(n + i));
+            ck_assert_int_eq(got[63], (char)(n + i));
+        }
+    }
+    for (int i = 0; i < SOCKETS; i++)
+        ck_assert_int_eq(ph_close(readers[i]), 0);
+    ck_assert_int_eq(ph_close(sender), 0);
+    ck_assert_int_eq(ph_close(client), 0);
+    ck_assert_int_eq(ph_close(peer), 0);
+    ck_assert_int_eq(ph_close(server), 0);
+}
+END_TEST
+
+static void start(void)
+{
+    const struct ph_setting settings[] = {
+        { "memory.hugepages", "off" },
+        { "memory.packets", "4096" },
+        { "stack.drive", getenv("TEST_DRIVE") ? getenv("TEST_DRIVE") : "dedicated" },
+    };
+
+    ck_assert_msg(ph_init(settings, 3) == 0, "%s", ph_error());
+}
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("slow readers");
+    TCase *c = tcase_create("pressure");
+
+    tcase_add_unchecked_fixture(c, start, ph_stop);
+    tcase_set_timeout(c, 60);
+    tcase_add_test(c, unread_datagrams_leave_packets_for_others);
+    suite_add_tcase(s, c);
+    return s;
+}
