@@ -52,7 +52,7 @@
 #define LWIP_NETIF_HWADDRHINT 1
 /* Packets that wait for an address: a burst to a new neighbour must not lose its beginning. */
 #define ARP_QUEUEING 1
-#define ARP_QUEUE_LEN 32
+#define ARP_QUEUE_LEN 128
 #define ETHARP_TABLE_MATCH_NETIF 1
 #define ETHARP_SUPPORT_STATIC_ENTRIES 1
 #define ETH_PAD_SIZE 0
