@@ -15,7 +15,7 @@
 #define TIMER_STEP_US 1000
 /* Sleeps on a port without an interrupt: short at first, longer the longer nothing comes. */
 #define NAP_MIN_US 50
-#define NAP_MAX_US 2000
+#define NAP_MAX_US 6400
 
 static int ports_input(struct stack *s)
 {
@@ -26,13 +26,30 @@ static int ports_input(struct stack *s)
     return work;
 }
 
-static int ports_flush(struct stack *s)
+/* What a device refuses stays: it is tried again with each turn, but is no reason to stay awake, for
+ * a peer that does not take its packets may never do so. */
+static void ports_flush(struct stack *s)
 {
-    int left = 0;
+    unsigned left = 0;
 
     for (unsigned i = 0; i < s->ports_count; i++)
-        left += (int)netif_port_flush(s->ports[i]);
-    return left;
+        left += netif_port_flush(s->ports[i]);
+    s->ports_full = left > 0;
+}
+
+/* -EAGAIN: packets wait already. */
+static int ports_arm(struct stack *s)
+{
+    s->ports_wake = true;
+    for (unsigned i = 0; i < s->ports_count; i++) {
+        struct port_queue *queue = netif_port_queue(s->ports[i]);
+
+        if (port_queue_arm(queue) < 0)
+            return -EAGAIN;
+        if (!port_queue_wakes(queue)) /* known only now: some have a descriptor with each peer */
+            s->ports_wake = false;
+    }
+    return 0;
 }
 
 /* Over a wire in this process packets of one stack's pool lie in sockets of another's. */
@@ -87,7 +104,7 @@ int loop_turn(struct stack *s)
     work += ports_input(s);
     timers(s);
     work += drain(s);
-    work += ports_flush(s);
+    ports_flush(s);
     s->ready_flush(s);
 
     STAT_INC(s->stats, turns);
@@ -103,11 +120,9 @@ bool loop_arm(struct stack *s, uint64_t *until_us)
 
     doorbell_arm(&s->bell);
     s->armed = true;
-    for (unsigned i = 0; i < s->ports_count; i++) {
-        if (port_queue_arm(netif_port_queue(s->ports[i])) < 0) {
-            loop_disarm(s);
-            return false;
-        }
+    if (ports_arm(s) < 0) {
+        loop_disarm(s);
+        return false;
     }
     s->timers_us = 0; /* the sleep's length wants the exact time of the next timer */
     if (loop_turn(s) > 0) {
@@ -116,7 +131,7 @@ bool loop_arm(struct stack *s, uint64_t *until_us)
         return false;
     }
     until = s->next_timer_us;
-    if (!s->ports_wake) {
+    if (!s->ports_wake || s->ports_full) {
         if (until > s->now_us + s->nap_us)
             until = s->now_us + s->nap_us;
         s->nap_us = s->nap_us * 2 > NAP_MAX_US ? NAP_MAX_US : s->nap_us * 2;
@@ -148,17 +163,13 @@ int loop_sleep_open(struct stack *s)
     int result;
 
     s->nap_us = NAP_MIN_US;
-    s->ports_wake = true;
     s->sleep_fd = kernel.epoll_create1(EPOLL_CLOEXEC);
     if (s->sleep_fd < 0)
         return -errno;
     result = watch(s->sleep_fd, s->bell.fd);
     for (unsigned i = 0; i < s->ports_count && result == 0; i++) {
-        struct port_queue *queue = netif_port_queue(s->ports[i]);
-        int fd = port_queue_fd(queue);
+        int fd = port_queue_fd(netif_port_queue(s->ports[i]));
 
-        if (!port_queue_wakes(queue))
-            s->ports_wake = false;
         if (fd >= 0)
             result = watch(s->sleep_fd, fd);
     }

@@ -125,7 +125,9 @@ int port_queue_wakes(const struct port_queue *queue)
 
 int port_queue_arm(struct port_queue *queue)
 {
-    struct epoll_event event = {.events = EPOLLIN};
+    /* By edges: the event need not be read, and vhost's cannot be (its descriptor is an epoll over an
+     * event counter that it does not tell). */
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
     int fd;
 
     if (!queue->fd_moves)
@@ -147,12 +149,9 @@ int port_queue_arm(struct port_queue *queue)
 void port_queue_disarm(struct port_queue *queue)
 {
     struct epoll_event event;
-    uint64_t count;
 
     if (!queue->fd_moves || queue->moving_fd < 0)
         return;
     rte_eth_dev_rx_intr_disable(queue->port_id, queue->queue_id);
-    if (kernel.epoll_wait(queue->fd, &event, 1, 0) == 1 &&
-        kernel.read(event.data.fd, &count, sizeof(count)) < 0)
-        queue->moving_fd = -1;
+    kernel.epoll_wait(queue->fd, &event, 1, 0); /* takes the edge back */
 }

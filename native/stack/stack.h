@@ -79,7 +79,6 @@ struct stack {
     struct stats_stack *stats;
     const struct stack_driver *driver;
     int sleep_fd;          /* epoll of the ports' interrupts and the doorbell */
-    bool ports_wake;       /* every port can end a sleep; otherwise sleeps are short */
     uint64_t spin_us;      /* idle time before sleeping; UINT64_MAX: never sleep */
     void (*drain)(struct mpsc_node *dirty_nodes);  /* socket layer: one output pass per socket */
     void (*ready_flush)(struct stack *s);          /* socket layer: tell the waiters */
@@ -103,6 +102,8 @@ struct stack {
     uint64_t nap_us;        /* length of the next sleep on a port that cannot wake us */
     bool set_aside;         /* packets are low: what waits for applications is copied (lwip/packet.h) */
     bool armed;             /* doorbell and devices will write to sleep_fd */
+    bool ports_wake;        /* while armed: every port can end a sleep; otherwise sleeps are short */
+    bool ports_full;        /* a device has not taken all packets yet */
     struct list timers;     /* struct stack_timer, soonest first */
     struct list ready;      /* sockets with events to tell, socket.ready_link */
     struct list starved;    /* sockets whose writer met an empty chunk pool, socket.starved_link */
