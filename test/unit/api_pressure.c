@@ -37,7 +37,8 @@ START_TEST(unread_datagrams_leave_packets_for_others)
             memset(got, n + i, sizeof(got));
             ck_assert_int_eq(ph_sendto(sender, got, sizeof(got), 0, (void *)&a, sizeof(a)), 64);
         }
-        ph_turn();
+        while (ph_turn() > 0)
+            ;
         usleep(500); /* so that the slots of the wire are never the limit */
     }
     a = address(80);
