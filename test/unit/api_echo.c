@@ -160,8 +160,8 @@ static void start(void)
 {
     const struct ph_setting settings[] = {
         { "memory.hugepages", "off" },
-        { "stack.drive", getenv("TEST_DRIVE") ? getenv("TEST_DRIVE") : "dedicated" },
-        { "fd.numbers", getenv("TEST_NUMBERS") ? getenv("TEST_NUMBERS") : "kernel" },
+        { "stack.drive", TEST_DRIVE },
+        { "fd.numbers", TEST_NUMBERS },
         { "port", "" },
     };
 

@@ -71,7 +71,7 @@ static void start(void)
     const struct ph_setting settings[] = {
         { "memory.hugepages", "off" },
         { "memory.packets", "4096" },
-        { "stack.drive", getenv("TEST_DRIVE") ? getenv("TEST_DRIVE") : "dedicated" },
+        { "stack.drive", TEST_DRIVE },
     };
 
     ck_assert_msg(ph_init(settings, 3) == 0, "%s", ph_error());
