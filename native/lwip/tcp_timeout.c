@@ -10,7 +10,7 @@
 #include "lwip/priv/tcp_priv.h"
 
 #define RTO_FIRST_MS 1000 /* RFC 6298 2.1 */
-#define RTO_MAX_MS 60000
+#define RTO_MAX_MS 120000
 /* A lone segment: the peer may hold back its ACK (Linux: 40 ms). With two in flight it may not. */
 #define RTO_LONE_MIN_MS 60
 #define PERSIST_MIN_MS 100

@@ -204,6 +204,9 @@ void sim_close(struct sim *sim)
     for (int i = 0; i < SIM_ENDS; i++) {
         ck_assert_uint_eq(instance_destroy(sim->end[i].instance), 0);
         ck_assert_uint_eq(sim->end[i].pages_held, 0);
+    }
+    /* what the ends said last is still under way */
+    for (int i = 0; i < SIM_ENDS; i++) {
         while (!list_is_empty(&sim->link[i].frames))
             free(container_of(list_pop_front(&sim->link[i].frames), struct frame, node));
     }
