@@ -10,8 +10,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "base/kernel_calls.h"
+
+/* How long stopping waits for calls that other threads are in. */
+#define STOP_WAIT_US 200000
 
 typedef struct file *_Atomic fd_slot;
 
@@ -36,10 +40,22 @@ static void *reserve(size_t bytes)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* What an earlier start that failed has left. */
+static void unmap(void)
+{
+    if (table.virtual)
+        munmap(table.virtual, table.virtual_max * sizeof(fd_slot));
+    if (table.free_numbers)
+        munmap(table.free_numbers, table.virtual_max * sizeof(uint32_t));
+    if (table.kernel)
+        munmap(table.kernel, table.kernel_max * sizeof(fd_slot));
+}
+
 int fd_table_start(bool kernel_numbers, uint32_t virtual_max)
 {
     struct rlimit limit;
 
+    unmap();
     table.kernel_numbers = kernel_numbers;
     table.virtual_max = virtual_max;
     table.virtual = reserve(virtual_max * sizeof(fd_slot));
@@ -163,19 +179,31 @@ int fd_dup(int fd, bool close_on_exec)
     return copy;
 }
 
+/*
+ * Another thread may be inside a call on this file and would find its stack gone: a moment for it
+ * to come out. (Memory of files is never returned, so that looking at the count is safe.)
+ */
+static void close_and_wait(fd_slot *slot, int fd, uint64_t end_us)
+{
+    struct file *file = atomic_load(slot);
+
+    if (fd_close(fd) == -EBADF)
+        return;
+    while (atomic_load(&file->users) > 0 && clock_now_us() < end_us)
+        usleep(50);
+}
+
+/* The tables stay mapped: other threads may look a descriptor up at any moment, and find none. */
 void fd_table_stop(void)
 {
+    uint64_t end_us = clock_now_us() + STOP_WAIT_US;
+
     if (table.virtual == NULL)
         return;
     for (uint32_t i = 0; i < table.fresh; i++)
-        fd_close(FD_VIRTUAL_FIRST + (int)i);
+        close_and_wait(&table.virtual[i], FD_VIRTUAL_FIRST + (int)i, end_us);
     for (uint32_t i = 0; table.kernel_numbers && i < table.kernel_max; i++)
-        fd_close((int)i);
-    munmap(table.virtual, table.virtual_max * sizeof(fd_slot));
-    munmap(table.free_numbers, table.virtual_max * sizeof(uint32_t));
-    munmap(table.kernel, table.kernel_max * sizeof(fd_slot));
-    table.virtual = table.kernel = NULL;
-    table.free_numbers = NULL;
+        close_and_wait(&table.kernel[i], (int)i, end_us);
     if (table.template_fd >= 0)
         kernel.close(table.template_fd);
     table.template_fd = -1;
