@@ -262,11 +262,15 @@ static int drive(const struct config *c, char *err, size_t err_size)
 {
     int result = 0;
 
+    for (unsigned i = 0; i < group.count && result == 0; i++)
+        result = loop_sleep_open(group.stacks[i]);
+    /* All ports are open now: a first turn sees their links, so that the first connect finds a route. */
+    for (unsigned i = 0; i < group.count && result == 0; i++)
+        loop_turn(group.stacks[i]);
     for (unsigned i = 0; i < group.count && result == 0; i++) {
         struct stack *s = group.stacks[i];
 
-        result = loop_sleep_open(s);
-        if (result == 0 && s->driver == &dedicated_driver) {
+        if (s->driver == &dedicated_driver) {
             result = dedicated_start(s);
             parts.running[i] = result == 0;
         }
