@@ -120,12 +120,14 @@ export interface Settings {
         /** TCP_NODELAY of new sockets: small writes leave at once instead of being collected. Default: on. */
         nodelay?: boolean
         /**
-         * The longest that an acknowledgement waits for data to travel with, in microseconds. 0: none. 0 to
-         * 500000. Default: 40000.
+         * The longest that an acknowledgement waits for data to travel with, in milliseconds. 1 to 500.
+         * Default: 10.
          */
-        delayed_ack_us?: number
-        /** Congestion control of new sockets. Default: reno. */
-        congestion?: 'reno'
+        delayed_ack_ms?: number
+        /** The shortest retransmission time-out, in milliseconds (Linux: 200). 1 to 10000. Default: 5. */
+        rto_min_ms?: number
+        /** Congestion control of new sockets. Default: cubic. */
+        congestion?: 'cubic' | 'reno'
         /**
          * SO_KEEPALIVE: seconds of silence before the first probe (TCP_KEEPIDLE). 1 to 32767. Default:
          * 7200.

@@ -69,6 +69,7 @@ static void limits(const struct config *c)
         .syn_retries = c->tcp_syn_retries,
         .backlog_max = c->tcp_backlog_max,
         .no_delay = c->tcp_nodelay,
+        .congestion = c->tcp_congestion == CONFIG_CONGESTION_RENO ? TCP_RENO : TCP_CUBIC,
     };
     ports_init((uint16_t)c->tcp_local_ports.first, (uint16_t)c->tcp_local_ports.last);
     steer_init(c->stack_count, (uint16_t)c->tcp_local_ports.first, (uint16_t)c->tcp_local_ports.last);
@@ -128,6 +129,9 @@ static struct stack *make_stack(const struct config *c, unsigned id, char *err, 
         .tcp = { .send_buffer_bytes = c->tcp_send_buffer_default_bytes,
                  .receive_buffer_bytes = c->tcp_receive_buffer_default_bytes,
                  .time_wait_ms = c->tcp_time_wait_ms,
+                 .rto_min_ms = (uint16_t)c->tcp_rto_min_ms,
+                 .delayed_ack_ms = (uint16_t)c->tcp_delayed_ack_ms,
+                 .congestion = c->tcp_congestion == CONFIG_CONGESTION_RENO ? TCP_RENO : TCP_CUBIC,
                  .syn_retries = (uint8_t)c->tcp_syn_retries,
                  .retries = (uint8_t)c->tcp_retries },
     };

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "lwip/tcp_congestion.h"
 #include "socket/socket.h"
 #include "socket/tcp.h"
 
@@ -93,7 +94,7 @@ void socket_options_init(struct socket_options *o, int type)
     o->mtu_discover = 1; /* IP_PMTUDISC_WANT */
     o->receive_buffer_bytes = type == SOCK_STREAM ? l->receive_default : l->udp_receive_default;
     o->send_buffer_bytes = type == SOCK_STREAM ? l->send_default : l->udp_send_default;
-    strcpy(o->congestion, "reno");
+    o->congestion = l->congestion;
 }
 
 static const struct row *find(const struct socket *sock, int level, int name)
@@ -173,7 +174,7 @@ static int get_tcp_level(struct socket *sock, int name, void *value, socklen_t *
     case TCP_CONGESTION: {
         char name16[16] = { 0 };
 
-        strcpy(name16, sock->options.congestion);
+        strncpy(name16, tcp_congestion_name(sock->options.congestion), sizeof(name16) - 1);
         return give(value, len, name16, sizeof(name16));
     }
     case TCP_FASTOPEN: return give_int(value, len, 0);
@@ -283,11 +284,17 @@ static int set_tcp_level(struct socket *sock, int name, const void *value, sockl
             return -EINVAL;
         sock->options.max_segment = (uint32_t)number;
         return 0;
-    case TCP_CONGESTION:
-        if (len < 1 || len >= (socklen_t)sizeof(sock->options.congestion) ||
-            strncmp(value, "reno", len) != 0)
+    case TCP_CONGESTION: {
+        char name16[16] = { 0 };
+        int found;
+
+        memcpy(name16, value, len < (socklen_t)sizeof(name16) ? len : sizeof(name16) - 1);
+        found = tcp_congestion_find(name16);
+        if (found < 0)
             return -ENOENT;
+        sock->options.congestion = (uint8_t)found;
         return 0;
+    }
     case TCP_FASTOPEN:
     case TCP_FASTOPEN_CONNECT: return -EOPNOTSUPP;
     default: return -ENOPROTOOPT;

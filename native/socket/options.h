@@ -28,7 +28,7 @@ struct socket_options {
     uint32_t keep_idle_s, keep_interval_s, keep_count;
     uint32_t user_timeout_ms, defer_accept_s, syn_count, max_segment, linger2_s, window_clamp;
     uint32_t not_sent_low_water;
-    char congestion[16];
+    uint8_t congestion; /* enum tcp_congestion */
     /* ip(7), ipv6(7) */
     bool v6_only, packet_info, packet_info6, receive_ttl, receive_tos, receive_error, free_bind;
     uint8_t tos;
@@ -48,6 +48,7 @@ struct socket_limits {
     uint32_t keep_idle_s, keep_interval_s, keep_count;
     uint32_t syn_retries, backlog_max;
     bool no_delay;
+    uint8_t congestion; /* enum tcp_congestion */
 };
 extern struct socket_limits socket_limits;
 

@@ -116,6 +116,7 @@ struct socket {
     struct list starved_link; /* stack->starved */
     struct list watches;     /* struct watch.link */
     uint32_t ready_events;
+    uint64_t tune_us, tune_consumed; /* when buffers were last looked at, and rx.credited then */
     struct stack_timer linger;
     uint64_t linger_until_us;
     struct rpc *close_waiter; /* a close() that lingers: finished when all is acknowledged */

@@ -15,11 +15,14 @@
 #include "lwip/pieces.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
+#include "lwip/tcp_info.h"
 #include "lwip/tcp_limits.h"
 #include "socket/ready.h"
 
 /* Shorter runs are copied into lwIP's segment: a second pbuf per segment costs more. */
 #define WRITE_COPY_MAX 256
+/* Buffers are not looked at more often, however short the round trip. */
+#define TUNE_MIN_US 200
 #define WRITE_MAX 0xF000u /* tcp_write() takes 16 bits */
 
 static void free_arrival(struct arrival *a)
@@ -334,6 +337,41 @@ int tcp_start(struct socket *sock, struct stack *stack)
     return 0;
 }
 
+/*
+ * Automatic tuning, as the kernel's (tcp(7), tcp_moderate_rcvbuf): once per round trip, a window of
+ * which more than half was read in that time is doubled, and a send buffer that is full is brought to
+ * twice the congestion window. A buffer that the user has set stays.
+ */
+static void tune(struct socket *sock, uint64_t consumed)
+{
+    struct tcp_snapshot now;
+    uint64_t now_us = socket_stack(sock)->now_us;
+    uint32_t limit = atomic_load_explicit(&sock->rx.limit, memory_order_relaxed);
+
+    if (now_us - sock->tune_us < TUNE_MIN_US)
+        return;
+    tcp_snapshot(sock->tcp, &now);
+    if (now_us - sock->tune_us < now.rtt_us)
+        return;
+    if (consumed - sock->tune_consumed > limit / 2 && !sock->options.receive_buffer_fixed &&
+        now_us - sock->tune_us < 2 * (uint64_t)now.rtt_us + TUNE_MIN_US &&
+        limit < socket_limits.receive_max) {
+        limit = limit * 2 > socket_limits.receive_max ? socket_limits.receive_max : limit * 2;
+        atomic_store_explicit(&sock->rx.limit, tcp_limit_receive(sock->tcp, limit),
+                              memory_order_relaxed);
+    }
+    limit = atomic_load_explicit(&sock->tx.limit, memory_order_relaxed);
+    if (!sock->options.send_buffer_fixed && now.cwnd > limit / 2 &&
+        limit < socket_limits.send_max &&
+        send_queue_bytes(&sock->tx) > limit / 2) {
+        limit = now.cwnd * 2 > socket_limits.send_max ? socket_limits.send_max : now.cwnd * 2;
+        atomic_store_explicit(&sock->tx.limit, tcp_limit_send(sock->tcp, limit),
+                              memory_order_relaxed);
+    }
+    sock->tune_us = now_us;
+    sock->tune_consumed = consumed;
+}
+
 /* lwIP's tcp_recved() takes 16 bits. */
 static void credit(struct socket *sock)
 {
@@ -365,6 +403,7 @@ void tcp_drain(struct socket *sock)
     if (socket_state(sock) != SOCKET_CONNECTED)
         return;
     push(sock);
+    tune(sock, sock->rx.credited);
     if (socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN))
         push_fin(sock);
     if (sock->tcp)
@@ -432,6 +471,7 @@ void tcp_options_changed(struct socket *sock)
     pcb->tos = o->tos;
     if (o->ttl > 0)
         pcb->ttl = (u8_t)o->ttl;
+    pcb->congestion = o->congestion;
     if (o->receive_buffer_fixed)
         tcp_limit_receive(pcb, o->receive_buffer_bytes);
     if (o->send_buffer_fixed)
