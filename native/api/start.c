@@ -24,6 +24,7 @@
 #include "port/port.h"
 #include "socket/ready.h"
 #include "socket/socket.h"
+#include "socket/thread.h"
 #include "socket/udp.h"
 #include "stack/group.h"
 #include "stats/segment.h"
@@ -357,6 +358,7 @@ void stop_all(void)
         end_stack(group.stacks[i]);
     while (parts.ports_count > 0)
         port_close(parts.ports[--parts.ports_count]);
+    threads_flush();
     for (unsigned i = 0; i < group.count; i++)
         free_stack(group.stacks[i]);
     group.count = 0;

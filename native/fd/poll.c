@@ -11,7 +11,7 @@
 #include "fd/epoll.h"
 #include "fd/fd_table.h"
 #include "socket/ready.h"
-#include "socket/wait.h"
+#include "socket/thread.h"
 #include "stack/group.h"
 
 #define SPIN_US 20
@@ -167,7 +167,7 @@ static int wait_for(struct poll *p, uint64_t deadline_ns, const sigset_t *mask)
 
 int poll_wait(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, const sigset_t *mask)
 {
-    struct poll p = { .fds = fds, .count = count, .waiter = waiter_of_thread() };
+    struct poll p = { .fds = fds, .count = count, .waiter = thread_waiter() };
     int result = -ENOMEM;
 
     p.entries = calloc(count ? count : 1, sizeof(*p.entries));

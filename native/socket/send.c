@@ -4,29 +4,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
-
-/* Chunks at hand for this thread. A thread may use several pools (stacks): one cache for the last. */
-static __thread struct {
-    struct chunk_pool *pool;
-    struct chunk_cache chunks;
-} cache;
-
-static struct chunk *chunk_for(struct chunk_pool *pool)
-{
-    if (UNLIKELY(cache.pool != pool)) {
-        if (cache.pool)
-            chunk_cache_flush(cache.pool, &cache.chunks);
-        cache.pool = pool;
-    }
-    return chunk_alloc(pool, &cache.chunks);
-}
-
-void send_queue_thread_end(void)
-{
-    if (cache.pool)
-        chunk_cache_flush(cache.pool, &cache.chunks);
-    cache.pool = NULL;
-}
+#include "socket/thread.h"
 
 void send_queue_init(struct send_queue *q, uint32_t limit)
 {
@@ -42,7 +20,7 @@ static struct chunk *writable_tail(struct send_queue *q, struct chunk_pool *pool
 
     if (tail && atomic_load_explicit(&tail->committed, memory_order_relaxed) < CHUNK_DATA_BYTES)
         return tail;
-    fresh = chunk_for(pool);
+    fresh = thread_chunk(pool);
     if (fresh == NULL)
         return NULL;
     /* Release: whoever finds the chunk finds it initialised. The old tail is the stack's from here. */
@@ -149,7 +127,7 @@ bool send_queue_write_record(struct send_queue *q, struct chunk_pool *pool,
     s.chunk = tail;
     s.at = atomic_load_explicit(&tail->committed, memory_order_relaxed);
     for (room = CHUNK_DATA_BYTES - s.at; room < need; room += CHUNK_DATA_BYTES) {
-        struct chunk *more = chunk_for(pool);
+        struct chunk *more = thread_chunk(pool);
 
         if (more == NULL) {
             while (first) {

@@ -53,9 +53,6 @@ struct send_record {
     struct endpoint to; /* family 0: the connected peer */
 };
 
-/* The calling thread's chunks at hand go home; it may send again afterwards. */
-void send_queue_thread_end(void);
-
 void send_queue_init(struct send_queue *q, uint32_t limit);
 
 /* Bytes in the queue: not yet acknowledged (SIOCOUTQ). Any thread. */

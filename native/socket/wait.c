@@ -2,47 +2,12 @@
 #include "socket/wait.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "socket/ready.h"
+#include "socket/thread.h"
 
 #define SPIN_NS 20000 /* a wake-up through the kernel costs about as much as this */
-
-static __thread struct waiter *thread_waiter;
-static pthread_key_t thread_key;
-static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
-
-static void thread_end(void *waiter)
-{
-    doorbell_close(&((struct waiter *)waiter)->bell);
-    free(waiter);
-}
-
-static void make_key(void)
-{
-    pthread_key_create(&thread_key, thread_end);
-}
-
-struct waiter *waiter_of_thread(void)
-{
-    struct waiter *w = thread_waiter;
-
-    if (LIKELY(w != NULL))
-        return w;
-    pthread_once(&thread_once, make_key);
-    w = calloc(1, sizeof(*w));
-    if (w == NULL)
-        return NULL;
-    if (doorbell_open(&w->bell) < 0) {
-        free(w);
-        return NULL;
-    }
-    pthread_setspecific(thread_key, w);
-    thread_waiter = w;
-    return w;
-}
 
 uint64_t socket_deadline(uint64_t timeout_us)
 {
@@ -80,7 +45,7 @@ int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
 
     if (holds(sock, events))
         return 0;
-    blocked.waiter = waiter_of_thread();
+    blocked.waiter = thread_waiter();
     if (blocked.waiter == NULL)
         return -ENOBUFS;
     if (stack) {

@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 #include "socket/socket.h"
-#include "stack/waiter.h"
 
 /*
  * Until one of `events`, EPOLLERR or EPOLLHUP holds: 0. -EAGAIN at `deadline_ns` (clock_now_ns();
@@ -24,8 +23,5 @@ uint64_t socket_deadline(uint64_t timeout_us);
  * makes progress. True: look again.
  */
 bool socket_poll(struct socket *sock);
-
-/* The calling thread's own waiter, made at first use; NULL when no descriptor is to be had. */
-struct waiter *waiter_of_thread(void);
 
 #endif
