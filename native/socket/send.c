@@ -194,20 +194,11 @@ const uint8_t *send_queue_peek(struct send_queue *q, uint32_t *bytes)
     }
 }
 
-void send_queue_advance(struct send_queue *q, uint32_t bytes)
-{
-    q->cursor->queued += bytes;
-    q->queued += bytes;
-    INVARIANT(q->cursor->queued <=
-              atomic_load_explicit(&q->cursor->committed, memory_order_relaxed));
-}
-
-void send_queue_release(struct send_queue *q, uint64_t bytes)
+/* The next `bytes`, in order, need their chunks no more. */
+static void chunks_through(struct send_queue *q, uint64_t bytes)
 {
     struct chunk *c = atomic_load_explicit(&q->head, memory_order_relaxed);
-    uint64_t released = atomic_load_explicit(&q->released, memory_order_relaxed) + bytes;
 
-    INVARIANT(released <= q->queued);
     while (c) {
         uint32_t part = c->queued - c->acked;
         struct chunk *next;
@@ -229,6 +220,31 @@ void send_queue_release(struct send_queue *q, uint64_t bytes)
         c = next;
     }
     INVARIANT(bytes == 0);
+}
+
+void send_queue_advance(struct send_queue *q, uint32_t bytes, bool copied)
+{
+    /* Only if nothing before it is still referred to: chunks go home in order. */
+    bool through = copied && q->queued - atomic_load_explicit(&q->released, memory_order_relaxed) == q->copied;
+
+    q->cursor->queued += bytes;
+    q->queued += bytes;
+    INVARIANT(q->cursor->queued <=
+              atomic_load_explicit(&q->cursor->committed, memory_order_relaxed));
+    if (through) {
+        q->copied += bytes;
+        chunks_through(q, bytes);
+    }
+}
+
+void send_queue_release(struct send_queue *q, uint64_t bytes)
+{
+    uint64_t released = atomic_load_explicit(&q->released, memory_order_relaxed) + bytes;
+    uint64_t copied = bytes < q->copied ? bytes : q->copied; /* these come before all others */
+
+    INVARIANT(released <= q->queued);
+    q->copied -= copied;
+    chunks_through(q, bytes - copied);
     atomic_store_explicit(&q->released, released, memory_order_release);
 }
 
@@ -238,7 +254,7 @@ void send_queue_trim(struct send_queue *q)
 
     if (c == NULL || !lock_try(&q->writer))
         return;
-    if (c == q->tail && send_queue_bytes(q) == 0) {
+    if (c == q->tail && c->acked == atomic_load_explicit(&c->committed, memory_order_relaxed)) {
         q->tail = NULL;
         q->cursor = NULL;
         atomic_store_explicit(&q->head, NULL, memory_order_relaxed);
@@ -253,6 +269,7 @@ void send_queue_discard(struct send_queue *q)
 
     q->cursor = NULL;
     q->tail = NULL;
+    q->copied = 0;
     while (c) {
         struct chunk *next = c->next;
 

@@ -5,7 +5,9 @@
  * A list of chunks. The application copies into the last one and publishes with one store
  * (chunk->committed); the stack hands what is published to lwIP by reference (`queued`) and gives a
  * chunk back when all of it is acknowledged and the application has moved on to the next
- * (`chunk->next` is set: the chunk is sealed). UDP puts records (struct send_record, then payload)
+ * (`chunk->next` is set: the chunk is sealed). What lwIP copies (short writes) holds its chunk only
+ * until then, unless bytes that it refers to are still out: a peer that acknowledges late does not
+ * hold a chunk for each of many small answers. UDP puts records (struct send_record, then payload)
  * into the same stream; a record is "acknowledged" when it was sent.
  *
  * Owners: `writer` and the first group belong to the application thread that holds the lock; the
@@ -42,6 +44,7 @@ struct send_queue {
     /* ---- stack ---- */
     _Alignas(CACHE_LINE) struct chunk *cursor; /* chunk being handed to lwIP */
     uint64_t queued;                           /* bytes handed to lwIP so far */
+    uint64_t copied; /* of these not yet acknowledged, but copied by lwIP: they need no chunk */
     _Atomic uint64_t released;                 /* bytes acknowledged (UDP: sent) so far */
 };
 
@@ -95,8 +98,8 @@ bool send_queue_write_record(struct send_queue *q, struct chunk_pool *pool,
 
 /* Stack: what lies ready at the cursor, contiguous; NULL when nothing is left. */
 const uint8_t *send_queue_peek(struct send_queue *q, uint32_t *bytes);
-/* Stack: the next `bytes` of it are lwIP's now. */
-void send_queue_advance(struct send_queue *q, uint32_t bytes);
+/* Stack: the next `bytes` of it are lwIP's now; `copied`: it does not look at the chunk again. */
+void send_queue_advance(struct send_queue *q, uint32_t bytes, bool copied);
 /* Stack: `bytes` more are acknowledged; chunks that are through go home. */
 void send_queue_release(struct send_queue *q, uint64_t bytes);
 /* Stack: nothing in use and the pool is low: takes the idle last chunk back. */

@@ -198,7 +198,7 @@ static bool push(struct socket *sock)
             how |= TCP_WRITE_FLAG_MORE;
         if (tcp_write(pcb, data, (u16_t)bytes, how) != ERR_OK)
             break;
-        send_queue_advance(&sock->tx, bytes);
+        send_queue_advance(&sock->tx, bytes, (how & TCP_WRITE_FLAG_COPY) != 0);
         any = true;
     }
     return any;
@@ -408,6 +408,8 @@ void tcp_drain(struct socket *sock)
         push_fin(sock);
     if (sock->tcp)
         tcp_output(sock->tcp);
+    if (UNLIKELY(stack_chunks_low(socket_stack(sock))))
+        send_queue_trim(&sock->tx);
     orphan_progress(sock);
 }
 

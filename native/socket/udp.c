@@ -163,7 +163,7 @@ static void stream_copy(struct send_queue *q, void *to, uint32_t bytes)
         if (part > bytes)
             part = bytes;
         memcpy(out, data, part);
-        send_queue_advance(q, part);
+        send_queue_advance(q, part, false);
         out += part;
         bytes -= part;
     }
@@ -177,7 +177,7 @@ static void stream_skip(struct send_queue *q, uint32_t bytes)
         send_queue_peek(q, &part);
         if (part > bytes)
             part = bytes;
-        send_queue_advance(q, part);
+        send_queue_advance(q, part, false);
         bytes -= part;
     }
 }
@@ -195,7 +195,7 @@ static struct pbuf *stream_refer(struct send_queue *q, uint32_t bytes)
         if (part > bytes)
             part = bytes;
         piece = pbuf_alloc_reference((void *)(uintptr_t)data, (u16_t)part, PBUF_REF);
-        send_queue_advance(q, part);
+        send_queue_advance(q, part, false);
         bytes -= part;
         if (piece == NULL) {
             if (chain)
