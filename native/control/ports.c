@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "control/address.h"
 #include "control/steer.h"
 
 #define BUCKETS 1024u
@@ -61,15 +62,24 @@ static bool is_taken(const struct binding *b)
     return false;
 }
 
+/* Packets to a port that a stack owns go there: it must have the address, too. */
+static bool comes_home(const struct binding *b, uint64_t stacks)
+{
+    int owner = b->protocol == IPPROTO_TCP ? steer_owner(b->local.port) : -1;
+
+    return owner < 0 || stacks == 0 || (stacks >> owner & 1);
+}
+
 static int pick_port(struct binding *b)
 {
     uint32_t range = (uint32_t)ports.last - ports.first + 1, random = 0;
+    uint64_t stacks = endpoint_is_any(&b->local) ? 0 : address_stacks(&b->local);
 
     if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
         random = (uint32_t)rand();
     for (uint32_t i = 0; i < range; i++) {
         b->local.port = (uint16_t)(ports.first + (random + i) % range);
-        if (!is_taken(b))
+        if (comes_home(b, stacks) && !is_taken(b))
             return 0;
     }
     b->local.port = 0;

@@ -34,7 +34,8 @@ async function dial(host: string, port: number): Promise<Socket> {
 async function readAll(socket: Socket) {
     const hash = createHash('sha256')
     let bytes = 0
-    for await (const data of socket) {
+    // (A plain loop over the socket would destroy it at the end, and with it the way back.)
+    for await (const data of socket.iterator({ destroyOnReturn: false })) {
         hash.update(data)
         bytes += data.length
     }
@@ -197,6 +198,6 @@ t.test('nothing was lost or left', async (t) => {
     ]) {
         t.equal(now[name], 0, name)
     }
-    t.ok((now.tcp_accepts as number) > 2600, 'accepted connections are counted')
+    t.ok((now.tcp_accepts as number) > 2000, 'accepted connections are counted')
     t.ok((now.tcp_connects as number) > 2000, 'made connections are counted')
 })

@@ -33,7 +33,8 @@ async function writeAll(socket, bytes) {
 async function readAll(socket) {
     const hash = createHash('sha256')
     let bytes = 0
-    for await (const data of socket) {
+    // (A plain loop over the socket would destroy it at the end, and with it the way back.)
+    for await (const data of socket.iterator({ destroyOnReturn: false })) {
         hash.update(data)
         bytes += data.length
     }
