@@ -70,15 +70,29 @@ static bool comes_home(const struct binding *b, uint64_t stacks)
     return owner < 0 || stacks == 0 || (stacks >> owner & 1);
 }
 
+static uint32_t common_divisor(uint32_t a, uint32_t b)
+{
+    while (b != 0) {
+        uint32_t rest = a % b;
+
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 static int pick_port(struct binding *b)
 {
-    uint32_t range = (uint32_t)ports.last - ports.first + 1, random = 0;
+    uint32_t range = (uint32_t)ports.last - ports.first + 1, random[2] = { 0 }, step;
     uint64_t stacks = endpoint_is_any(&b->local) ? 0 : address_stacks(&b->local);
 
-    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-        random = (uint32_t)rand();
+    if (getrandom(random, sizeof(random), GRND_NONBLOCK) < 0)
+        random[0] = (uint32_t)rand();
+    /* Every port once, in steps: going to the next one would often end at the first of a share. */
+    for (step = random[1] % range + 1; common_divisor(step, range) > 1; step--)
+        ;
     for (uint32_t i = 0; i < range; i++) {
-        b->local.port = (uint16_t)(ports.first + (random + i) % range);
+        b->local.port = (uint16_t)(ports.first + (random[0] + (uint64_t)i * step) % range);
         if (comes_home(b, stacks) && !is_taken(b))
             return 0;
     }

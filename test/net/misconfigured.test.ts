@@ -6,7 +6,7 @@ import { runNode } from './support/stack.js'
 /* The message of a start that must fail. */
 function failureOf(options: unknown, env: NodeJS.ProcessEnv = {}): string {
     const code = `
-        import { runtime } from './lib/index.ts'
+        import { runtime } from 'pronghorn'
         try {
             runtime.start(JSON.parse(process.env.TEST_OPTIONS))
             console.log('it started')

@@ -128,12 +128,13 @@ export async function assertBalanced(t: Test, before: Pools[]): Promise<void> {
     t.strictSame(missing(), [], 'the pools are full again')
 }
 
-/* For starts that cannot be made in this process: another Node with this code, in the repository. */
+/* For starts that cannot be made in this process: another Node with this code, on the built package
+ * (as users have it; tsx would meddle with signals). */
 export function runNode(code: string, env: NodeJS.ProcessEnv = {}, timeoutMs = 30_000) {
     const root = fileURLToPath(new URL('../../..', import.meta.url))
     const { status, signal, stdout, stderr } = spawnSync(
         process.execPath,
-        ['--import', 'tsx', '--input-type=module', '-e', code],
+        ['--input-type=module', '-e', code],
         { cwd: root, env: { ...plainNode, ...env }, encoding: 'utf8', timeout: timeoutMs },
     )
     return { status, signal, stdout, stderr }
