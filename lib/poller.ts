@@ -40,6 +40,7 @@ export class Poller {
     #count = 0
     #holds = 0
     #again: Watched[] = []
+    #closed = false
 
     constructor() {
         const result = native.pollerOpen(
@@ -84,8 +85,15 @@ export class Poller {
         this.release(token)
     }
 
+    /** The runtime is gone: nothing comes any more, so nothing may keep the process alive. */
+    close(): void {
+        this.#closed = true
+        native.pollerHold(false)
+    }
+
     /** Holds keep the process alive: +1 or -1. */
     hold(change: number): void {
+        if (this.#closed) return
         const before = this.#holds
         this.#holds += change
         if (before === 0) native.pollerHold(true)
@@ -133,4 +141,8 @@ const registry = globalThis as unknown as Record<symbol, Poller | undefined>
 export function poller(): Poller {
     registry[key] ??= new Poller()
     return registry[key]
+}
+
+export function closePoller(): void {
+    registry[key]?.close()
 }

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { coded, EALREADY } from './errors.js'
 import { native } from './native.js'
 import { type Options, settingsOf } from './options.js'
-import { configurePoller, poller } from './poller.js'
+import { closePoller, configurePoller, poller } from './poller.js'
 
 const RUNNING = 1
 
@@ -56,6 +56,7 @@ export const runtime = {
     /** Ends all connections and gives everything back; also done when the process ends. For good. */
     stop(): void {
         native.stop()
+        closePoller()
     },
 
     /**

@@ -98,21 +98,22 @@ t.test('started and stopped over and over', async (t) => {
 t.test('a server on a wire, killed and started again', { skip }, async (t) => {
     const wire = makeWire()
     t.teardown(() => wire.close())
+    const server = 'examples/http-server.ts'
     const start = async () => {
-        const child = spawn(process.execPath, ['--import', 'tsx', 'examples/http-server.ts'], {
+        const child = spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, '--import', 'tsx', server], {
             cwd: root,
-            env: { ...process.env, NODE_OPTIONS: '', PRONGHORN_PORT: wire.port },
+            env: { ...process.env, PRONGHORN_PORT: wire.port },
             stdio: ['ignore', 'pipe', 'inherit'],
         })
         await once(child.stdout, 'data')
         return child
     }
     for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-        const server = await start()
+        const child = await start()
         const { stdout } = await wire.run('curl', ['-sS', '-m', '10', `http://${wire.our4}/`])
         t.match(stdout, /^Hello ::ffff:10\.86/, 'it answers')
-        const gone = once(server, 'exit')
-        server.kill(signal)
+        const gone = once(child, 'exit')
+        child.kill(signal)
         await gone
     }
     const last = await start()

@@ -14,11 +14,9 @@ t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 const NODES = [22, 24]
 
 function run(command: string, args: string[], cwd = folder) {
-    // tap's loader, which NODE_OPTIONS would hand on, is not a user's.
-    const env = { ...process.env, NODE_OPTIONS: '' }
-    const { status, stdout, stderr } = spawnSync(command, args, {
+    // Without the loader that tap puts into every Node by NODE_OPTIONS: users have none.
+    const { status, stdout, stderr } = spawnSync('env', ['-u', 'NODE_OPTIONS', command, ...args], {
         cwd,
-        env,
         encoding: 'utf8',
         timeout: 300_000,
     })

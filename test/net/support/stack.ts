@@ -16,8 +16,9 @@ import { makeWire, type Wire, type WireOptions, whyNoWires } from '../../../tool
 const PEER = fileURLToPath(new URL('peer.mjs', import.meta.url))
 const SETTLE_MS = 10_000
 
-// tap's loader is not for the kernel's side: it would only slow its start.
-const plainNode = { ...process.env, NODE_OPTIONS: '' }
+// tap puts a loader of its own into every Node that is started, by NODE_OPTIONS, however spawn() is
+// called. It is not what users have (it handles signals, for one): env(1) takes it out again.
+const plainNode = ['-u', 'NODE_OPTIONS', process.execPath]
 
 export interface Peer {
     /* The next line that it says. */
@@ -46,8 +47,7 @@ export function startStack(options: Options = {}, wireOptions: WireOptions = {})
 
 /* Starts one part of peer.mjs in the wire's namespace. */
 export function peer(wire: Wire, part: string, options: object): Peer {
-    const child = wire.spawn(process.execPath, [PEER, part, JSON.stringify(options)], {
-        env: plainNode,
+    const child = wire.spawn('env', [...plainNode, PEER, part, JSON.stringify(options)], {
         stdio: ['ignore', 'pipe', 'inherit'],
     })
     const lines: string[] = []
@@ -133,9 +133,9 @@ export async function assertBalanced(t: Test, before: Pools[]): Promise<void> {
 export function runNode(code: string, env: NodeJS.ProcessEnv = {}, timeoutMs = 30_000) {
     const root = fileURLToPath(new URL('../../..', import.meta.url))
     const { status, signal, stdout, stderr } = spawnSync(
-        process.execPath,
-        ['--input-type=module', '-e', code],
-        { cwd: root, env: { ...plainNode, ...env }, encoding: 'utf8', timeout: timeoutMs },
+        'env',
+        [...plainNode, '--input-type=module', '-e', code],
+        { cwd: root, env: { ...process.env, ...env }, encoding: 'utf8', timeout: timeoutMs },
     )
     return { status, signal, stdout, stderr }
 }
