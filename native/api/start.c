@@ -136,8 +136,15 @@ static struct stack *make_stack(const struct config *c, unsigned id, char *err, 
                  .syn_retries = (uint8_t)c->tcp_syn_retries,
                  .retries = (uint8_t)c->tcp_retries },
     };
-    struct stack *s = aligned_alloc(CACHE_LINE, sizeof(*s));
+    int core = id < c->stack_cores.count ? (int)c->stack_cores.core[id] : -1;
+    struct stack *s;
 
+    if (core >= 0 && !topology_cpu_usable((unsigned)core)) {
+        snprintf(err, err_size, "stack.cores=%d: this machine has no such core, or this process may not "
+                 "use it (nproc, taskset -p %d); name others, or leave it empty", core, getpid());
+        return NULL;
+    }
+    s = aligned_alloc(CACHE_LINE, sizeof(*s));
     if (s == NULL)
         goto no_memory;
     steer_share(id, &lwip.tcp.local_port_first, &lwip.tcp.local_port_last);
@@ -145,7 +152,7 @@ static struct stack *make_stack(const struct config *c, unsigned id, char *err, 
     group.stacks[id] = s;
     group.count = id + 1;
     s->id = id;
-    s->core = id < c->stack_cores.count ? (int)c->stack_cores.core[id] : -1;
+    s->core = core;
     s->numa_node = s->core >= 0 ? topology_cpu_node((unsigned)s->core) : 0;
     s->sleep_fd = s->bell.fd = -1;
     s->stats = segment_stack(id);

@@ -12,7 +12,7 @@ const root = new URL('../..', import.meta.url).pathname
 const skip = whyNoWires()
 
 const wirePort = 'wire,id=0,address=10.87.0.1/24,stacks=0;wire,id=0,address=10.87.0.2/24,stacks=1'
-const embedded = { PRONGHORN_PORT: wirePort, PRONGHORN_STACK_CORES: '0,1', PRONGHORN_MEMORY_HUGEPAGES: 'off' }
+const embedded = { PRONGHORN_PORT: wirePort, PRONGHORN_STACK_COUNT: '2', PRONGHORN_MEMORY_HUGEPAGES: 'off' }
 
 /* Serves, connects to itself over the wire, and then `last` says how it ends. */
 const program = (last: string) => `

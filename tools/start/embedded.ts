@@ -84,7 +84,7 @@ export async function embedded(report: Report, serve: boolean): Promise<void> {
     const start = performance.now()
     runtime.start({
         memory: { hugepages: 'off' },
-        stack: { cores: '0,1' },
+        stack: { count: 2 },
         port: [
             `wire,id=0,address=${SERVER}/24,address=${SERVER6}/64,stacks=0`,
             `wire,id=0,address=${CLIENT}/24,address=${CLIENT6}/64,stacks=1`,
