@@ -45,9 +45,14 @@ struct block {
 _Static_assert(sizeof(struct block) <= BLOCK_HEAD_BYTES, "head fits before the first element");
 
 struct slab {
-    struct list room; /* blocks with at least one free element, the fullest use first */
+    struct list room; /* blocks with at least one free element; those with nothing in use last */
     uint32_t empty;   /* how many of them have nothing in use */
+    uint32_t busy;    /* blocks with something in use, full ones as well */
 };
+
+/* Empty blocks that a class keeps at least; else as many as are in use. Traffic comes in bursts: giving
+ * pages back after each and fetching them for the next cost more than the packets. */
+#define EMPTY_MIN 8
 
 struct memory {
     struct slab slabs[CLASS_COUNT];
@@ -170,8 +175,10 @@ void *memory_alloc(size_t bytes)
         slab->empty++;
     }
     block = container_of(slab->room.next, struct block, node);
-    if (block->used++ == 0)
+    if (block->used++ == 0) {
         slab->empty--;
+        slab->busy++;
+    }
     element = block->free;
     if (element) {
         ASAN_UNPOISON_MEMORY_REGION(element, class_bytes[class]);
@@ -233,14 +240,15 @@ void memory_free(void *pointer)
     }
     if (--block->used)
         return;
-    if (slab->empty) {
-        block_return(memory, block);
-        return;
-    }
+    slab->busy--;
     slab->empty++;
     /* the last to be used: the others may empty meanwhile */
     list_remove(&block->node);
     list_push_back(&slab->room, &block->node);
+    while (slab->empty > max_u32(EMPTY_MIN, slab->busy)) {
+        slab->empty--;
+        block_return(memory, container_of(slab->room.prev, struct block, node));
+    }
 }
 
 void memory_usage(struct memory_usage *usage)

@@ -3,7 +3,7 @@
  * Memory of one instance: slabs of fixed sizes, cut from 64 KiB blocks that come from the settings'
  * page_alloc. lwIP's mem_malloc and memp_malloc all end here. A block is aligned to its size and its
  * header names the class, so an element needs no header of its own. A block whose elements are all
- * back is returned, except one per class, so that a lone element does not move pages to and fro.
+ * back is returned, unless few of its class are kept: bursts must not move pages to and fro.
  * No locks: everything happens inside the turn of the instance that owns the slab.
  */
 #ifndef PRONGHORN_LWIP_MEMORY_H
