@@ -157,15 +157,15 @@ for (const [name, ours, theirs] of [
         server.close()
     })
 
-    t.test(`${name}: a thousand connections at once`, async (t) => {
+    t.test(`${name}: two thousand connections at once`, async (t) => {
         const [server, port] = await listen((socket) => socket.pipe(socket))
-        const answer = await ask(wire, 'crowd', { host: ours, port, count: 1000 })
-        t.match(answer, { connected: 1000, same: 1000, failed: 0 }, 'from the kernel to us')
+        const answer = await ask(wire, 'crowd', { host: ours, port, count: 2000 })
+        t.match(answer, { connected: 2000, same: 2000, failed: 0 }, 'from the kernel to us')
         server.close()
 
         const echo = peer(wire, 'echo', { host: theirs })
         const { port: theirPort } = (await echo.next()) as { port: number }
-        const sockets = await Promise.all(Array.from({ length: 1000 }, () => dial(theirs, theirPort)))
+        const sockets = await Promise.all(Array.from({ length: 2000 }, () => dial(theirs, theirPort)))
         let same = 0
         await Promise.all(
             sockets.map(async (socket, i) => {
@@ -176,7 +176,7 @@ for (const [name, ours, theirs] of [
                 if (text === message) same++
             }),
         )
-        t.equal(same, 1000, 'from us to the kernel')
+        t.equal(same, 2000, 'from us to the kernel')
         await echo.end()
     })
 
@@ -186,6 +186,32 @@ for (const [name, ours, theirs] of [
         server.close()
     })
 }
+
+t.test('a gigabyte each way', async (t) => {
+    const bytes = 1024 * MIB
+    const [server, port] = await listen(async (socket) => {
+        const { bytes, sha256 } = await readAll(socket)
+        socket.end(`${bytes} ${sha256}`)
+    })
+    const answer = await ask(wire, 'send', { host: wire.our4, port, bytes })
+    const said = createHash('sha256')
+        .update(`${bytes} ${patternSha256(bytes)}`)
+        .digest('hex')
+    t.equal(answer.sha256, said, `to us in ${((answer.ms as number) / 1000).toFixed(1)} s`)
+    server.close()
+
+    const sink = peer(wire, 'sink', { host: wire.peer4 })
+    const { port: theirPort } = (await sink.next()) as { port: number }
+    const socket = await dial(wire.peer4, theirPort)
+    const start = performance.now()
+    await writeAll(socket, bytes)
+    socket.end()
+    let text = ''
+    for await (const data of socket) text += data
+    const seconds = ((performance.now() - start) / 1000).toFixed(1)
+    t.equal(text, `${bytes} ${patternSha256(bytes)}`, `from us in ${seconds} s`)
+    await sink.end()
+})
 
 t.test('nothing was lost or left', async (t) => {
     await assertBalanced(t, before)

@@ -61,7 +61,8 @@ for (const [name, family, ours, theirs] of [
         await there.end()
     })
 
-    t.test(`${name}: nobody there`, async (t) => {
+    const todo = 'ICMP errors do not reach UDP sockets yet'
+    t.test(`${name}: nobody there`, { todo }, async (t) => {
         const fd = posix.socket(family, posix.SOCK_DGRAM)
         posix.connect(fd, theirs, 9)
         posix.send(fd, Buffer.from('anybody?'))

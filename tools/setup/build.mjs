@@ -48,8 +48,12 @@ export async function ensureNative(step, force = false) {
 /* The benchmark programs: in the release folder, but not part of a plain build. */
 export async function ensureBench(step) {
     const out = join(root, 'build', 'release')
+    const stamp = 'build/release/.pronghorn-bench-stamp'
+    const made = nativeFingerprint('bench')
+    if (isCurrent(stamp, made)) return
     step.note('compiling the benchmark programs')
     await run('bench-build', [cmake, '--build', out, '--target', 'bench_programs', '--parallel', jobs])
+    writeStamp(stamp, made)
 }
 
 /* Another preset (debug, sanitize): the C tests under other rules; needs no Node headers. */

@@ -19,7 +19,7 @@ import {
     statSync,
 } from 'node:fs'
 import { join, relative } from 'node:path'
-import { ensurePreset } from '../setup/build.mjs'
+import { ensureBench, ensurePreset } from '../setup/build.mjs'
 import { ensureSetup } from '../setup/main.mjs'
 import { root, SetupError, step } from '../setup/run.mjs'
 import { report } from './report.mjs'
@@ -120,12 +120,14 @@ async function runTap(name, files) {
 const start = performance.now()
 const { only, files } = parse(process.argv.slice(2))
 ensureSetup()
-if (only.includes('sanitize')) {
-    await step('sanitize', (it) => ensurePreset(it, 'sanitize')).catch((error) => {
+async function build(name, work) {
+    await step(name, work).catch((error) => {
         console.error(error instanceof SetupError ? `setup: ${error.message}` : error)
         process.exit(1)
     })
 }
+if (only.includes('sanitize')) await build('sanitize', (it) => ensurePreset(it, 'sanitize'))
+if (only.includes('bench')) await build('bench', ensureBench)
 mkdirSync(join(root, 'build', 'logs'), { recursive: true })
 const sum = { pass: 0, fail: 0, skip: 0, todo: 0 }
 let count = 0
