@@ -7,6 +7,7 @@
 #include "platform/core.h"
 #include "platform/eal.h"
 #include "socket/send.h"
+#include "socket/thread.h"
 
 #define RUN_NOFORK
 #include "main.h"
@@ -36,7 +37,7 @@ static void setup(void)
 /* Chunks that are neither free nor at hand for this thread. */
 static uint32_t chunks_in_use(void)
 {
-    send_queue_thread_end();
+    threads_flush();
     return CHUNKS - chunk_pool_free_count(pool);
 }
 
