@@ -68,7 +68,8 @@ static void listen_run(struct rpc *rpc)
     struct listen_call *call = container_of(rpc, struct listen_call, rpc);
     struct socket *sock = call->sock;
     struct listener_end *end = &sock->accepts->end[call->stack->id];
-    uint8_t backlog = sock->accepts->backlog > 255 ? 255 : (uint8_t)sock->accepts->backlog;
+    uint16_t backlog = sock->accepts->backlog > UINT16_MAX ? UINT16_MAX
+                                                           : (uint16_t)sock->accepts->backlog;
     struct tcp_pcb *pcb, *listening;
     ip_addr_t local;
     err_t err;

@@ -391,7 +391,7 @@ START_TEST(hostile_packets_do_no_harm)
     printf("# TEST_SEED=%llu\n", (unsigned long long)random_state);
     fflush(stdout);
     ck_assert_int_eq(ph_bind(listener, (void *)&a, sizeof(a)), 0);
-    ck_assert_int_eq(ph_listen(listener, 64), 0);
+    ck_assert_int_eq(ph_listen(listener, 4096), 0);
     a.sin6_port = htons(UDP_PORT);
     ck_assert_int_eq(ph_bind(datagrams, (void *)&a, sizeof(a)), 0);
     for (int i = 0; i < FRAMES; i++) {
