@@ -100,6 +100,15 @@ static int bind_ours(struct socket *sock, const struct sockaddr *addr, socklen_t
     struct endpoint local;
     int result = endpoint_from_sockaddr(&local, sock->family, addr, len);
 
+    /* As the kernel, for programs from before POSIX: AF_UNSPEC with 0.0.0.0 passes for AF_INET. */
+    if (result == -EAFNOSUPPORT && sock->family == AF_INET && addr->sa_family == AF_UNSPEC) {
+        struct sockaddr_in in;
+
+        memcpy(&in, addr, sizeof(in));
+        in.sin_family = AF_INET;
+        if (in.sin_addr.s_addr == INADDR_ANY)
+            result = endpoint_from_sockaddr(&local, AF_INET, (void *)&in, sizeof(in));
+    }
     return result < 0 ? result : socket_ops(sock)->bind(sock, &local);
 }
 
@@ -120,11 +129,14 @@ static int accept_ours(struct socket *sock, struct sockaddr *addr, socklen_t *le
 
     if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
         return -EINVAL;
-    if (addr && len && (int)*len < 0)
-        return -EINVAL;
     result = socket_ops(sock)->accept(sock, &accepted);
     if (result < 0)
         return result;
+    /* As in the kernel, the connection is lost when its name cannot be given. */
+    if (addr && len && (int)*len < 0) {
+        file_unuse(&accepted->file);
+        return -EINVAL;
+    }
     if (addr)
         endpoint_to_sockaddr(&accepted->peer, accepted->family, addr, len);
     return install(accepted, flags);
@@ -358,15 +370,18 @@ ssize_t ph_readv(int fd, const struct iovec *iov, int count)
 static int fcntl_ours(struct file *file, int fd, int cmd, long argument)
 {
     switch (cmd) {
-    case F_GETFL: return O_RDWR | (file_nonblock(file) ? O_NONBLOCK : 0);
-    case F_SETFL: atomic_store(&file->nonblock, (argument & O_NONBLOCK) != 0); return 0;
+    case F_GETFL: return O_RDWR | file->append | (file_nonblock(file) ? O_NONBLOCK : 0);
+    case F_SETFL:
+        file->append = (int)argument & O_APPEND;
+        atomic_store(&file->nonblock, (argument & O_NONBLOCK) != 0);
+        return 0;
     case F_GETFD:
     case F_SETFD:
         if (fd >= FD_VIRTUAL_FIRST) /* exec never sees such a number: always closed */
             return cmd == F_GETFD ? FD_CLOEXEC : 0;
         return kernel.fcntl(fd, cmd, argument) < 0 ? -errno : cmd == F_GETFD ? kernel.fcntl(fd, cmd) : 0;
-    case F_DUPFD: return fd_dup(fd, false);
-    case F_DUPFD_CLOEXEC: return fd_dup(fd, true);
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC: return fd_dup(fd, (int)argument, cmd == F_DUPFD_CLOEXEC);
     default: return -EINVAL;
     }
 }
@@ -397,7 +412,11 @@ static int ioctl_ours(struct socket *sock, unsigned long request, void *argument
     switch (request) {
     case FIONBIO: atomic_store(&sock->file.nonblock, *number != 0); return 0;
     case FIONREAD: *number = socket_readable_bytes(sock); return *number < 0 ? -EINVAL : 0;
-    case SIOCOUTQ: *number = (int)send_queue_bytes(&sock->tx); return 0;
+    case SIOCOUTQ:
+        if (socket_state(sock) == SOCKET_LISTENING)
+            return -EINVAL;
+        *number = (int)send_queue_bytes(&sock->tx);
+        return 0;
     default: return -ENOTTY;
     }
 }

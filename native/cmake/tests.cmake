@@ -30,5 +30,6 @@ foreach(source ${tests})
     pronghorn_test(${name} "${source}")
   endif()
 endforeach()
-# test/sim and test/net bring their own list files.
+# test/sim and test/conformance bring their own list files.
 include("${PRONGHORN_ROOT}/test/sim/sim.cmake" OPTIONAL)
+include("${PRONGHORN_ROOT}/test/conformance/conformance.cmake" OPTIONAL)

@@ -71,7 +71,7 @@ void endpoint_to_sockaddr(const struct endpoint *e, int family, struct sockaddr 
         if (e->family == AF_INET6) {
             out.in6.sin6_addr = e->v6;
             out.in6.sin6_scope_id = e->scope;
-        } else if (e->family == AF_INET && !endpoint_is_any(e)) {
+        } else if (e->family == AF_INET) {
             out.in6.sin6_addr.s6_addr[10] = 0xff;
             out.in6.sin6_addr.s6_addr[11] = 0xff;
             memcpy(&out.in6.sin6_addr.s6_addr[12], &e->v4, 4);

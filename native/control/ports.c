@@ -131,6 +131,13 @@ int ports_listen(struct binding *b)
     return error;
 }
 
+void ports_unlisten(struct binding *b)
+{
+    pthread_mutex_lock(&ports.lock);
+    b->listening = false;
+    pthread_mutex_unlock(&ports.lock);
+}
+
 void ports_release(struct binding *b)
 {
     pthread_mutex_lock(&ports.lock);

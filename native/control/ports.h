@@ -34,6 +34,9 @@ int ports_bind(struct binding *b);
 /* The binding begins to listen: -EADDRINUSE when another listener has the port (tcp). */
 int ports_listen(struct binding *b);
 
+/* The binding stays, without listening. */
+void ports_unlisten(struct binding *b);
+
 /* Idempotent. */
 void ports_release(struct binding *b);
 

@@ -109,12 +109,12 @@ static void give_number(int fd)
     pthread_mutex_unlock(&table.lock);
 }
 
-int fd_install(struct file *file, bool close_on_exec)
+static int install(struct file *file, int least, bool close_on_exec)
 {
     int fd;
 
     if (table.kernel_numbers) {
-        fd = kernel.fcntl(table.template_fd, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+        fd = kernel.fcntl(table.template_fd, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, least);
         if (fd < 0)
             return -errno;
         if ((uint32_t)fd >= table.kernel_max) {
@@ -128,6 +128,11 @@ int fd_install(struct file *file, bool close_on_exec)
     }
     atomic_store_explicit(slot_of(fd), file, memory_order_release);
     return fd;
+}
+
+int fd_install(struct file *file, bool close_on_exec)
+{
+    return install(file, 0, close_on_exec);
 }
 
 struct file *fd_use(int fd)
@@ -166,14 +171,14 @@ int fd_close(int fd)
     return file_unuse(file);
 }
 
-int fd_dup(int fd, bool close_on_exec)
+int fd_dup(int fd, int least, bool close_on_exec)
 {
     struct file *file = fd_use(fd); /* the new descriptor is this user */
     int copy;
 
     if (file == NULL)
         return -EBADF;
-    copy = fd_install(file, close_on_exec);
+    copy = least < 0 ? -EINVAL : install(file, least, close_on_exec);
     if (copy < 0)
         file_unuse(file);
     return copy;

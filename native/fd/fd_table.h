@@ -33,8 +33,11 @@ struct file *fd_use(int fd);
 /* close(2): the descriptor is free at once. What the last user's close says, or -EBADF. */
 int fd_close(int fd);
 
-/* dup(2): another descriptor for the same file. */
-int fd_dup(int fd, bool close_on_exec);
+/*
+ * F_DUPFD (fcntl(2)): another descriptor for the same file, numbered `least` or higher (virtual ones
+ * are anyway). -EINVAL: beyond all limits.
+ */
+int fd_dup(int fd, int least, bool close_on_exec);
 
 bool fd_is_ours(int fd);
 

@@ -19,6 +19,7 @@ enum file_kind { FILE_SOCKET = 1, FILE_EPOLL };
 struct file {
     uint8_t kind;
     _Atomic bool nonblock; /* O_NONBLOCK */
+    int append;            /* O_APPEND or 0: kept for F_GETFL, no meaning here */
     _Atomic uint32_t users;
     _Atomic uint32_t refs;
     /* The last user is gone. Application thread; once; the users' reference goes with it. */
@@ -32,6 +33,7 @@ static inline void file_init(struct file *file, enum file_kind kind, int (*close
                              void (*release)(struct file *))
 {
     file->kind = kind;
+    file->append = 0;
     file->close = close;
     file->release = release;
     atomic_init(&file->nonblock, false);

@@ -12,6 +12,8 @@
 
 struct socket_limits socket_limits;
 
+#define PROTOCOLS 263 /* IPPROTO_MPTCP + 1, the kernel's IPPROTO_MAX; libc's may be older */
+
 struct close_call {
     struct rpc rpc;
     struct socket *sock;
@@ -125,6 +127,8 @@ int socket_create(struct socket **out, int domain, int type, int protocol)
 
     if (domain != AF_INET && domain != AF_INET6)
         return -EAFNOSUPPORT;
+    if (protocol < 0 || protocol >= PROTOCOLS)
+        return -EINVAL;
     if (type == SOCK_STREAM) {
         if (protocol != 0 && protocol != IPPROTO_TCP)
             return -EPROTONOSUPPORT;
@@ -253,6 +257,8 @@ int socket_getsockname(struct socket *sock, struct sockaddr *addr, socklen_t *le
 {
     struct endpoint local;
 
+    if ((int)*len < 0)
+        return -EINVAL;
     lock_take(&sock->lock);
     local = sock->local;
     lock_give(&sock->lock);
@@ -267,6 +273,8 @@ int socket_getpeername(struct socket *sock, struct sockaddr *addr, socklen_t *le
 
     if (state != SOCKET_CONNECTED)
         return -ENOTCONN;
+    if ((int)*len < 0)
+        return -EINVAL;
     lock_take(&sock->lock);
     peer = sock->peer;
     lock_give(&sock->lock);

@@ -145,6 +145,8 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
     stack = socket_stack(sock);
     if (p == NULL) {
         socket_set(sock, SOCKET_RX_END);
+        if (pcb->state == TIME_WAIT && !socket_has(sock, SOCKET_ORPHAN))
+            atomic_store_explicit(&sock->state, SOCKET_CLOSED, memory_order_release);
         ready_raise(sock, stack,
                     EPOLLIN | EPOLLRDHUP | (socket_has(sock, SOCKET_TX_SHUT) ? EPOLLHUP : 0));
         return ERR_OK;
@@ -435,6 +437,11 @@ void tcp_close_socket(struct socket *sock, struct stack *stack)
     if (socket_state(sock) == SOCKET_CONNECTING) {
         forget_pcb(sock);
         tcp_close(pcb); /* SYN_SENT: freed silently, as RFC 9293 3.10.4 has it */
+        finish(sock);
+        return;
+    }
+    if (pcb->state == TIME_WAIT) { /* lwIP's alone from now on */
+        forget_pcb(sock);
         finish(sock);
         return;
     }

@@ -107,7 +107,7 @@ static void listen_run(struct rpc *rpc)
     rpc_finish(rpc);
 }
 
-static void listen_close(struct socket *sock, struct stack *stack)
+static void close_end(struct socket *sock, struct stack *stack)
 {
     struct listener_end *end = &sock->accepts->end[stack->id];
 
@@ -116,6 +116,11 @@ static void listen_close(struct socket *sock, struct stack *stack)
         tcp_close(end->pcb);
         end->pcb = NULL;
     }
+}
+
+static void listen_close(struct socket *sock, struct stack *stack)
+{
+    close_end(sock, stack);
     if (stack == socket_stack(sock))
         socket_detach(sock);
 }
@@ -161,6 +166,8 @@ static int listen_accept(struct socket *sock, struct socket **accepted)
             if (socket_poll(sock))
                 continue;
         }
+        if (socket_state(sock) != SOCKET_LISTENING) /* shut down meanwhile */
+            return -EINVAL;
         if (file_nonblock(&sock->file))
             return -EAGAIN;
         if (deadline == 0)
@@ -196,10 +203,43 @@ static int refuse_connect(struct socket *sock, const struct endpoint *peer, bool
     return -EISCONN;
 }
 
-static int refuse_shutdown(struct socket *sock, int how)
+static void unlisten_run(struct rpc *rpc)
 {
-    (void)sock;
-    return how < SHUT_RD || how > SHUT_RDWR ? -EINVAL : -ENOTCONN;
+    struct listen_call *call = container_of(rpc, struct listen_call, rpc);
+
+    close_end(call->sock, call->stack);
+    if (call->stack == socket_stack(call->sock))
+        ready_raise(call->sock, call->stack, EPOLLIN | EPOLLOUT | EPOLLHUP);
+    rpc_finish(rpc);
+}
+
+/* As the kernel's inet_shutdown(): SHUT_RD ends the listening, and the socket is as it was before. */
+static int listen_shutdown(struct socket *sock, int how)
+{
+    if (how < SHUT_RD || how > SHUT_RDWR)
+        return -EINVAL;
+    if (how == SHUT_WR)
+        return 0;
+    lock_take(&sock->lock);
+    if (socket_state(sock) != SOCKET_LISTENING) {
+        lock_give(&sock->lock);
+        return -ENOTCONN;
+    }
+    ports_unlisten(&sock->binding);
+    atomic_store_explicit(&sock->ops, &tcp_ops, memory_order_release);
+    atomic_store_explicit(&sock->state, SOCKET_IDLE, memory_order_release);
+    for (unsigned i = 0; i < group.count; i++) {
+        struct listen_call call = { .sock = sock, .stack = group.stacks[i] };
+
+        if (!(sock->stacks & (UINT64_C(1) << i)))
+            continue;
+        rpc_init(&call.rpc, unlisten_run);
+        stack_call(call.stack, &call.rpc);
+    }
+    sock->stacks = 0;
+    listen_closed(sock);
+    lock_give(&sock->lock);
+    return 0;
 }
 
 static ssize_t refuse_send(struct socket *sock, const struct msghdr *msg, int flags)
@@ -228,7 +268,7 @@ const struct socket_ops tcp_listen_ops = {
     .listen = listen_listen,
     .accept = listen_accept,
     .connect = refuse_connect,
-    .shutdown = refuse_shutdown,
+    .shutdown = listen_shutdown,
     .send = refuse_send,
     .recv = refuse_recv,
     .events = listen_events,
@@ -301,11 +341,12 @@ int tcp_listen_call(struct socket *sock, int backlog)
         sock->stacks = address_stacks(&sock->binding.local);
         if (endpoint_is_loopback(&sock->binding.local))
             sock->stacks = group_mask();
-        q = accept_queue_new();
+        q = sock->accepts ? sock->accepts : accept_queue_new(); /* listens once more */
         if (q == NULL || sock->stacks == 0)
             result = q == NULL ? -ENOMEM : -EADDRNOTAVAIL;
         else {
-            mpsc_init(&q->arrived);
+            if (sock->accepts == NULL)
+                mpsc_init(&q->arrived);
             q->backlog = tcp_backlog_clamp(backlog);
             sock->accepts = q;
             socket_settle(sock, group_choose(sock->stacks));
@@ -314,7 +355,8 @@ int tcp_listen_call(struct socket *sock, int backlog)
             result = listen_everywhere(sock);
             q = NULL;
         }
-        free(q);
+        if (q != sock->accepts)
+            free(q);
     }
     lock_give(&sock->lock);
     return result;

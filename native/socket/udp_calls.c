@@ -92,6 +92,8 @@ static int autobind(struct socket *sock, const struct endpoint *towards)
     if (sock->options.v6_only == false && towards->family == AF_INET)
         any.family = AF_INET;
     result = socket_bind(sock, &any);
+    if (result == 0) /* nobody asked for an address: it shows as the family's own wildcard */
+        sock->local = (struct endpoint){ .family = sock->family, .port = sock->local.port };
     return result == 0 ? udp_settle(sock, towards) : result;
 }
 

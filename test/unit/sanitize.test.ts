@@ -3,4 +3,4 @@
 import { runPrograms } from '../programs.js'
 import { sanitizerEnvironment } from '../sanitizer.js'
 
-await runPrograms('sanitize', /^test_(?!sim_)/, sanitizerEnvironment)
+await runPrograms('sanitize', /^test_(?!sim_|conformance_)/, sanitizerEnvironment)
