@@ -16,6 +16,7 @@
 #include "control/ports.h"
 #include "control/steer.h"
 #include "loop/loop.h"
+#include "loop/tick.h"
 #include "lwip/netif_steer.h"
 #include "lwip/packet.h"
 #include "platform/eal.h"
@@ -173,6 +174,7 @@ static struct stack *make_stack(const struct config *c, unsigned id, char *err, 
     list_init(&s->ready);
     list_init(&s->starved);
     list_init(&s->sockets);
+    tick_open(s);
     if (doorbell_open(&s->bell) < 0 || core_claim(&s->lcore) < 0) {
         snprintf(err, err_size, "stack %u: no descriptor or DPDK thread slot is free; raise ulimit -n "
                  "or configure fewer stacks (stack.cores)", id);
@@ -330,6 +332,7 @@ static void end_stack(struct stack *s)
 
     if (s->lwip) {
         visit = stack_enter(s);
+        tick_now(s);
         for (unsigned i = 0; i < s->ports_count; i++) {
             netif_port_flush(s->ports[i]);
             netif_port_remove(s->ports[i]);

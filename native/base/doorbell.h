@@ -80,6 +80,12 @@ static inline void doorbell_disarm(struct doorbell *bell)
         bell->owed -= (uint32_t)writes;
 }
 
+/* Sleeper, before it disarms: did somebody ring? */
+static inline bool doorbell_was_rung(const struct doorbell *bell)
+{
+    return bell->owed > 0 || atomic_load_explicit(&bell->armed, memory_order_relaxed) == 0;
+}
+
 /* Any thread, after it published its work. */
 static inline void doorbell_ring(struct doorbell *bell)
 {

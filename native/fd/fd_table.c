@@ -109,6 +109,19 @@ static void give_number(int fd)
     pthread_mutex_unlock(&table.lock);
 }
 
+/* For the statistics: the first descriptor stands for the file, and who was given it. */
+static void sign(struct file *file, int fd)
+{
+    static __thread uint32_t thread_id;
+
+    if (thread_id == 0)
+        thread_id = (uint32_t)gettid();
+    if (atomic_load_explicit(&file->fd, memory_order_relaxed) >= 0)
+        return;
+    atomic_store_explicit(&file->fd, fd, memory_order_relaxed);
+    atomic_store_explicit(&file->owner, thread_id, memory_order_relaxed);
+}
+
 static int install(struct file *file, int least, bool close_on_exec)
 {
     int fd;
@@ -126,6 +139,7 @@ static int install(struct file *file, int least, bool close_on_exec)
         if (fd < 0)
             return fd;
     }
+    sign(file, fd);
     atomic_store_explicit(slot_of(fd), file, memory_order_release);
     return fd;
 }
@@ -167,6 +181,8 @@ int fd_close(int fd)
 
     if (file == NULL)
         return -EBADF;
+    if (atomic_load_explicit(&file->fd, memory_order_relaxed) == fd)
+        atomic_store_explicit(&file->fd, -1, memory_order_relaxed);
     give_number(fd);
     return file_unuse(file);
 }

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -23,6 +24,8 @@ static void *run(void *argument)
     if (s->core >= 0 && core_pin((unsigned)s->core) < 0)
         log_warn("stack %u: cannot pin its thread to core %d; is the core in this process's "
                  "affinity mask (taskset -p)?", s->id, s->core);
+    STAT_SET(s->stats, thread, gettid());
+    STAT_SET(s->stats, core, s->core + 1);
     while (!atomic_load_explicit(&s->stopping, memory_order_acquire)) {
         uint64_t until_us;
 

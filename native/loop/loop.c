@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/kernel_calls.h"
+#include "loop/tick.h"
 #include "port/interrupt.h"
 #include "stack/group.h"
 
@@ -13,6 +14,8 @@
 #define CALLS_PER_TURN 64
 /* lwIP's timers have a resolution of a millisecond. */
 #define TIMER_STEP_US 1000
+/* One turn of so many is measured: the clock costs more than most of what is counted. */
+#define MEASURE_EVERY 16
 /* Sleeps on a port without an interrupt: short at first, longer the longer nothing comes. */
 #define NAP_MIN_US 50
 #define NAP_MAX_US 6400
@@ -94,13 +97,14 @@ static int drain(struct stack *s)
 int loop_turn(struct stack *s)
 {
     struct stack_visit visit = stack_enter(s);
-    int work;
+    uint64_t start_ns = clock_now_ns();
+    int work, calls;
 
-    s->now_us = clock_now_us();
+    s->now_us = start_ns / 1000;
     instance_clock(s->lwip, s->now_us);
     atomic_store_explicit(&s->last_turn_us, s->now_us, memory_order_relaxed);
 
-    work = (int)rpc_poll(&s->inbox, CALLS_PER_TURN);
+    work = calls = (int)rpc_poll(&s->inbox, CALLS_PER_TURN);
     work += ports_input(s);
     timers(s);
     work += drain(s);
@@ -108,8 +112,15 @@ int loop_turn(struct stack *s)
     s->ready_flush(s);
 
     STAT_INC(s->stats, turns);
-    if (work == 0)
+    if (work == 0) {
         STAT_INC(s->stats, turns_idle);
+    } else {
+        if (calls > 0)
+            STAT_ADD(s->stats, rpc_calls, calls);
+        tick_after_work(s);
+        if (s->stats->turns % MEASURE_EVERY == 0)
+            histogram_add(&s->stats->turn_ns, clock_now_ns() - start_ns);
+    }
     stack_leave(visit);
     return work;
 }
@@ -138,7 +149,26 @@ bool loop_arm(struct stack *s, uint64_t *until_us)
     }
     *until_us = until;
     STAT_INC(s->stats, sleeps);
+    STAT_SET(s->stats, sleeping, 1);
+    s->asleep_us = s->now_us;
+    s->wake_us = until;
     return true;
+}
+
+/* Before the doorbell is disarmed: who ended the sleep? */
+static void count_sleep(struct stack *s)
+{
+    uint64_t now_us = clock_now_us();
+
+    STAT_ADD(s->stats, sleep_us, now_us - s->asleep_us);
+    STAT_SET(s->stats, sleeping, 0);
+    if (doorbell_was_rung(&s->bell))
+        STAT_INC(s->stats, wakeups_doorbell);
+    else if (now_us >= s->wake_us)
+        STAT_INC(s->stats, wakeups_timer);
+    else
+        STAT_INC(s->stats, wakeups_device);
+    s->asleep_us = 0;
 }
 
 void loop_disarm(struct stack *s)
@@ -146,6 +176,8 @@ void loop_disarm(struct stack *s)
     if (!s->armed)
         return;
     s->armed = false;
+    if (s->asleep_us)
+        count_sleep(s);
     for (unsigned i = 0; i < s->ports_count; i++)
         port_queue_disarm(netif_port_queue(s->ports[i]));
     doorbell_disarm(&s->bell);

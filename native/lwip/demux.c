@@ -170,6 +170,7 @@ void tcp_pcb_link(struct tcp_pcb **list, struct tcp_pcb *pcb)
     } else {
         if (list == &INSTANCE(tcp_tw_pcbs)) {
             pcb->tmr = INSTANCE(tcp_ticks);
+            INSTANCE(lwip_events).time_wait++;
             if (!INSTANCE(tcp_tw_oldest))
                 INSTANCE(tcp_tw_oldest) = pcb;
         }
@@ -186,6 +187,8 @@ void tcp_pcb_unlink(struct tcp_pcb **list, struct tcp_pcb *pcb)
     /* tcp_close() in a callback takes the PCB out, tcp_input() once more when it is done with it */
     if (!pcb->hash_link)
         return;
+    if (list == &INSTANCE(tcp_tw_pcbs))
+        INSTANCE(lwip_events).time_wait--;
     if (pcb == INSTANCE(tcp_tw_oldest))
         INSTANCE(tcp_tw_oldest) = pcb->prev;
     if (pcb->prev)

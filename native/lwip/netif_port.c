@@ -25,7 +25,7 @@
 #include "lwip/packet.h"
 #include "lwip/packet_checksum.h"
 
-/* Devices tell changes of their link late or never; asking costs up to a system call. */
+/* Devices tell changes of their link, and what they dropped, when asked, which costs up to a system call. */
 #define LINK_PERIOD_US 100000
 
 /*
@@ -42,7 +42,7 @@
 /* ---- out -------------------------------------------------------------------------------------- */
 
 /*
- * A full device answers ERR_MEM, so that TCP keeps the segment and tries again in a later turn: what
+ * A full device answers ERR_WOULDBLOCK, so that TCP keeps the segment and tries again in a later turn: what
  * was dropped would come back only after a time-out.
  */
 static err_t link_output(struct netif *netif, struct pbuf *pbuf)
@@ -51,7 +51,7 @@ static err_t link_output(struct netif *netif, struct pbuf *pbuf)
     struct rte_mbuf *packet;
 
     if (UNLIKELY(np->queue->pending == PORT_PENDING) && port_flush(np->queue) == PORT_PENDING)
-        return ERR_MEM;
+        return ERR_WOULDBLOCK;
     if (UNLIKELY(pbuf->tot_len > netif->mtu + SIZEOF_ETH_HDR)) {
         STAT_INC(np->stats, drop_tx_too_big);
         return ERR_VAL;
@@ -142,7 +142,10 @@ static void packet_in(struct netif_port *np, struct rte_mbuf *packet)
 static void link_look(struct netif_port *np)
 {
     bool up = port_link_is_up(np->port);
+    uint64_t lost = port_lost_packets(np->queue);
 
+    if (UNLIKELY(lost > 0))
+        STAT_ADD(np->stats, drop_rx_device, lost);
     if (up == (netif_is_link_up(&np->netif) != 0))
         return;
     log_info("port %s: link is %s", np->port->name, up ? "up" : "down");
@@ -349,6 +352,11 @@ void netif_port_remove(struct netif_port *np)
     netif_set_down(&np->netif);
     netif_remove(&np->netif);
     free(np);
+}
+
+unsigned netif_port_packets_free(const struct netif_port *np)
+{
+    return rte_mempool_avail_count(np->packets);
 }
 
 bool netif_port_is_low(const struct netif_port *np)

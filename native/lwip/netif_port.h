@@ -45,6 +45,9 @@ unsigned netif_port_input(struct netif_port *netif_port);
 /* Sends what lwIP has put out since the last flush. Returns what the device refused. */
 unsigned netif_port_flush(struct netif_port *netif_port);
 
+/* Free packets of its pool, those in DPDK's caches included. */
+unsigned netif_port_packets_free(const struct netif_port *netif_port);
+
 /* Whether its packet pool is low; see packet_set_aside(). */
 bool netif_port_is_low(const struct netif_port *netif_port);
 

@@ -26,6 +26,8 @@ void tcp_snapshot(const struct tcp_pcb *pcb, struct tcp_snapshot *snapshot)
     snapshot->total_retransmits = pcb->segments_resent;
     snapshot->segments_in = pcb->segments_in;
     snapshot->segments_out = pcb->segments_out;
+    snapshot->out_of_order = pcb->out_of_order;
+    snapshot->zero_windows = pcb->zero_windows;
     snapshot->bytes_acked = pcb->bytes_delivered;
     snapshot->bytes_received = pcb->bytes_in;
     snapshot->mss = pcb->mss;

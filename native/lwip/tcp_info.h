@@ -21,6 +21,8 @@ struct tcp_snapshot {
     uint32_t unread;
     uint32_t total_retransmits;             /* segments */
     uint32_t segments_in, segments_out;
+    uint32_t out_of_order;                  /* segments that came before their predecessors */
+    uint32_t zero_windows;                  /* times that a window closed, either way */
     uint64_t bytes_acked, bytes_received;
 };
 

@@ -139,6 +139,7 @@ static bool give_up(struct tcp_pcb *pcb, bool reset, err_t error)
     tcp_err_fn on_error = pcb->errf;
     void *context = pcb->callback_arg;
 
+    COUNT_EVENT(tcp_timeouts);
     tcp_pcb_purge(pcb);
     if (reset)
         tcp_rst(pcb, pcb->snd_nxt, pcb->rcv_nxt, &pcb->local_ip, &pcb->remote_ip, pcb->local_port,
@@ -180,6 +181,7 @@ static bool run_retransmission(struct tcp_pcb *pcb, uint32_t now_ms)
         pcb->rto_at = now_ms - rto_effective(pcb) + RETRY_MS;
         return true;
     }
+    COUNT_EVENT(tcp_rto);
     if (!pcb->nrtx)
         pcb->rtx_since = pcb->rto_at;
     tcp_recovery_timeout(pcb);

@@ -174,6 +174,7 @@ static bool run_slot(struct wheel *wheel, uint32_t at_ms, int *batch)
             continue;
         }
         --*batch;
+        COUNT_EVENT(timers);
         if (tcp_timeout_run(pcb))
             tcp_timer_update(pcb);
     }

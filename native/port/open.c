@@ -343,6 +343,19 @@ bool port_shares_memory(const struct port_config *config)
     return config->zero_copy || (vdev != NULL && (vdev->traits & VDEV_SHARES));
 }
 
+uint64_t port_lost_packets(struct port_queue *queue)
+{
+    struct rte_eth_stats stats;
+    uint64_t lost, more;
+
+    if (queue->queue_id != 0 || rte_eth_stats_get(queue->port_id, &stats) != 0)
+        return 0;
+    lost = stats.imissed + stats.rx_nombuf;
+    more = lost > queue->lost ? lost - queue->lost : 0; /* some devices begin anew after a reset */
+    queue->lost = lost;
+    return more;
+}
+
 bool port_link_is_up(const struct port *port)
 {
     struct rte_eth_link link = {0};

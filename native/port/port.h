@@ -68,6 +68,9 @@ struct port_pci {
 };
 void port_pci_addresses(const struct port_config *config, struct port_pci *out);
 
+struct port_queue;
+/* Packets that the device dropped since the last call; told by the port's first queue, 0 by others. */
+uint64_t port_lost_packets(struct port_queue *queue);
 bool port_link_is_up(const struct port *port);
 
 /* Queue pair `index`, to be driven by one stack. Valid until port_close(). */

@@ -20,6 +20,8 @@ struct file {
     uint8_t kind;
     _Atomic bool nonblock; /* O_NONBLOCK */
     int append;            /* O_APPEND or 0: kept for F_GETFL, no meaning here */
+    _Atomic int32_t fd;    /* for the statistics: the first descriptor, -1: none */
+    _Atomic uint32_t owner; /* for the statistics: the thread that was given it */
     _Atomic uint32_t users;
     _Atomic uint32_t refs;
     /* The last user is gone. Application thread; once; the users' reference goes with it. */
@@ -37,6 +39,8 @@ static inline void file_init(struct file *file, enum file_kind kind, int (*close
     file->close = close;
     file->release = release;
     atomic_init(&file->nonblock, false);
+    atomic_init(&file->fd, -1);
+    atomic_init(&file->owner, 0);
     atomic_init(&file->users, 1);
     atomic_init(&file->refs, 1);
 }

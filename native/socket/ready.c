@@ -57,6 +57,7 @@ void ready_flush(struct stack *stack)
         struct watch *watch;
 
         sock->ready_events = 0;
+        STAT_INC(stack->stats, ready_events);
         LIST_EACH(watch, &sock->watches, link)
             watch->notify(watch, events);
     }

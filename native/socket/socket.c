@@ -8,6 +8,7 @@
 
 #include "control/address.h"
 #include "socket/ready.h"
+#include "socket/table.h"
 #include "stack/group.h"
 
 struct socket_limits socket_limits;
@@ -216,7 +217,8 @@ void socket_attach(struct socket *sock, struct stack *stack)
     if (list_is_linked(&sock->stack_link))
         return;
     file_hold(&sock->file);
-    list_push_back(&stack->sockets, &sock->stack_link);
+    list_push_front(&stack->sockets, &sock->stack_link); /* the next that gets a row */
+    table_enter(sock, stack);
 }
 
 void socket_detach(struct socket *sock)
@@ -224,6 +226,7 @@ void socket_detach(struct socket *sock)
     if (!list_is_linked(&sock->stack_link))
         return;
     list_remove(&sock->stack_link);
+    table_leave(sock, socket_stack(sock));
     list_remove(&sock->ready_link);
     list_remove(&sock->starved_link);
     file_put(&sock->file);

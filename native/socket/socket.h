@@ -73,6 +73,8 @@ struct socket_ops {
     void (*close)(struct socket *sock, struct stack *stack);
     void (*closed)(struct socket *sock); /* application, after all stacks; may be NULL */
     void (*options_changed)(struct socket *sock); /* stack: apply `options` to the PCB */
+    /* Home stack: the protocol's part of the socket's row (socket/table.h). */
+    void (*row)(struct socket *sock, struct stats_socket *row);
 };
 
 /* One waiter's interest in one socket; linked while the socket's home stack, or `lock`, allows. */
@@ -117,6 +119,8 @@ struct socket {
     struct list watches;     /* struct watch.link */
     uint32_t ready_events;
     uint64_t tune_us, tune_consumed; /* when buffers were last looked at, and rx.credited then */
+    struct stats_socket *row; /* NULL: none yet, or none was free */
+    uint64_t entered_us;      /* stack's clock at socket_attach() */
     struct stack_timer linger;
     uint64_t linger_until_us;
     struct rpc *close_waiter; /* a close() that lingers: finished when all is acknowledged */

@@ -90,6 +90,8 @@ static void connection_over(struct socket *sock, int error)
 {
     if (error)
         atomic_store_explicit(&sock->error, error, memory_order_release);
+    if (socket_state(sock) == SOCKET_CONNECTING)
+        STAT_INC(socket_stack(sock)->stats, tcp_connect_failures);
     atomic_store_explicit(&sock->state, SOCKET_CLOSED, memory_order_release);
     if (socket_has(sock, SOCKET_ORPHAN))
         finish(sock);
@@ -266,6 +268,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
     (void)err;
     if (sock == NULL)
         return ERR_OK;
+    STAT_INC(socket_stack(sock)->stats, tcp_connects);
     socket_set(sock, SOCKET_WAS_UP);
     atomic_store_explicit(&sock->state, SOCKET_CONNECTED, memory_order_release);
     ready_raise(sock, socket_stack(sock), EPOLLOUT);

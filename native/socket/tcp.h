@@ -25,6 +25,10 @@ void tcp_options_changed(struct socket *sock);
 struct tcp_info;
 void tcp_info_fill(struct socket *sock, struct tcp_info *info);
 
+/* ops->row */
+struct stats_socket;
+void tcp_row(struct socket *sock, struct stats_socket *row);
+
 /* The application's half. */
 uint32_t tcp_events(struct socket *sock);
 int tcp_listen_call(struct socket *sock, int backlog);

@@ -352,4 +352,5 @@ const struct socket_ops tcp_ops = {
     .drain = tcp_drain,
     .close = tcp_close_socket,
     .options_changed = tcp_options_changed,
+    .row = tcp_row,
 };

@@ -23,6 +23,7 @@ struct listener_end { /* lwIP's argument */
     struct socket *sock;
     struct stack *stack;
     struct tcp_pcb *pcb;
+    uint64_t refused; /* SYNs that met a full queue */
 };
 
 struct accept_queue {
@@ -40,8 +41,11 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
     struct socket *listener = end->sock, *sock;
     struct accept_queue *q = listener->accepts;
 
-    if (err != ERR_OK || pcb == NULL)
+    if (err != ERR_OK || pcb == NULL) {
+        if (err == ERR_WOULDBLOCK)
+            end->refused++;
         return ERR_VAL;
+    }
     sock = socket_new(listener->family, SOCK_STREAM, IPPROTO_TCP, &tcp_ops);
     if (sock == NULL)
         return ERR_MEM; /* lwIP resets the connection */
@@ -50,6 +54,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
     atomic_init(&sock->tx.limit, atomic_load(&listener->tx.limit));
     tcp_backlog_delayed(pcb);
     tcp_adopt(sock, end->stack, pcb);
+    STAT_INC(end->stack->stats, tcp_accepts);
     atomic_fetch_add(&q->count, 1);
     mpsc_push(&q->arrived, &sock->dirty_node);
     ready_raise(listener, end->stack, EPOLLIN);
@@ -186,6 +191,19 @@ static uint32_t listen_events(struct socket *sock)
     return atomic_load(&sock->accepts->count) > 0 ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
+static void listen_row(struct socket *sock, struct stats_socket *row)
+{
+    const struct accept_queue *q = sock->accepts;
+    uint64_t refused = 0;
+
+    for (unsigned i = 0; i < group.count; i++)
+        refused += __atomic_load_n(&q->end[i].refused, __ATOMIC_RELAXED);
+    row->state = 10; /* TCP_LISTEN */
+    row->recv_queue = atomic_load_explicit(&q->count, memory_order_relaxed);
+    row->send_queue = q->backlog;
+    row->drops = refused;
+}
+
 static int listen_listen(struct socket *sock, int backlog);
 
 static int refuse_bind(struct socket *sock, const struct endpoint *local)
@@ -276,6 +294,7 @@ const struct socket_ops tcp_listen_ops = {
     .close = listen_close,
     .closed = listen_closed,
     .options_changed = nothing,
+    .row = listen_row,
 };
 
 /* Under sock->lock: a PCB on every stack that answers for the address. */

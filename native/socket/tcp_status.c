@@ -29,6 +29,34 @@ static const uint8_t linux_state[] = {
     [9] = 9 /* LAST_ACK */,  [10] = 6 /* TIME_WAIT */,
 };
 
+void tcp_row(struct socket *sock, struct stats_socket *row)
+{
+    struct tcp_snapshot s;
+
+    row->recv_queue = (uint32_t)recv_queue_bytes(&sock->rx);
+    row->send_queue = (uint32_t)send_queue_bytes(&sock->tx);
+    if (sock->tcp == NULL) {
+        row->state = linux_state[0];
+        return;
+    }
+    tcp_snapshot(sock->tcp, &s);
+    row->state = s.state < sizeof(linux_state) ? linux_state[s.state] : linux_state[0];
+    row->rtt_us = s.rtt_us;
+    row->rto_us = s.rto_us;
+    row->cwnd_bytes = s.cwnd;
+    row->ssthresh_bytes = s.ssthresh;
+    row->send_window_bytes = s.send_window;
+    row->recv_window_bytes = s.receive_window;
+    row->mss_bytes = s.mss;
+    row->retransmits = s.total_retransmits;
+    row->out_of_order = s.out_of_order;
+    row->zero_windows = s.zero_windows;
+    row->rx_bytes = s.bytes_received;
+    row->tx_bytes = s.bytes_acked;
+    row->rx_packets = s.segments_in;
+    row->tx_packets = s.segments_out;
+}
+
 void tcp_info_fill(struct socket *sock, struct tcp_info *info)
 {
     struct info_call call = { .sock = sock };

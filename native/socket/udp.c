@@ -12,11 +12,13 @@
 #include "lwip/igmp.h"
 #include "lwip/mem.h"
 #include "lwip/mld6.h"
+#include "lwip/netif.h"
 #include "lwip/packet.h"
 #include "lwip/pbuf.h"
 #include "lwip/udp.h"
 #include "socket/ready.h"
 #include "socket/tcp.h"
+#include "stack/group.h"
 
 /* Shorter payload is copied behind its header: one packet in one piece. */
 #define SEND_COPY_MAX 512
@@ -61,9 +63,13 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
         a = mem_malloc(sizeof(*a));
     if (a == NULL) {
         STAT_INC(end->stack->stats, drop_rx_socket_full);
+        end->drops++;
         pbuf_free(p);
         return;
     }
+    STAT_INC(end->stack->stats, udp_in);
+    end->packets_in++;
+    end->bytes_in += p->tot_len;
     if (UNLIKELY(end->stack->set_aside))
         p = packet_set_aside(p);
     a->packet = p;
@@ -211,11 +217,34 @@ static struct pbuf *stream_refer(struct send_queue *q, uint32_t bytes)
     return chain;
 }
 
-static void send_one(struct socket *sock, struct udp_end *end, const struct send_record *record,
-                     struct pbuf *packet)
+/* No route is chosen over an interface whose link is down. */
+static bool link_is_down(void)
+{
+    const struct netif *netif;
+
+    NETIF_FOREACH(netif)
+        if (!netif_is_link_up(netif))
+            return true;
+    return false;
+}
+
+static void count_unsent(struct stats_stack *stats, err_t err)
+{
+    if (err == ERR_WOULDBLOCK)
+        STAT_INC(stats, drop_tx_ring_full);
+    else if (err == ERR_BUF)
+        STAT_INC(stats, drop_tx_no_memory);
+    else if (err == ERR_RTE && link_is_down())
+        STAT_INC(stats, drop_tx_link_down);
+    else if (err == ERR_RTE)
+        STAT_INC(stats, drop_tx_no_route);
+    /* all else was counted where it happened (lwip/netif_port.c) */
+}
+
+static void send_one(struct udp_end *end, const struct send_record *record, struct pbuf *packet)
 {
     struct udp_pcb *pcb = end->pcb;
-    err_t err = ERR_RTE;
+    err_t err = packet ? ERR_RTE : ERR_BUF;
 
     if (pcb && packet) {
         if (record->to.family == 0) {
@@ -229,9 +258,13 @@ static void send_one(struct socket *sock, struct udp_end *end, const struct send
     }
     if (packet)
         pbuf_free(packet);
-    if (err != ERR_OK)
-        STAT_INC(end->stack->stats, drop_tx_no_route);
-    (void)sock;
+    if (UNLIKELY(err != ERR_OK)) {
+        count_unsent(end->stack->stats, err);
+        return;
+    }
+    STAT_INC(end->stack->stats, udp_out);
+    end->packets_out++;
+    end->bytes_out += record->payload_bytes;
 }
 
 void udp_drain(struct socket *sock)
@@ -259,7 +292,7 @@ void udp_drain(struct socket *sock)
             packet = stream_refer(tx, record.payload_bytes);
         }
         stream_copy(tx, padding, padded - record.payload_bytes);
-        send_one(sock, end, &record, packet);
+        send_one(end, &record, packet);
         send_queue_release(tx, sizeof(record) + padded);
     }
     if (atomic_load(&tx->wants_room) && send_queue_is_writable(tx)) {
@@ -268,6 +301,29 @@ void udp_drain(struct socket *sock)
     }
     if (UNLIKELY(stack_chunks_low(end->stack)))
         send_queue_trim(tx);
+}
+
+void udp_row(struct socket *sock, struct stats_socket *row)
+{
+    struct udp_end sum = { .sock = sock };
+
+    for (unsigned i = 0; i < group.count; i++) { /* other stacks' ends are written meanwhile */
+        const struct udp_end *end = &sock->udp[i];
+
+        sum.packets_in += __atomic_load_n(&end->packets_in, __ATOMIC_RELAXED);
+        sum.bytes_in += __atomic_load_n(&end->bytes_in, __ATOMIC_RELAXED);
+        sum.packets_out += __atomic_load_n(&end->packets_out, __ATOMIC_RELAXED);
+        sum.bytes_out += __atomic_load_n(&end->bytes_out, __ATOMIC_RELAXED);
+        sum.drops += __atomic_load_n(&end->drops, __ATOMIC_RELAXED);
+    }
+    row->state = socket_state(sock) == SOCKET_CONNECTED ? 1 : 7; /* as Linux: TCP_ESTABLISHED, TCP_CLOSE */
+    row->recv_queue = (uint32_t)recv_queue_bytes(&sock->rx);
+    row->send_queue = (uint32_t)send_queue_bytes(&sock->tx);
+    row->rx_packets = sum.packets_in;
+    row->rx_bytes = sum.bytes_in;
+    row->tx_packets = sum.packets_out;
+    row->tx_bytes = sum.bytes_out;
+    row->drops = sum.drops;
 }
 
 void udp_options_changed(struct socket *sock)

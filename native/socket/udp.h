@@ -9,6 +9,7 @@ struct udp_end { /* one stack's part; lwIP's argument */
     struct socket *sock;
     struct stack *stack;
     struct udp_pcb *pcb;
+    uint64_t packets_in, bytes_in, drops, packets_out, bytes_out; /* for the statistics */
 };
 
 /* In each stack's context. */
@@ -20,6 +21,7 @@ int udp_set_peer(struct socket *sock, struct stack *stack);
 void udp_close_end(struct socket *sock, struct stack *stack);
 void udp_drain(struct socket *sock);
 void udp_options_changed(struct socket *sock);
+void udp_row(struct socket *sock, struct stats_socket *row);
 
 /* Joins or leaves a multicast group on the interface with that address (any: all). 0 or -errno. */
 int udp_membership(const struct endpoint *group_address, const struct endpoint *interface, bool join);

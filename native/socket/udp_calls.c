@@ -329,4 +329,5 @@ const struct socket_ops udp_ops = {
     .drain = udp_drain,
     .close = udp_close_end,
     .options_changed = udp_options_changed,
+    .row = udp_row,
 };

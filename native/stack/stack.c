@@ -30,6 +30,7 @@ uint64_t stack_timers_run(struct stack *s)
         if (timer->at_us > s->now_us)
             return timer->at_us;
         list_remove(first);
+        STAT_INC(s->stats, timers);
         timer->run(timer);
     }
     return UINT64_MAX;

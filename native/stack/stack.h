@@ -66,6 +66,16 @@ struct stack_timer {
     void (*run)(struct stack_timer *timer); /* in the stack's context; the timer is stopped */
 };
 
+/* The stack's share of the statistics' socket table, see socket/table.h. */
+struct stack_rows {
+    struct stats_socket *free; /* given back */
+    uint32_t fresh;            /* rows that were ever taken */
+    uint32_t sockets;          /* on stack->sockets */
+    uint32_t stale;            /* how many of them may have changed since their rows were written */
+    uint64_t claimed;
+    bool none_left;
+};
+
 struct stack {
     /* ---- constant after start ---- */
     unsigned id;
@@ -108,6 +118,10 @@ struct stack {
     struct list ready;      /* sockets with events to tell, socket.ready_link */
     struct list starved;    /* sockets whose writer met an empty chunk pool, socket.starved_link */
     struct list sockets;    /* all sockets with state here, socket.stack_link */
+    struct stack_rows rows;
+    struct stack_timer tick; /* loop/tick.c */
+    uint64_t asleep_us;      /* since when; 0: awake */
+    uint64_t wake_us;        /* when the sleep is to end at the latest */
     struct chunk_cache chunk_cache;
 };
 

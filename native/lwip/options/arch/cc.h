@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lwip/events.h"
 #include "lwip/instance_var.h"
 
 #define LWIP_TIMEVAL_PRIVATE 0

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loop/tick.h"
+
+#include "lwip/counters.h"
+#include "lwip/netif_port.h"
+#include "platform/chunk.h"
+#include "socket/table.h"
+
+#define TICK_US 10000
+
+static void levels(struct stack *s)
+{
+    counters_fold(s->stats);
+    if (s->ports_count > 0) /* they share one pool */
+        STAT_SET(s->stats, packets_free, netif_port_packets_free(s->ports[0]));
+    STAT_SET(s->stats, chunks_free, chunk_pool_free_count(s->chunks));
+}
+
+static void run(struct stack_timer *timer)
+{
+    struct stack *s = container_of(timer, struct stack, tick);
+
+    levels(s);
+    if (table_refresh(s))
+        tick_start(s);
+}
+
+void tick_open(struct stack *s)
+{
+    list_init(&s->tick.link);
+    s->tick.run = run;
+}
+
+void tick_start(struct stack *s)
+{
+    stack_timer_start(s, &s->tick, s->now_us + TICK_US);
+}
+
+void tick_now(struct stack *s)
+{
+    stack_timer_stop(&s->tick);
+    levels(s);
+}
