@@ -22,7 +22,7 @@ target_include_directories(test_lwip_stock BEFORE PRIVATE "${LWIP_TESTDIR}"
   "${LWIP_TREE}/src/include")
 # What our modules cannot be built without; the tests' peers agree to none of it.
 target_compile_definitions(test_lwip_stock PRIVATE LWIP_TCP_SACK_OUT=1 LWIP_TCP_TIMESTAMPS=1
-  LWIP_TCP_KEEPALIVE=1 TCP_PCB_CONGESTION=1)
+  LWIP_TCP_KEEPALIVE=1 IPV6_FRAG_COPYHEADER=1 TCP_PCB_CONGESTION=1)
 # Their assertions print nothing and compare members of packed structs: not ours to warn about.
 target_compile_options(test_lwip_stock PRIVATE -w -include "${PRONGHORN_ROOT}/test/lwip/stock.h")
 if(PRONGHORN_SANITIZE)
