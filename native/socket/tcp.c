@@ -10,44 +10,21 @@
 
 #include <errno.h>
 
-#include "control/lwip_address.h"
 #include "lwip/packet.h"
 #include "lwip/pieces.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
-#include "lwip/tcp_info.h"
-#include "lwip/tcp_limits.h"
 #include "socket/ready.h"
+#include "socket/tcp_hooks.h"
 
 /* Shorter runs are copied into lwIP's segment: a second pbuf per segment costs more. */
 #define WRITE_COPY_MAX 256
-/* Buffers are not looked at more often, however short the round trip. */
-#define TUNE_MIN_US 200
 #define WRITE_MAX 0xF000u /* tcp_write() takes 16 bits */
 
 static void free_arrival(struct arrival *a)
 {
     pbuf_free(a->packet);
     mem_free(a);
-}
-
-int tcp_err_to_errno(int err)
-{
-    switch (err) {
-    case ERR_OK: return 0;
-    case ERR_MEM: return ENOBUFS;
-    case ERR_BUF: return EADDRNOTAVAIL;
-    case ERR_RTE: return ENETUNREACH;
-    case ERR_USE: return EADDRNOTAVAIL;
-    case ERR_ALREADY: return EALREADY;
-    case ERR_ISCONN: return EISCONN;
-    case ERR_CONN: return ENOTCONN;
-    case ERR_RST: return ECONNRESET;
-    case ERR_CLSD: return 0;
-    case ERR_ABRT: return ETIMEDOUT;
-    case ERR_TIMEOUT: return ETIMEDOUT;
-    default: return EINVAL;
-    }
 }
 
 /* Everything is through: the stack lets go of the socket. */
@@ -64,7 +41,7 @@ static void finish(struct socket *sock)
         rpc_finish(waiter);
 }
 
-static void forget_pcb(struct socket *sock)
+void tcp_unhook(struct socket *sock)
 {
     struct tcp_pcb *pcb = sock->tcp;
 
@@ -82,7 +59,7 @@ void tcp_drop(struct socket *sock)
 
     if (pcb == NULL)
         return;
-    forget_pcb(sock);
+    tcp_unhook(sock);
     tcp_abort(pcb);
 }
 
@@ -233,7 +210,7 @@ static void orphan_progress(struct socket *sock)
         return;
     /* The rest (FIN, TIME_WAIT) needs no socket. */
     if (sock->tcp)
-        forget_pcb(sock);
+        tcp_unhook(sock);
     finish(sock);
 }
 
@@ -260,7 +237,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes)
     return ERR_OK;
 }
 
-static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
+err_t tcp_on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 {
     struct socket *sock = arg;
 
@@ -276,7 +253,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
     return ERR_OK;
 }
 
-static void hook(struct socket *sock, struct tcp_pcb *pcb)
+void tcp_hook(struct socket *sock, struct tcp_pcb *pcb)
 {
     sock->tcp = pcb;
     tcp_arg(pcb, sock);
@@ -286,95 +263,6 @@ static void hook(struct socket *sock, struct tcp_pcb *pcb)
     tcp_ext_arg_set(pcb, 0, sock);
     tcp_ext_arg_set_callbacks(pcb, 0, &pcb_callbacks);
     tcp_options_changed(sock);
-}
-
-static void take_names(struct socket *sock, struct tcp_pcb *pcb)
-{
-    endpoint_from_ip(&sock->local, &pcb->local_ip, pcb->local_port);
-    endpoint_from_ip(&sock->peer, &pcb->remote_ip, pcb->remote_port);
-}
-
-void tcp_adopt(struct socket *sock, struct stack *stack, struct tcp_pcb *pcb)
-{
-    socket_settle(sock, stack);
-    socket_attach(sock, stack);
-    take_names(sock, pcb);
-    socket_set(sock, SOCKET_WAS_UP);
-    atomic_store_explicit(&sock->state, SOCKET_CONNECTED, memory_order_release);
-    hook(sock, pcb);
-}
-
-int tcp_start(struct socket *sock, struct stack *stack)
-{
-    ip_addr_t local, peer;
-    struct tcp_pcb *pcb;
-    err_t err;
-
-    endpoint_to_ip(&sock->peer, &peer);
-    pcb = tcp_new_ip_type(IP_GET_TYPE(&peer));
-    if (pcb == NULL)
-        return -ENOBUFS;
-    if (sock->binding.bound) {
-        struct endpoint bound = sock->binding.local;
-
-        if (bound.family != sock->peer.family) /* wildcard of the other family */
-            bound = (struct endpoint){ .family = sock->peer.family, .port = bound.port };
-        endpoint_to_ip(&bound, &local);
-        /* Conflicts were judged by bind(); the same port towards another peer is legal. */
-        ip_set_option(pcb, SOF_REUSEADDR);
-        err = tcp_bind(pcb, &local, bound.port);
-        if (err != ERR_OK) {
-            tcp_abort(pcb);
-            return err == ERR_USE ? -EADDRINUSE : -tcp_err_to_errno(err);
-        }
-    }
-    hook(sock, pcb);
-    atomic_store_explicit(&sock->state, SOCKET_CONNECTING, memory_order_release);
-    err = tcp_connect(pcb, &peer, sock->peer.port, on_connected);
-    if (err != ERR_OK) {
-        forget_pcb(sock);
-        tcp_abort(pcb);
-        atomic_store_explicit(&sock->state, SOCKET_IDLE, memory_order_release);
-        return -tcp_err_to_errno(err);
-    }
-    socket_attach(sock, stack);
-    endpoint_from_ip(&sock->local, &pcb->local_ip, pcb->local_port);
-    return 0;
-}
-
-/*
- * Automatic tuning, as the kernel's (tcp(7), tcp_moderate_rcvbuf): once per round trip, a window of
- * which more than half was read in that time is doubled, and a send buffer that is full is brought to
- * twice the congestion window. A buffer that the user has set stays.
- */
-static void tune(struct socket *sock, uint64_t consumed)
-{
-    struct tcp_snapshot now;
-    uint64_t now_us = socket_stack(sock)->now_us;
-    uint32_t limit = atomic_load_explicit(&sock->rx.limit, memory_order_relaxed);
-
-    if (now_us - sock->tune_us < TUNE_MIN_US)
-        return;
-    tcp_snapshot(sock->tcp, &now);
-    if (now_us - sock->tune_us < now.rtt_us)
-        return;
-    if (consumed - sock->tune_consumed > limit / 2 && !sock->options.receive_buffer_fixed &&
-        now_us - sock->tune_us < 2 * (uint64_t)now.rtt_us + TUNE_MIN_US &&
-        limit < socket_limits.receive_max) {
-        limit = limit * 2 > socket_limits.receive_max ? socket_limits.receive_max : limit * 2;
-        atomic_store_explicit(&sock->rx.limit, tcp_limit_receive(sock->tcp, limit),
-                              memory_order_relaxed);
-    }
-    limit = atomic_load_explicit(&sock->tx.limit, memory_order_relaxed);
-    if (!sock->options.send_buffer_fixed && now.cwnd > limit / 2 &&
-        limit < socket_limits.send_max &&
-        send_queue_bytes(&sock->tx) > limit / 2) {
-        limit = now.cwnd * 2 > socket_limits.send_max ? socket_limits.send_max : now.cwnd * 2;
-        atomic_store_explicit(&sock->tx.limit, tcp_limit_send(sock->tcp, limit),
-                              memory_order_relaxed);
-    }
-    sock->tune_us = now_us;
-    sock->tune_consumed = consumed;
 }
 
 /* lwIP's tcp_recved() takes 16 bits. */
@@ -408,7 +296,7 @@ void tcp_drain(struct socket *sock)
     if (socket_state(sock) != SOCKET_CONNECTED)
         return;
     push(sock);
-    tune(sock, sock->rx.credited);
+    tcp_tune(sock);
     if (socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN))
         push_fin(sock);
     if (sock->tcp)
@@ -438,13 +326,13 @@ void tcp_close_socket(struct socket *sock, struct stack *stack)
         return;
     }
     if (socket_state(sock) == SOCKET_CONNECTING) {
-        forget_pcb(sock);
+        tcp_unhook(sock);
         tcp_close(pcb); /* SYN_SENT: freed silently, as RFC 9293 3.10.4 has it */
         finish(sock);
         return;
     }
     if (pcb->state == TIME_WAIT) { /* lwIP's alone from now on */
-        forget_pcb(sock);
+        tcp_unhook(sock);
         finish(sock);
         return;
     }
@@ -460,32 +348,4 @@ void tcp_close_socket(struct socket *sock, struct stack *stack)
         stack_timer_start(stack, &sock->linger, sock->linger_until_us);
     }
     tcp_drain(sock);
-}
-
-void tcp_options_changed(struct socket *sock)
-{
-    const struct socket_options *o = &sock->options;
-    struct tcp_pcb *pcb = sock->tcp;
-
-    if (pcb == NULL)
-        return;
-    if (o->no_delay)
-        tcp_nagle_disable(pcb);
-    else
-        tcp_nagle_enable(pcb);
-    if (o->keep_alive)
-        ip_set_option(pcb, SOF_KEEPALIVE);
-    else
-        ip_reset_option(pcb, SOF_KEEPALIVE);
-    pcb->keep_idle = o->keep_idle_s * 1000;
-    pcb->keep_intvl = o->keep_interval_s * 1000;
-    pcb->keep_cnt = o->keep_count;
-    pcb->tos = o->tos;
-    if (o->ttl > 0)
-        pcb->ttl = (u8_t)o->ttl;
-    pcb->congestion = o->congestion;
-    if (o->receive_buffer_fixed)
-        tcp_limit_receive(pcb, o->receive_buffer_bytes);
-    if (o->send_buffer_fixed)
-        tcp_limit_send(pcb, o->send_buffer_bytes);
 }

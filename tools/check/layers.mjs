@@ -28,7 +28,7 @@ export const nativeLayers = {
 /* They see the public headers and themselves, nothing else. */
 const outside = ['node', 'preload']
 const mayUseDpdk = ['platform', 'port', 'lwip']
-const mayUseLwip = (file) => /^(lwip|control)\//.test(file) || /^socket\/(tcp|tcp_listen|udp)\.c$/.test(file)
+const mayUseLwip = (file) => /^(lwip|control)\//.test(file) || /^socket\/(tcp|tcp_hooks|tcp_listen|tcp_open|tcp_tune|udp)\.[ch]$/.test(file)
 const mayUsePublic = ['api', ...outside]
 /* What a shim may interpose: called only through the table of base/kernel_calls. */
 const kernelCalls =
@@ -117,7 +117,7 @@ function checkInclude(file, target, system, native) {
     if (!ours && /^(lwip|netif)\/|^lwipopts\.h$/.test(target)) {
         return mayUseLwip(file)
             ? undefined
-            : 'lwIP headers only in lwip/, control/, socket/{tcp,tcp_listen,udp}.c'
+            : 'lwIP headers only in lwip/, control/, socket/{tcp,tcp_*,udp}, the stack half'
     }
     if (system) return undefined
     const to = target.includes('/') ? target.split('/')[0] : layer

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the files of the stack's half of a TCP socket; nobody else includes it. */
+#ifndef SOCKET_TCP_HOOKS_H
+#define SOCKET_TCP_HOOKS_H
+
+#include "lwip/tcp.h"
+#include "socket/socket.h"
+
+/* Makes the socket the PCB's: argument, callbacks, options. */
+void tcp_hook(struct socket *sock, struct tcp_pcb *pcb);
+/* Takes the PCB from the socket; it goes on alone, or is freed by the caller. */
+void tcp_unhook(struct socket *sock);
+
+/* lwIP's callback: the handshake of an active open is through. */
+err_t tcp_on_connected(void *arg, struct tcp_pcb *pcb, err_t err);
+
+/* After each output pass; looks at the buffers once per round trip. */
+void tcp_tune(struct socket *sock);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a connection's PCB takes over from the socket's options, and how its buffers grow. */
+#include "lwip/tcp.h"
+#include "lwip/tcp_info.h"
+#include "lwip/tcp_limits.h"
+#include "socket/tcp.h"
+#include "socket/tcp_hooks.h"
+
+/* Buffers are not looked at more often, however short the round trip. */
+#define TUNE_MIN_US 200
+
+/*
+ * Automatic tuning, as the kernel's (tcp(7), tcp_moderate_rcvbuf): once per round trip, a window of
+ * which more than half was read in that time is doubled, and a send buffer that is full is brought to
+ * twice the congestion window. A buffer that the user has set stays.
+ */
+void tcp_tune(struct socket *sock)
+{
+    uint64_t consumed = sock->rx.credited;
+    struct tcp_snapshot now;
+    uint64_t now_us = socket_stack(sock)->now_us;
+    uint32_t limit = atomic_load_explicit(&sock->rx.limit, memory_order_relaxed);
+
+    if (now_us - sock->tune_us < TUNE_MIN_US)
+        return;
+    tcp_snapshot(sock->tcp, &now);
+    if (now_us - sock->tune_us < now.rtt_us)
+        return;
+    if (consumed - sock->tune_consumed > limit / 2 && !sock->options.receive_buffer_fixed &&
+        now_us - sock->tune_us < 2 * (uint64_t)now.rtt_us + TUNE_MIN_US &&
+        limit < socket_limits.receive_max) {
+        limit = limit * 2 > socket_limits.receive_max ? socket_limits.receive_max : limit * 2;
+        atomic_store_explicit(&sock->rx.limit, tcp_limit_receive(sock->tcp, limit),
+                              memory_order_relaxed);
+    }
+    limit = atomic_load_explicit(&sock->tx.limit, memory_order_relaxed);
+    if (!sock->options.send_buffer_fixed && now.cwnd > limit / 2 &&
+        limit < socket_limits.send_max &&
+        send_queue_bytes(&sock->tx) > limit / 2) {
+        limit = now.cwnd * 2 > socket_limits.send_max ? socket_limits.send_max : now.cwnd * 2;
+        atomic_store_explicit(&sock->tx.limit, tcp_limit_send(sock->tcp, limit),
+                              memory_order_relaxed);
+    }
+    sock->tune_us = now_us;
+    sock->tune_consumed = consumed;
+}
+
+void tcp_options_changed(struct socket *sock)
+{
+    const struct socket_options *o = &sock->options;
+    struct tcp_pcb *pcb = sock->tcp;
+
+    if (pcb == NULL)
+        return;
+    if (o->no_delay)
+        tcp_nagle_disable(pcb);
+    else
+        tcp_nagle_enable(pcb);
+    if (o->keep_alive)
+        ip_set_option(pcb, SOF_KEEPALIVE);
+    else
+        ip_reset_option(pcb, SOF_KEEPALIVE);
+    pcb->keep_idle = o->keep_idle_s * 1000;
+    pcb->keep_intvl = o->keep_interval_s * 1000;
+    pcb->keep_cnt = o->keep_count;
+    pcb->tos = o->tos;
+    if (o->ttl > 0)
+        pcb->ttl = (u8_t)o->ttl;
+    pcb->congestion = o->congestion;
+    if (o->receive_buffer_fixed)
+        tcp_limit_receive(pcb, o->receive_buffer_bytes);
+    if (o->send_buffer_fixed)
+        tcp_limit_send(pcb, o->send_buffer_bytes);
+}
