@@ -90,6 +90,7 @@ export class Socket extends Transport {
     #peer: Address | undefined
     #name: Address | undefined
     #onread: OnReadOptions | undefined
+    #signal: AbortSignal | undefined
     #noDelay: boolean | undefined
     #keepAlive: boolean | undefined
     #keepAliveDelayS = 0
@@ -121,6 +122,7 @@ export class Socket extends Transport {
         }
         if (given.server) this.server = this._server = given.server
         if (given.fd !== undefined) this.#adopt(given.fd, given.pauseOnCreate === true)
+        this.#signal = given.signal
         if (given.signal) addAbortSignal(given.signal, this)
     }
 
@@ -147,6 +149,8 @@ export class Socket extends Transport {
         if (typeof options.port !== 'number' && typeof options.port !== 'string')
             throw invalidType('options.port', 'one of type number or string', options.port)
         const port = validPort(options.port)
+        // Aborted before it began: its error and end are on their way.
+        if (this.#signal?.aborted) return this
         const connector = new Connector(this, options, port)
         if (listener) this.once('connect', listener as () => void)
         if (this._fd >= 0) {
