@@ -38,6 +38,13 @@ static bool is_chosen(int i)
 
 /* ---- the child ---- */
 
+/* By itself, so that no variable of a caller lives across the jump. */
+static __attribute__((noinline)) void run_scenario(int i)
+{
+    if (sigsetjmp(scenario_over, 0) == 0)
+        scenarios[i].run();
+}
+
 static __attribute__((noreturn)) void run_world(const struct world *w, int from, int to, int fd)
 {
     static const char end[] = MARK_END "\n";
@@ -48,8 +55,7 @@ static __attribute__((noreturn)) void run_world(const struct world *w, int from,
     for (int i = from; i < to; i++) {
         if (is_chosen(i)) {
             trace_scenario();
-            if (sigsetjmp(scenario_over, 0) == 0)
-                scenarios[i].run();
+            run_scenario(i);
             join();
             world_tidy();
             settle();
