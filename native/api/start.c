@@ -344,6 +344,25 @@ static void end_stack(struct stack *s)
     }
 }
 
+/*
+ * Nobody sends any more and the devices are closed: what is not back now was lost. (Not while a
+ * thread is still inside a call: it may hold some.)
+ */
+static void check_balance(const struct stack *s)
+{
+    unsigned packets = parts.pools[s->id] ? packet_pool_in_use(parts.pools[s->id]) : 0;
+    unsigned chunks = 0;
+
+    if (s->chunks) {
+        chunk_pool_settle(s->chunks);
+        chunks = s->chunks->count - chunk_pool_free_count(s->chunks);
+    }
+    if (packets || chunks)
+        log_error("stack %u: %u packets and %u send chunks were never given back", s->id, packets,
+                  chunks);
+    INVARIANT(packets == 0 && chunks == 0);
+}
+
 static void free_stack(struct stack *s)
 {
     if (s->chunks)
@@ -369,6 +388,8 @@ void stop_all(void)
     while (parts.ports_count > 0)
         port_close(parts.ports[--parts.ports_count]);
     threads_flush();
+    for (unsigned i = 0; i < group.count; i++)
+        check_balance(group.stacks[i]);
     for (unsigned i = 0; i < group.count; i++)
         free_stack(group.stacks[i]);
     group.count = 0;

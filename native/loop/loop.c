@@ -76,6 +76,8 @@ static void timers(struct stack *s)
         return;
     s->timers_us = s->now_us;
     look_at_packets(s);
+    if (s->now_us >= s->next_timer_us)
+        tick_with_timers(s);
     lwip = instance_timers(s->lwip, s->now_us);
     own = stack_timers_run(s);
     s->next_timer_us = lwip < own ? lwip : own;

@@ -8,19 +8,23 @@
 
 #define TICK_US 10000
 
-static void levels(struct stack *s)
+/* True: timers of connections ran. */
+static bool levels(struct stack *s)
 {
-    counters_fold(s->stats);
+    bool ran = counters_fold(s->stats);
+
     if (s->ports_count > 0) /* they share one pool */
         STAT_SET(s->stats, packets_free, netif_port_packets_free(s->ports[0]));
     STAT_SET(s->stats, chunks_free, chunk_pool_free_count(s->chunks));
+    return ran;
 }
 
 static void run(struct stack_timer *timer)
 {
     struct stack *s = container_of(timer, struct stack, tick);
 
-    levels(s);
+    if (levels(s)) /* a retransmission changes a row without any other work */
+        s->rows.stale = s->rows.sockets;
     if (table_refresh(s))
         tick_start(s);
 }

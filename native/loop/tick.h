@@ -19,6 +19,13 @@ static inline void tick_after_work(struct stack *s)
         tick_start(s);
 }
 
+/* Timers are about to run: what they do is told in the same turn, when nothing else keeps the stack awake. */
+static inline void tick_with_timers(struct stack *s)
+{
+    if (!list_is_linked(&s->tick.link))
+        stack_timer_start(s, &s->tick, s->now_us);
+}
+
 /* The last look, before a stack ends. */
 void tick_now(struct stack *s);
 

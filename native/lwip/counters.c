@@ -72,9 +72,10 @@ static void fold_transport(struct stats_stack *stats, struct stats_ *lwip)
     FOLD(drop_rx_malformed, lwip->tcp.lenerr);
 }
 
-void counters_fold(struct stats_stack *stats)
+bool counters_fold(struct stats_stack *stats)
 {
     struct lwip_events *events = &INSTANCE(lwip_events);
+    bool timers_ran = events->timers > 0;
     struct memory_usage usage;
 
     fold_ip(stats, &INSTANCE(lwip_stats));
@@ -85,4 +86,5 @@ void counters_fold(struct stats_stack *stats)
     memory_usage(&usage);
     STAT_SET(stats, memory_used_bytes, usage.element_bytes);
     STAT_SET(stats, sockets_time_wait, events->time_wait);
+    return timers_ran;
 }

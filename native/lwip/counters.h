@@ -3,9 +3,14 @@
 #ifndef PRONGHORN_LWIP_COUNTERS_H
 #define PRONGHORN_LWIP_COUNTERS_H
 
+#include <stdbool.h>
+
 struct stats_stack;
 
-/* In a turn: adds what was counted since the last call, and sets the levels that lwIP knows. */
-void counters_fold(struct stats_stack *stats);
+/*
+ * In a turn: adds what was counted since the last call, and sets the levels that lwIP knows. True:
+ * timers of connections ran.
+ */
+bool counters_fold(struct stats_stack *stats);
 
 #endif

@@ -23,6 +23,11 @@ struct rte_mempool *packet_pool_create(const char *name, unsigned count, uint32_
                                    (uint16_t)(data_bytes + RTE_PKTMBUF_HEADROOM), numa_node);
 }
 
+unsigned packet_pool_in_use(const struct rte_mempool *pool)
+{
+    return rte_mempool_in_use_count(pool);
+}
+
 bool packet_pool_is_low(const struct rte_mempool *pool)
 {
     return rte_mempool_avail_count(pool) < pool->size / 4;

@@ -31,6 +31,9 @@ struct rte_mempool *packet_pool_create(const char *name, unsigned count, uint32_
                                        int numa_node);
 void packet_pool_destroy(struct rte_mempool *pool);
 
+/* Packets that somebody holds; exact while nobody takes or gives any. */
+unsigned packet_pool_in_use(const struct rte_mempool *pool);
+
 /* Fewer than a quarter of the pool is free. Not for each packet: it adds up all caches. */
 bool packet_pool_is_low(const struct rte_mempool *pool);
 
