@@ -66,12 +66,12 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *packet, err_t 
 
     ck_assert_int_eq(error, ERR_OK);
     if (!packet) {
-        ck_assert(!app->peer_ended);
+        ck_assert(app->flow->plan.unchecked || !app->peer_ended);
         app->peer_ended = true;
         app->ended_us = app->flow->sim->now_us;
         return ERR_OK;
     }
-    ck_assert(!app->peer_ended);
+    ck_assert(app->flow->plan.unchecked || !app->peer_ended);
     for (struct pbuf *piece = packet; piece; piece = piece->next) {
         const uint8_t *data = piece->payload;
 
@@ -81,7 +81,8 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *packet, err_t 
 
             if (bytes > PERIOD)
                 bytes = PERIOD;
-            ck_assert_mem_eq(data + done, pattern + offset, bytes);
+            if (!app->flow->plan.unchecked)
+                ck_assert_mem_eq(data + done, pattern + offset, bytes);
             done += (u16_t)bytes;
             app->received += bytes;
         }

@@ -91,6 +91,7 @@ struct sim_plan {
     uint32_t write_bytes;        /* size of one write [4096] */
     bool copy;                   /* written by copy, else by reference */
     bool nagle;
+    bool unchecked;              /* the bytes may be anything, and so may the end */
     uint32_t send_limit, receive_limit; /* 0: as the instance has it */
     uint32_t keepalive_idle_ms, keepalive_interval_ms, keepalive_count;
 };
