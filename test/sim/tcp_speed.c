@@ -22,7 +22,9 @@ static const struct path {
     {"1 Gbit/s, 0.1 ms, 1 %", {.delay_us = 50, .rate_bps = 1000000000, .loss_ppm = 10000}, 16 << 20, 1 << 20, 50},
     {"1 Gbit/s, 20 ms", {.delay_us = 10000, .rate_bps = 1000000000}, 64 << 20, 4 << 20, 200},
     {"1 Gbit/s, 20 ms, 1 %", {.delay_us = 10000, .rate_bps = 1000000000, .loss_ppm = 10000}, 4 << 20, 4 << 20, 2},
-    {"100 Mbit/s, 20 ms, 64 KB queue", {.delay_us = 10000, .rate_bps = 100000000, .queue_bytes = 65536}, 32 << 20, 4 << 20, 20},
+    {"100 Mbit/s, 20 ms, 64 KB queue",
+     {.delay_us = 10000, .rate_bps = 100000000, .queue_bytes = 65536},
+     32 << 20, 4 << 20, 20},
 };
 
 START_TEST(throughput)

@@ -24,7 +24,7 @@ int driver_net_af_packet_setsockopt(int fd, int level, int name, const void *val
     int one = 1, fanout;
 
     if (level == SOL_PACKET && name == PACKET_FANOUT && length == sizeof(int)) {
-        fanout = *(const int *)value & ~(PACKET_FANOUT_FLAG_DEFRAG << 16);
+        fanout = (int)(*(const unsigned *)value & ~((unsigned)PACKET_FANOUT_FLAG_DEFRAG << 16));
         kernel.setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)); /* since 4.20 */
         return kernel.setsockopt(fd, level, name, &fanout, sizeof(fanout));
     }
