@@ -33,3 +33,4 @@ endforeach()
 # test/sim and test/conformance bring their own list files.
 include("${PRONGHORN_ROOT}/test/sim/sim.cmake" OPTIONAL)
 include("${PRONGHORN_ROOT}/test/conformance/conformance.cmake" OPTIONAL)
+include("${PRONGHORN_ROOT}/test/net/net.cmake")

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* splitmix64's finisher: every bit of the result depends on every bit of the argument. */
 static inline uint64_t mix64(uint64_t x)
@@ -46,18 +47,41 @@ static inline uint8_t stream_byte(uint64_t seed, uint64_t position)
     return (uint8_t)(mix64(seed ^ (position >> 3)) >> (position % 8 * 8));
 }
 
+/* Whole words at once where they lie aligned in the stream: gigabytes are made this way. */
 static inline void stream_fill(uint64_t seed, uint64_t position, uint8_t *to, size_t bytes)
 {
-    for (size_t i = 0; i < bytes; i++)
-        to[i] = stream_byte(seed, position + i);
+    size_t i = 0;
+
+    while (i < bytes) {
+        if ((position + i) % 8 == 0 && bytes - i >= 8) {
+            uint64_t word = mix64(seed ^ ((position + i) >> 3));
+
+            memcpy(to + i, &word, 8);
+            i += 8;
+        } else {
+            to[i] = stream_byte(seed, position + i);
+            i++;
+        }
+    }
 }
 
 /* Index of the first wrong byte, or `bytes`. */
 static inline size_t stream_check(uint64_t seed, uint64_t position, const uint8_t *from, size_t bytes)
 {
-    for (size_t i = 0; i < bytes; i++) {
+    size_t i = 0;
+
+    while (i < bytes) {
+        if ((position + i) % 8 == 0 && bytes - i >= 8) {
+            uint64_t word = mix64(seed ^ ((position + i) >> 3));
+
+            if (memcmp(from + i, &word, 8) == 0) {
+                i += 8;
+                continue;
+            }
+        }
         if (from[i] != stream_byte(seed, position + i))
             return i;
+        i++;
     }
     return bytes;
 }
