@@ -37,6 +37,7 @@
 #define PACKET_OVERHEAD_BYTES 512
 #define DRIVERS_MIB 16
 #define MIB_PER_STACK 64
+#define SETTLE_ROUNDS 100
 
 static struct {
     struct port *ports[CONFIG_PORTS_MAX];
@@ -265,7 +266,7 @@ static int open_port(const struct port_config *config, char *err, size_t err_siz
                                                   .bell = &s->bell, .stack = s->id };
     }
     if (queues > 1) {
-        result = netif_steer_join(members, queues, steer_table());
+        result = netif_steer_join(members, queues, steer_table(), (port->offloads & PORT_RX_RSS) == 0);
         if (result < 0)
             snprintf(err, err_size, "port %s: out of memory", port->name);
     }
@@ -323,6 +324,28 @@ int start_all(const struct config *c, const char *product, char *err, size_t err
     if (result < 0)
         stop_all();
     return result;
+}
+
+/*
+ * The threads are gone. What they left for each other (sockets that were just closed, datagrams of
+ * one stack's memory that another was through with) finds its way home, which takes more than one
+ * round when one stack's leavings make work for another.
+ */
+static void settle_stacks(void)
+{
+    bool busy = true;
+
+    for (unsigned round = 0; busy && round < SETTLE_ROUNDS; round++) {
+        busy = false;
+        for (unsigned i = 0; i < group.count; i++) {
+            struct stack *s = group.stacks[i];
+
+            if (s->lwip && (stack_has_mail(s) || !mpsc_is_empty(&s->returns))) {
+                loop_turn(s);
+                busy = true;
+            }
+        }
+    }
 }
 
 static void end_stack(struct stack *s)
@@ -383,6 +406,7 @@ void stop_all(void)
         if (parts.running[i])
             dedicated_stop(group.stacks[i]);
     }
+    settle_stacks();
     for (unsigned i = 0; i < group.count; i++)
         end_stack(group.stacks[i]);
     while (parts.ports_count > 0)

@@ -12,6 +12,7 @@ struct netif_steer {
     unsigned self, count; /* indices into the members */
     uint8_t member_of[256]; /* owner_of_port's values -> index; NOT_HERE */
     const uint8_t *owner_of_port;
+    bool by_hash;
     struct netif_port *port;
     struct doorbell **bells; /* [count] */
     struct ring **out; /* [count]: to that stack; ours to push */
@@ -32,12 +33,31 @@ static inline uint16_t be16(const uint8_t *at)
     return (uint16_t)(at[0] << 8 | at[1]);
 }
 
+/* Murmur3's finisher over the addresses and ports; `addresses` holds both, `words` of 4 bytes. */
+static inline unsigned flow_member(const struct netif_steer *steer, const uint8_t *addresses,
+                                   unsigned words, const uint8_t *ports)
+{
+    uint64_t sum;
+    uint32_t word;
+
+    memcpy(&word, ports, 4);
+    sum = word;
+    for (unsigned i = 0; i < words; i++) {
+        memcpy(&word, addresses + i * 4, 4);
+        sum = (sum ^ word) * 0xff51afd7ed558ccdull;
+        sum ^= sum >> 33;
+    }
+    sum *= 0xc4ceb9fe1a85ec53ull;
+    return (unsigned)((sum >> 32) * steer->count >> 32);
+}
+
 /* The packet has passed packet_check(): its headers are whole and in the first segment. */
 static int destination(const struct netif_steer *steer, const struct rte_mbuf *packet)
 {
-    const uint8_t *eth = rte_pktmbuf_mtod(packet, const uint8_t *), *ip = eth + 14, *l4;
-    uint32_t bytes = rte_pktmbuf_data_len(packet), header;
-    uint8_t member;
+    const uint8_t *eth = rte_pktmbuf_mtod(packet, const uint8_t *), *ip = eth + 14, *l4, *addresses;
+    uint32_t bytes = rte_pktmbuf_data_len(packet), header, words;
+    unsigned member;
+    uint8_t owner;
 
     switch (be16(eth + 12)) {
     case ETHERTYPE_ARP:
@@ -47,6 +67,8 @@ static int destination(const struct netif_steer *steer, const struct rte_mbuf *p
         if (ip[9] != 6 || (be16(ip + 6) & 0x1fff) != 0 || bytes < 14 + header + 4)
             return TO_NOBODY;
         l4 = ip + header;
+        addresses = ip + 12;
+        words = 2;
         break;
     case ETHERTYPE_IP6:
         if (ip[6] == 58 && bytes > 14 + 40 && ip[40] == ND_ADVERTISEMENT)
@@ -54,12 +76,18 @@ static int destination(const struct netif_steer *steer, const struct rte_mbuf *p
         if (ip[6] != 6 || bytes < 14 + 40 + 4)
             return TO_NOBODY;
         l4 = ip + 40;
+        addresses = ip + 8;
+        words = 8;
         break;
     default:
         return TO_NOBODY;
     }
-    member = steer->member_of[__atomic_load_n(&steer->owner_of_port[be16(l4 + 2)], __ATOMIC_RELAXED)];
-    return member == NOT_HERE || member == steer->self ? TO_NOBODY : member;
+    owner = __atomic_load_n(&steer->owner_of_port[be16(l4 + 2)], __ATOMIC_RELAXED);
+    if (owner == 0 && steer->by_hash)
+        member = flow_member(steer, addresses, words, l4);
+    else
+        member = steer->member_of[owner];
+    return member == NOT_HERE || member == steer->self ? TO_NOBODY : (int)member;
 }
 
 static void hand(struct netif_steer *steer, unsigned to, struct rte_mbuf *packet)
@@ -124,7 +152,7 @@ void netif_steer_leave(struct netif_port *port)
 }
 
 static int make(const struct netif_steer_member *members, unsigned self, unsigned count,
-                const uint8_t *owner_of_port)
+                const uint8_t *owner_of_port, bool by_hash)
 {
     struct netif_steer *steer = calloc(1, sizeof(*steer));
 
@@ -134,6 +162,7 @@ static int make(const struct netif_steer_member *members, unsigned self, unsigne
     steer->self = self;
     steer->count = count;
     steer->owner_of_port = owner_of_port;
+    steer->by_hash = by_hash;
     steer->port = members[self].port;
     steer->bells = calloc(count, sizeof(*steer->bells));
     steer->out = calloc(count, sizeof(*steer->out));
@@ -155,10 +184,10 @@ static int make(const struct netif_steer_member *members, unsigned self, unsigne
 }
 
 int netif_steer_join(const struct netif_steer_member *members, unsigned count,
-                     const uint8_t *owner_of_port)
+                     const uint8_t *owner_of_port, bool by_hash)
 {
     for (unsigned i = 0; i < count; i++) {
-        int result = make(members, i, count, owner_of_port);
+        int result = make(members, i, count, owner_of_port, by_hash);
 
         if (result < 0)
             return result; /* netif_steer_leave() takes apart what is there */

@@ -8,6 +8,10 @@
  * through a ring, checked and unchanged. ARP replies and neighbour advertisements go to all stacks,
  * for each has a table of its own. Everything else is served where it arrived: listeners and UDP
  * sockets are on all stacks.
+ *
+ * Incoming connections may stay where they arrive only if all their packets do. A card's RSS promises
+ * that; the queues of virtual devices don't (the kernel's fanout and multi-queue follow the sender's
+ * transmit hash, which changes when it repeats a segment). There TCP is spread by a hash of our own.
  */
 #ifndef LWIP_NETIF_STEER_H
 #define LWIP_NETIF_STEER_H
@@ -27,7 +31,7 @@ struct rte_mbuf;
 /*
  * Joins the netif_ports of one port once, before they are driven: members[i] belongs to the stack
  * with number stacks[i]. owner_of_port[TCP port]: 0 anyone, else a stack's number + 1; read on each
- * packet. 0 or -ENOMEM.
+ * packet. `by_hash`: the device does not keep a flow on one queue. 0 or -ENOMEM.
  */
 struct netif_steer_member {
     struct netif_port *port;
@@ -35,7 +39,7 @@ struct netif_steer_member {
     unsigned stack;
 };
 int netif_steer_join(const struct netif_steer_member *members, unsigned count,
-                     const uint8_t *owner_of_port);
+                     const uint8_t *owner_of_port, bool by_hash);
 void netif_steer_leave(struct netif_port *port);
 
 /* True: the packet was taken (handed over, or dropped and counted because the other is behind). */
