@@ -91,6 +91,13 @@ export interface Settings {
          */
         caretaker_ms?: number
     }
+    poller?: {
+        /**
+         * Node.js: how long an event loop goes on looking for events before it sleeps, in microseconds. 0:
+         * 20 on machines with fewer than four cores, else 50. 0 to 1000000. Default: 0.
+         */
+        spin_us?: number
+    }
     memory?: {
         /** Memory of packets and chunks in hugepages (fewer misses of the address cache). Default: auto. */
         hugepages?: 'auto' | 'on' | 'off'

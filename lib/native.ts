@@ -17,6 +17,8 @@ export interface Native {
     /** Why init() failed. */
     error(): string
     version(): string
+    /** The text of a setting in effect. */
+    setting(key: string): string | undefined
     /** Turns the inline stacks once; the amount of work done. */
     turn(): number
     owns(fd: number): number
@@ -69,7 +71,10 @@ export interface Native {
     epollWait(epfd: number, pairs: Int32Array, timeoutMs: number): number
     poll(entries: Int32Array, count: number, timeoutMs: number): number
 
-    /** Joins the event loop: dispatch(count) is called when pairs (token, events) were written. */
+    /**
+     * Joins the event loop: dispatch(count) is called when pairs (token, events) were written; with 0 to
+     * go on after a listener has thrown, with -1 when the runtime was stopped.
+     */
     pollerOpen(dispatch: (count: number) => void, pairs: Int32Array, spinUs: number): number
     pollerHold(hold: boolean): number
     pollerWatch(op: number, fd: number, events: number, token: number): number

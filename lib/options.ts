@@ -8,16 +8,8 @@ import { invalidType } from './errors.js'
 /** One network port as an object: its device, and its settings by name. */
 export type PortOptions = PortSettings
 
-/** How an event loop waits on our sockets; per thread of JavaScript. */
-export interface PollerOptions {
-    /** Microseconds without an event after which polling ends and the event loop sleeps. */
-    spin_us?: number
-}
-
 /** Settings by section: { stack: { cores: '2,3' }, port: ['af_packet,iface=eth1'] }. */
-export interface Options extends Settings {
-    poller?: PollerOptions
-}
+export type Options = Settings
 
 function textOf(name: string, value: unknown): string {
     switch (typeof value) {
@@ -56,7 +48,7 @@ export function settingsOf(options: Options): string[] {
     const walk = (prefix: string, section: object) => {
         for (const [name, value] of Object.entries(section)) {
             const key = prefix + name
-            if (value === undefined || key === 'poller') continue
+            if (value === undefined) continue
             if (key === 'port') {
                 const ports = Array.isArray(value) ? value : [value]
                 settings.push(key, ports.map(portLine).join(';'))

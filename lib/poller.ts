@@ -6,7 +6,6 @@ import { availableParallelism } from 'node:os'
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN } from './constants.js'
 import { errnoException } from './errors.js'
 import { native } from './native.js'
-import type { PollerOptions } from './options.js'
 import { Slab } from './slab.js'
 
 const BATCH = 256
@@ -14,17 +13,13 @@ const BATCH = 256
 export interface Watched {
     /** epoll's bits. */
     onReady(events: number): void
+    /** The runtime was stopped: no event will come any more. */
+    onStop(): void
 }
 
-let spinUs = 0
-
-export function configurePoller(options: PollerOptions): void {
-    if (options.spin_us !== undefined) spinUs = options.spin_us
-}
-
-function defaultSpinUs(): number {
-    const fromEnvironment = Number(process.env.PRONGHORN_POLLER_SPIN_US)
-    if (Number.isInteger(fromEnvironment) && fromEnvironment > 0) return fromEnvironment
+function spinUs(): number {
+    const chosen = Number(native.setting('poller.spin_us'))
+    if (chosen > 0) return chosen
     // Where cores are few, a thread that spins longer takes the time of the one it waits for.
     return availableParallelism() < 4 ? 20 : 50
 }
@@ -43,11 +38,7 @@ export class Poller {
     #closed = false
 
     constructor() {
-        const result = native.pollerOpen(
-            (count) => this.#dispatch(count),
-            this.#pairs,
-            spinUs || defaultSpinUs(),
-        )
+        const result = native.pollerOpen((count) => this.#dispatch(count), this.#pairs, spinUs())
         if (result < 0) throw errnoException(result, 'epoll_create1')
     }
 
@@ -85,8 +76,10 @@ export class Poller {
         this.release(token)
     }
 
-    /** The runtime is gone: nothing comes any more, so nothing may keep the process alive. */
-    close(): void {
+    /** The runtime is gone: everybody ends, and nothing keeps the process alive any more. */
+    stop(): void {
+        if (this.#closed) return
+        for (const watched of this.#watched.slice()) watched?.onStop()
         this.#closed = true
         native.pollerHold(false)
     }
@@ -119,12 +112,15 @@ export class Poller {
         for (const watched of list) watched.onReady(EPOLLIN)
     }
 
-    /** count 0: go on with the batch in which a listener threw. */
+    /** count 0: go on with the batch in which a listener threw; -1: the runtime was stopped. */
     #dispatch(count: number): void {
         if (count > 0) {
             this.#next = 0
             this.#count = count
-            if (this.#released.length > 0) this.#free.push(...this.#released.splice(0))
+            while (this.#released.length > 0) this.#free.push(this.#released.pop() as number)
+        } else if (count < 0) {
+            this.stop()
+            return
         }
         const pairs = this.#pairs
         while (this.#next < this.#count) {
@@ -143,6 +139,7 @@ export function poller(): Poller {
     return registry[key]
 }
 
-export function closePoller(): void {
-    registry[key]?.close()
+/** If this thread has one. */
+export function stopPoller(): void {
+    registry[key]?.stop()
 }

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { coded, EALREADY } from './errors.js'
 import { native } from './native.js'
 import { type Options, settingsOf } from './options.js'
-import { closePoller, configurePoller, poller } from './poller.js'
+import { poller, stopPoller } from './poller.js'
 
 const RUNNING = 1
 
@@ -43,7 +43,6 @@ export const runtime = {
      * then, since they could not be obeyed. Throws with every line that says what to mend.
      */
     start(options?: Options): void {
-        if (options?.poller) configurePoller(options.poller)
         if (native.state() !== RUNNING) start(options ?? {})
         else if (options && settingsOf(options).length > 0)
             throw coded(
@@ -56,7 +55,7 @@ export const runtime = {
     /** Ends all connections and gives everything back; also done when the process ends. For good. */
     stop(): void {
         native.stop()
-        closePoller()
+        stopPoller()
     },
 
     /**

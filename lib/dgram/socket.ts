@@ -250,6 +250,10 @@ export class Socket extends DatagramSettings implements Watched {
         poller().again(this)
     }
 
+    onStop(): void {
+        if (!this.#closed) this.close()
+    }
+
     #renew(): void {
         this.#memory = Buffer.allocUnsafeSlow(BUFFER_BYTES)
         markAsUntransferable(this.#memory.buffer)

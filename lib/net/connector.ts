@@ -226,6 +226,10 @@ export class Connector implements Watched {
         }
     }
 
+    onStop(): void {
+        this.#socket.destroy()
+    }
+
     #error(result: number): Error {
         let local: string | undefined
         if (this.#fd >= 0 && (this.#options.localAddress || this.#options.localPort))

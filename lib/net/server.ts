@@ -212,6 +212,10 @@ export class Server extends EventEmitter implements Watched {
         }
     }
 
+    onStop(): void {
+        this.close()
+    }
+
     /** Whether to go on at once. */
     #acceptFailed(result: number): boolean {
         if (result === -ECONNABORTED || result === -EINTR) return true

@@ -127,6 +127,10 @@ export abstract class Transport extends Duplex implements Watched {
         if (this.#queueDone !== undefined && events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) this.#flush()
     }
 
+    onStop(): void {
+        this.destroy()
+    }
+
     // ---- reading ------------------------------------------------------------------------------------
 
     override _read(size: number): void {

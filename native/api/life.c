@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "api/start.h"
@@ -29,6 +30,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int phase;
 static pid_t owner; /* a forked child must not stop its parent's stacks */
 static char error_text[2048];
+static struct config *active; /* what the runtime was started with, for those who ask */
 
 static int start(const struct ph_setting *settings, size_t count)
 {
@@ -48,9 +50,39 @@ static int start(const struct ph_setting *settings, size_t count)
         if (result < 0)
             fd_table_stop();
     }
-    free(config);
+    if (result == 0)
+        active = config;
+    else
+        free(config);
     free(copy);
     return result;
+}
+
+struct question {
+    const char *key;
+    char *text;
+    size_t size;
+    int result;
+};
+
+static void answer(void *context, const char *key, const char *value, const char *source)
+{
+    struct question *q = context;
+
+    if (strcmp(key, q->key) == 0)
+        q->result = snprintf(q->text, q->size, "%s", value);
+}
+
+int ph_setting(const char *key, char *text, size_t size)
+{
+    struct question q = { .key = key, .text = text, .size = size, .result = -1 };
+
+    pthread_mutex_lock(&lock);
+    errno = active ? ENOENT : ESRCH;
+    if (active)
+        config_dump(active, answer, &q);
+    pthread_mutex_unlock(&lock);
+    return q.result;
 }
 
 int ph_init(const struct ph_setting *settings, size_t count)

@@ -58,6 +58,13 @@ PH_API void ph_stop(void);
 /* Why the last ph_init() failed: one or more lines naming culprit, value and remedy. Never NULL. */
 PH_API const char *ph_error(void);
 
+/*
+ * The text of a setting in effect, by its documented name: its length without the final zero (as
+ * snprintf, which may be more than fits), or -1 with errno (ENOENT: no such setting, ESRCH: the
+ * runtime was never started).
+ */
+PH_API int ph_setting(const char *key, char *text, size_t size);
+
 /* "0.1.0 (DPDK 22.11.11, lwIP 2.1.3)". Static storage. */
 PH_API const char *ph_version(void);
 

@@ -96,7 +96,11 @@ inline napi_value number_value(napi_env env, int32_t number)
 /* What a POSIX call returned: -1 becomes -errno. */
 inline napi_value result_value(napi_env env, ssize_t result)
 {
-    return number_value(env, result < 0 ? -errno : static_cast<int32_t>(result));
+    if (result >= 0)
+        return number_value(env, static_cast<int32_t>(result));
+    if (errno == EBADF)
+        wait_if_dying();
+    return number_value(env, -errno);
 }
 
 /* As above for a call that opened a descriptor: it now belongs to this environment. */

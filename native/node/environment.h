@@ -23,6 +23,7 @@ struct Environment;
 struct Poller {
     bool open = false;      /* the handles below are initialised */
     bool polling = false;   /* spinning with the loop; false: asleep until `wake` or `bound` fires */
+    bool ended = false;     /* the runtime was stopped under it */
     bool stuck = false;     /* cannot run JavaScript any more (the worker is being terminated) */
     int epfd = -1;
     int32_t max_events = 0;
@@ -36,6 +37,7 @@ struct Poller {
     struct uv_handle_s *check = nullptr; /* runs after each look of the loop at the kernel */
     struct uv_handle_s *wake = nullptr;  /* the epoll's wake-up descriptor */
     struct uv_handle_s *bound = nullptr; /* the longest sleep */
+    struct uv_handle_s *end = nullptr;   /* another thread stopped the runtime */
 };
 
 /* Memory of JavaScript's that calls work on without passing it each time. */
@@ -69,6 +71,16 @@ extern const Function call_functions[];
 extern const Function data_functions[];
 extern const Function wait_functions[];
 extern const Function poller_functions[];
+
+/*
+ * A signal is about to end the process and has stopped the runtime first: JavaScript, whose
+ * descriptors are gone, stays where it is until then. Else it would see errors, throw or end by
+ * itself, and the process would end with another status than by the signal.
+ */
+void wait_if_dying(void);
+
+/* The runtime was stopped: wakes every environment that waits on it. Any thread. */
+void pollers_end(void);
 
 /* Closes the poller's handles; `done` runs when libuv has let go of them (at once if never opened). */
 void poller_close(Environment *e, void (*done)(Environment *e));

@@ -16,7 +16,7 @@ struct uv_loop_s;
 struct uv_handle_s;
 typedef struct uv_loop_s uv_loop_t; /* the name that node_api.h knows it by */
 
-enum { UV_CHECK = 2, UV_IDLE = 6, UV_POLL = 8, UV_TIMER = 13 };
+enum { UV_ASYNC = 1, UV_CHECK = 2, UV_IDLE = 6, UV_POLL = 8, UV_TIMER = 13 };
 enum { UV_READABLE = 1 };
 
 typedef void (*uv_handle_call)(struct uv_handle_s *handle);
@@ -30,11 +30,14 @@ void uv_unref(struct uv_handle_s *handle);
 void uv_close(struct uv_handle_s *handle, uv_handle_call done);
 uint64_t uv_hrtime(void);
 
+int uv_async_init(uv_loop_t *loop, struct uv_handle_s *handle, uv_handle_call call);
+int uv_async_send(struct uv_handle_s *handle); /* from any thread */
 int uv_idle_init(uv_loop_t *loop, struct uv_handle_s *handle);
 int uv_idle_start(struct uv_handle_s *handle, uv_handle_call call);
 int uv_idle_stop(struct uv_handle_s *handle);
 int uv_check_init(uv_loop_t *loop, struct uv_handle_s *handle);
 int uv_check_start(struct uv_handle_s *handle, uv_handle_call call);
+int uv_check_stop(struct uv_handle_s *handle);
 int uv_timer_init(uv_loop_t *loop, struct uv_handle_s *handle);
 int uv_timer_start(struct uv_handle_s *handle, uv_handle_call call, uint64_t ms, uint64_t repeat);
 int uv_timer_stop(struct uv_handle_s *handle);

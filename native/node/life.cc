@@ -24,10 +24,21 @@ static int signal_pipe[2] = {-1, -1};
 enum { NOT_STARTED, RUNNING, STOPPED };
 static std::atomic<int> state{NOT_STARTED};
 
+static std::atomic<bool> dying{false};
+
+void wait_if_dying()
+{
+    int saved = errno;
+    while (dying)
+        pause();
+    errno = saved;
+}
+
 static void stop()
 {
     state = STOPPED;
     ph_stop();
+    pollers_end();
 }
 
 /* Only what POSIX allows in a handler: pass the number on, and the next one hits hard. */
@@ -48,7 +59,8 @@ static void *stop_on_signal(void *)
 
     while (read(signal_pipe[0], &byte, 1) != 1)
         ;
-    stop();
+    dying = true;
+    ph_stop();
     kill(getpid(), byte);
     return nullptr;
 }
@@ -152,6 +164,17 @@ static napi_value life_state(napi_env env, napi_callback_info)
     return number_value(env, state);
 }
 
+/* (key): its text, or undefined. */
+static napi_value life_setting(napi_env env, napi_callback_info info)
+{
+    Args<1> args(env, info);
+    char key[64], text[256];
+
+    if (args.text(0, key, sizeof(key)) < 0 || ph_setting(key, text, sizeof(text)) < 0)
+        return nullptr;
+    return text_value(env, text);
+}
+
 static napi_value life_turn(napi_env env, napi_callback_info)
 {
     return number_value(env, ph_turn());
@@ -169,6 +192,7 @@ const Function life_functions[] = {
     {"state", life_state},
     {"error", life_error},
     {"version", life_version},
+    {"setting", life_setting},
     {"turn", life_turn},
     {"owns", life_owns},
     {nullptr, nullptr},

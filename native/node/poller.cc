@@ -15,12 +15,18 @@
  */
 #include <cstdlib>
 #include <initializer_list>
+#include <pthread.h>
+#include <vector>
 
 #include <pronghorn.h>
 
 #include "args.h"
 
 static const int BATCH = 256;
+
+/* All environments with a poller, for pollers_end(). Never destroyed: that runs at exit. */
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
+static std::vector<Environment *> &open_pollers = *new std::vector<Environment *>;
 
 /*
  * One call into JavaScript for the whole batch. A listener that throws ends the call early, so
@@ -75,13 +81,30 @@ static Environment *environment_of(const struct uv_handle_s *handle)
     return static_cast<Environment *>(uv_handle_get_data(handle));
 }
 
+/* The runtime was stopped: JavaScript is told once, with -1, and nothing is waited for any more. */
+static void stopped(Environment *e)
+{
+    Poller *p = &e->poller;
+
+    if (p->ended)
+        return;
+    p->polling = false;
+    p->ended = true;
+    uv_idle_stop(p->idle);
+    uv_timer_stop(p->bound);
+    uv_check_stop(p->check);
+    uv_unref(p->wake);
+    uv_unref(p->idle);
+    dispatch(e, -1);
+}
+
 static void on_idle(struct uv_handle_s *)
 {
 }
 
 static void start_polling(Poller *p)
 {
-    if (p->polling)
+    if (p->polling || p->ended)
         return;
     p->polling = true;
     p->idle_since = 0;
@@ -123,6 +146,11 @@ static void on_check(struct uv_handle_s *check)
         p->idle_since = 0;
         return;
     }
+    if (count < 0 && errno == EBADF) {
+        wait_if_dying();
+        stopped(e);
+        return;
+    }
     uint64_t now = uv_hrtime();
     if (p->idle_since == 0)
         p->idle_since = now;
@@ -141,6 +169,19 @@ static struct uv_handle_s *new_handle(Environment *e, int type)
     struct uv_handle_s *handle = static_cast<struct uv_handle_s *>(calloc(1, uv_handle_size(type)));
     uv_handle_set_data(handle, e);
     return handle;
+}
+
+static void on_end(struct uv_handle_s *end)
+{
+    stopped(environment_of(end));
+}
+
+void pollers_end(void)
+{
+    pthread_mutex_lock(&open_lock);
+    for (Environment *e : open_pollers)
+        uv_async_send(e->poller.end);
+    pthread_mutex_unlock(&open_lock);
 }
 
 static int open_handles(Environment *e)
@@ -165,13 +206,17 @@ static int open_handles(Environment *e)
     uv_idle_init(loop, p->idle = new_handle(e, UV_IDLE));
     uv_check_init(loop, p->check = new_handle(e, UV_CHECK));
     uv_timer_init(loop, p->bound = new_handle(e, UV_TIMER));
-    for (struct uv_handle_s *handle : {p->wake, p->idle, p->check, p->bound}) {
+    uv_async_init(loop, p->end = new_handle(e, UV_ASYNC), on_end);
+    for (struct uv_handle_s *handle : {p->wake, p->idle, p->check, p->bound, p->end}) {
         uv_handle_set_data(handle, e);
         uv_unref(handle);
     }
     uv_check_start(p->check, on_check);
     uv_poll_start(p->wake, UV_READABLE, on_wake);
     p->open = true;
+    pthread_mutex_lock(&open_lock);
+    open_pollers.push_back(e);
+    pthread_mutex_unlock(&open_lock);
     start_polling(p);
     return 0;
 }
@@ -236,7 +281,12 @@ void poller_close(Environment *e, void (*done)(Environment *e))
     }
     p->open = false;
     e->closed = done;
-    for (struct uv_handle_s *handle : {p->idle, p->check, p->wake, p->bound}) {
+    pthread_mutex_lock(&open_lock);
+    for (size_t i = 0; i < open_pollers.size(); i++)
+        if (open_pollers[i] == e)
+            open_pollers.erase(open_pollers.begin() + static_cast<ptrdiff_t>(i--));
+    pthread_mutex_unlock(&open_lock);
+    for (struct uv_handle_s *handle : {p->idle, p->check, p->wake, p->bound, p->end}) {
         e->closing_handles++;
         uv_close(handle, [](struct uv_handle_s *closed) {
             Environment *owner = environment_of(closed);

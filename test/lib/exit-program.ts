@@ -105,11 +105,11 @@ const ways: Record<string, () => Promise<void>> = {
         console.log('stopped', runtime.running)
     },
     async 'stop in flight'() {
-        const { server } = await up()
-        server.on('error', () => {})
+        // The sockets see their end, and the process its own.
+        const { server, client, accepted } = await up()
+        for (const one of [server, client, accepted]) one.on('close', () => console.log('close'))
         runtime.stop()
         console.log('stopped')
-        process.exit(0)
     },
     async wait() {
         await up()
@@ -128,6 +128,12 @@ const ways: Record<string, () => Promise<void>> = {
     },
     async 'worker ends'() {
         console.log('worker:', await exitOf(worker('closed in order')))
+    },
+    async 'stop beside a worker'() {
+        const one = worker('wait')
+        one.on('exit', (code) => console.log('worker:', code))
+        await new Promise((resolve) => setTimeout(resolve, 2000))
+        runtime.stop()
     },
     async 'worker exits'() {
         const one = worker('exit 3')
