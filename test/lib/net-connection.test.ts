@@ -164,19 +164,23 @@ compare(t, 'a reset', async (scene) => {
 
 compare(t, 'destroySoon sends what is queued', async (scene) => {
     let received = 0
-    const server = scene.net.createServer((socket) => {
-        socket.on('data', (data) => {
-            received += data.length
-        })
-        scene.watch('server', socket)
-    })
+    const server = scene.net.createServer()
+    const accepted = new Promise((resolve) =>
+        server.once('connection', (socket) => {
+            socket.on('data', (data) => {
+                received += data.length
+            })
+            scene.watch('server', socket)
+            socket.on('close', resolve)
+        }),
+    )
     const port = await scene.listen(server)
     const client = scene.watch('client', scene.net.connect(port, scene.host))
     client.on('connect', () => {
         client.write(Buffer.alloc(300_000))
         ;(client as unknown as { destroySoon(): void }).destroySoon()
     })
-    await closed(client)
+    await Promise.all([closed(client), accepted])
     server.close()
     await closed(server)
     scene.note('server', received)
