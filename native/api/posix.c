@@ -157,11 +157,15 @@ static int connect_ours(struct socket *sock, const struct sockaddr *addr, sockle
     struct endpoint peer;
     int result;
 
-    if (addr == NULL || len < (socklen_t)sizeof(sa_family_t))
+    if (len < (socklen_t)sizeof(sa_family_t))
         return -EINVAL;
+    if (addr == NULL)
+        return -EFAULT;
     if (addr->sa_family == AF_UNSPEC)
         return socket_ops(sock)->connect(sock, NULL, true);
     result = endpoint_from_sockaddr(&peer, sock->family, addr, len);
+    if (result < 0 && sock->type == SOCK_STREAM && socket_state(sock) == SOCKET_CONNECTED)
+        return -EISCONN; /* said before the address is looked at */
     return result < 0 ? result : socket_ops(sock)->connect(sock, &peer, false);
 }
 
@@ -208,12 +212,30 @@ int ph_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 
 /* ---- data ---- */
 
+/* What the kernel refuses of buffers, as far as it can be seen from here: 0 or -errno. */
+static int check_buffers(const struct msghdr *msg)
+{
+    if (UNLIKELY(msg == NULL))
+        return -EFAULT;
+    if (UNLIKELY(msg->msg_iovlen > IOV_MAX))
+        return -EMSGSIZE;
+    if (UNLIKELY(msg->msg_iovlen > 0 && msg->msg_iov == NULL))
+        return -EFAULT;
+    for (size_t i = 0; i < msg->msg_iovlen; i++) {
+        if (UNLIKELY((ssize_t)msg->msg_iov[i].iov_len < 0))
+            return -EINVAL;
+        if (UNLIKELY(msg->msg_iov[i].iov_base == NULL && msg->msg_iov[i].iov_len > 0))
+            return -EFAULT;
+    }
+    return 0;
+}
+
 static ssize_t send_ours(struct socket *sock, const struct msghdr *msg, int flags)
 {
-    ssize_t result;
+    ssize_t result = check_buffers(msg);
 
-    if (msg->msg_iovlen > IOV_MAX)
-        return -EMSGSIZE;
+    if (UNLIKELY(result < 0))
+        return result;
     result = socket_ops(sock)->send(sock, msg, flags);
     /* send(2): writing to a stream whose other end is gone raises the signal as well. */
     if (UNLIKELY(result == -EPIPE) && sock->type == SOCK_STREAM && !(flags & MSG_NOSIGNAL))
@@ -286,7 +308,9 @@ ssize_t ph_writev(int fd, const struct iovec *iov, int count)
 
 static ssize_t recv_ours(struct socket *sock, struct msghdr *msg, int flags)
 {
-    return msg->msg_iovlen > IOV_MAX ? -EMSGSIZE : socket_ops(sock)->recv(sock, msg, flags);
+    int result = check_buffers(msg);
+
+    return result < 0 ? result : socket_ops(sock)->recv(sock, msg, flags);
 }
 
 static ssize_t recv_part(struct socket *sock, void *buf, size_t len, int flags,
@@ -306,7 +330,9 @@ static ssize_t recv_parts(struct socket *sock, const struct iovec *iov, int coun
 {
     struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count };
 
-    return count < 0 || count > IOV_MAX ? -EINVAL : recv_ours(sock, &msg, 0);
+    if (count < 0 || count > IOV_MAX)
+        return -EINVAL;
+    return count == 0 ? 0 : recv_ours(sock, &msg, 0);
 }
 
 ssize_t ph_recv(int fd, void *buf, size_t len, int flags)
@@ -357,7 +383,8 @@ int ph_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags,
 
 ssize_t ph_read(int fd, void *buf, size_t len)
 {
-    SERVE(fd, kernel.read(fd, buf, len), recv_part(sock, buf, len, 0, NULL, NULL));
+    /* read(2) of nothing looks at nothing. */
+    SERVE(fd, kernel.read(fd, buf, len), len ? recv_part(sock, buf, len, 0, NULL, NULL) : 0);
 }
 
 ssize_t ph_readv(int fd, const struct iovec *iov, int count)

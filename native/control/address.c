@@ -47,6 +47,22 @@ uint64_t address_stacks(const struct endpoint *address)
     return stacks;
 }
 
+bool address_own(struct endpoint *any)
+{
+    for (unsigned i = 0; i < entries_count; i++) {
+        uint16_t port = any->port;
+
+        if (entries[i].address.family != any->family)
+            continue;
+        if (any->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&entries[i].address.v6))
+            continue;
+        *any = entries[i].address;
+        any->port = port;
+        return true;
+    }
+    return false;
+}
+
 static bool on_subnet(const struct entry *entry, const struct endpoint *destination)
 {
     const uint8_t *a, *b;

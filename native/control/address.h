@@ -18,6 +18,9 @@ int address_add(unsigned stack, const struct endpoint *address, unsigned prefix_
                 bool has_gateway);
 void address_clear(void);
 
+/* Puts an own address of its family in place of a wildcard; false: there is none. */
+bool address_own(struct endpoint *any);
+
 /* Stacks that have this very address; for "any" those that have one of its family. 0: not ours. */
 uint64_t address_stacks(const struct endpoint *address);
 

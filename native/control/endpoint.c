@@ -10,7 +10,9 @@ int endpoint_from_sockaddr(struct endpoint *e, int family, const struct sockaddr
                            socklen_t len)
 {
     memset(e, 0, sizeof(*e));
-    if (addr == NULL || len < (socklen_t)sizeof(sa_family_t))
+    if (addr == NULL && len > 0)
+        return -EFAULT;
+    if (len < (socklen_t)sizeof(sa_family_t))
         return -EINVAL;
     if (family == AF_INET) {
         struct sockaddr_in in;

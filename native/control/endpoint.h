@@ -22,7 +22,7 @@ struct endpoint {
 };
 
 /*
- * From a user's sockaddr for a socket of `family`. 0, -EINVAL (too short), -EAFNOSUPPORT.
+ * From a user's sockaddr for a socket of `family`. 0, -EINVAL (too short), -EAFNOSUPPORT, -EFAULT.
  * A mapped address on an AF_INET6 socket becomes AF_INET.
  */
 int endpoint_from_sockaddr(struct endpoint *e, int family, const struct sockaddr *addr,

@@ -37,7 +37,7 @@ static bool addresses_overlap(const struct binding *a, const struct binding *b)
     return any_a || any_b || endpoint_same_address(&a->local, &b->local);
 }
 
-/* inet_csk_bind_conflict() of the kernel, as socket(7) and ip(7) describe it. */
+/* May `a` be bound, or begin to listen, beside `b`? inet_csk_bind_conflict() of the kernel. */
 static bool conflict(const struct binding *a, const struct binding *b)
 {
     if (a == b || a->protocol != b->protocol || a->local.port != b->local.port ||
@@ -46,7 +46,7 @@ static bool conflict(const struct binding *a, const struct binding *b)
     if (a->reuse_port && b->reuse_port)
         return false;
     if (a->reuse_addr && b->reuse_addr)
-        return a->protocol == IPPROTO_TCP && (a->listening || b->listening);
+        return a->protocol == IPPROTO_TCP && b->listening;
     return true;
 }
 
@@ -129,6 +129,14 @@ int ports_listen(struct binding *b)
     }
     pthread_mutex_unlock(&ports.lock);
     return error;
+}
+
+void ports_reuse(struct binding *b, bool reuse_addr, bool reuse_port)
+{
+    pthread_mutex_lock(&ports.lock);
+    b->reuse_addr = reuse_addr;
+    b->reuse_port = reuse_port;
+    pthread_mutex_unlock(&ports.lock);
 }
 
 void ports_unlisten(struct binding *b)

@@ -34,6 +34,9 @@ int ports_bind(struct binding *b);
 /* The binding begins to listen: -EADDRINUSE when another listener has the port (tcp). */
 int ports_listen(struct binding *b);
 
+/* SO_REUSEADDR and SO_REUSEPORT count as they are when the next one comes. */
+void ports_reuse(struct binding *b, bool reuse_addr, bool reuse_port);
+
 /* The binding stays, without listening. */
 void ports_unlisten(struct binding *b);
 

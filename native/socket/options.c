@@ -188,6 +188,8 @@ int socket_option_get(struct socket *sock, int level, int name, void *value, soc
     const uint8_t *field;
     int number = 0;
 
+    if (len == NULL || (value == NULL && *len > 0))
+        return -EFAULT;
     if ((int)*len < 0)
         return -EINVAL;
     if (row == NULL) {
@@ -338,7 +340,9 @@ int socket_option_set(struct socket *sock, int level, int name, const void *valu
         case INT: memcpy(field, &number, sizeof(number)); break;
         }
     }
-    if (result == 0)
+    if (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT))
+        ports_reuse(&sock->binding, sock->options.reuse_addr, sock->options.reuse_port);
+    else if (result == 0)
         socket_options_apply(sock);
     return result;
 }

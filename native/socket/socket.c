@@ -260,6 +260,8 @@ int socket_getsockname(struct socket *sock, struct sockaddr *addr, socklen_t *le
 {
     struct endpoint local;
 
+    if (len == NULL || ((int)*len > 0 && addr == NULL))
+        return -EFAULT;
     if ((int)*len < 0)
         return -EINVAL;
     lock_take(&sock->lock);
@@ -276,6 +278,8 @@ int socket_getpeername(struct socket *sock, struct sockaddr *addr, socklen_t *le
 
     if (state != SOCKET_CONNECTED)
         return -ENOTCONN;
+    if (len == NULL || ((int)*len > 0 && addr == NULL))
+        return -EFAULT;
     if ((int)*len < 0)
         return -EINVAL;
     lock_take(&sock->lock);

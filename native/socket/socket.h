@@ -54,6 +54,8 @@ enum socket_flag {
     SOCKET_MORE = 1u << 5,     /* last send had MSG_MORE: hold a partial segment */
     SOCKET_WAS_UP = 1u << 6,   /* has been connected */
     SOCKET_TAKEN = 1u << 7,    /* accept() returned it: the listener's backlog is to be told */
+    SOCKET_CONNECT_DUE = 1u << 8, /* no connect() has returned 0 yet */
+    SOCKET_PUSH = 1u << 9,     /* held partial segments (MSG_MORE, TCP_CORK) go out now */
 };
 
 struct socket;

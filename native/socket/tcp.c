@@ -19,6 +19,7 @@
 
 /* Shorter runs are copied into lwIP's segment: a second pbuf per segment costs more. */
 #define WRITE_COPY_MAX 256
+#define CORK_US 200000 /* how long MSG_MORE and TCP_CORK hold a partial segment back */
 #define WRITE_MAX 0xF000u /* tcp_write() takes 16 bits */
 
 static void free_arrival(struct arrival *a)
@@ -108,6 +109,18 @@ static void on_destroy(u8_t id, void *data)
 
 static const struct tcp_ext_arg_callbacks pcb_callbacks = { .destroy = on_destroy };
 
+void tcp_disconnect(struct socket *sock)
+{
+    tcp_drop(sock);
+    recv_queue_discard(&sock->rx, free_arrival);
+    send_queue_discard(&sock->tx);
+    atomic_store(&sock->rx.consumed, atomic_load(&sock->rx.received));
+    sock->rx.credited = atomic_load(&sock->rx.consumed);
+    atomic_store(&sock->flags, 0);
+    atomic_store_explicit(&sock->state, SOCKET_IDLE, memory_order_release);
+    stack_timer_stop(&sock->linger);
+}
+
 static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 {
     struct socket *sock = arg;
@@ -137,10 +150,12 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
         finish(sock);
         return ERR_ABRT;
     }
-    if (socket_has(sock, SOCKET_RX_SHUT)) {
-        tcp_recved(pcb, p->tot_len);
+    if (socket_has(sock, SOCKET_RX_SHUT) && socket_has(sock, SOCKET_TX_DONE)) {
+        /* Nobody will read it: a reset, as after close(). With SHUT_RD alone data still counts. */
         pbuf_free(p);
-        return ERR_OK;
+        tcp_drop(sock);
+        connection_over(sock, ECONNRESET);
+        return ERR_ABRT;
     }
     a = mem_malloc(offsetof(struct arrival, origin));
     if (a == NULL)
@@ -155,15 +170,54 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
     return ERR_OK;
 }
 
+static void uncork(struct stack_timer *timer)
+{
+    struct socket *sock = container_of(timer, struct socket, linger);
+
+    socket_set(sock, SOCKET_PUSH);
+    tcp_drain(sock);
+}
+
+/*
+ * How much of what waits may go out: with MSG_MORE or TCP_CORK whole segments only, until more comes
+ * or 200 ms are over (tcp(7)). The socket's timer is free for that while it is open.
+ */
+static uint32_t whole_segments(struct socket *sock)
+{
+    uint64_t waiting = atomic_load_explicit(&sock->tx.written, memory_order_acquire) -
+                       sock->tx.queued;
+    uint32_t mss = tcp_mss(sock->tcp);
+
+    if (socket_has(sock, SOCKET_PUSH) && waiting > 0) {
+        socket_clear(sock, SOCKET_PUSH);
+        return UINT32_MAX;
+    }
+    if (waiting % mss && !list_is_linked(&sock->linger.link)) {
+        struct stack *stack = socket_stack(sock);
+
+        sock->linger.run = uncork;
+        stack_timer_start(stack, &sock->linger, stack->now_us + CORK_US);
+    }
+    return (uint32_t)(waiting - waiting % mss);
+}
+
+static bool holds_back(const struct socket *sock)
+{
+    return socket_has(sock, SOCKET_MORE) || sock->options.cork;
+}
+
 /* Hands what is published to lwIP, as far as its send buffer goes. True: something was handed over. */
 static bool push(struct socket *sock)
 {
+    uint32_t allowed = UINT32_MAX;
     struct tcp_pcb *pcb = sock->tcp;
     const uint8_t *data;
     uint32_t bytes;
     bool any = false;
 
-    while ((data = send_queue_peek(&sock->tx, &bytes)) != NULL) {
+    if (UNLIKELY(holds_back(sock)) && !socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN))
+        allowed = whole_segments(sock);
+    while (allowed > 0 && (data = send_queue_peek(&sock->tx, &bytes)) != NULL) {
         uint32_t room = tcp_sndbuf(pcb);
         u8_t how = 0;
 
@@ -173,13 +227,16 @@ static bool push(struct socket *sock)
             bytes = room;
         if (bytes > WRITE_MAX)
             bytes = WRITE_MAX;
+        if (bytes > allowed)
+            bytes = allowed;
         if (bytes <= WRITE_COPY_MAX)
             how |= TCP_WRITE_FLAG_COPY;
-        if (socket_has(sock, SOCKET_MORE))
+        if (holds_back(sock))
             how |= TCP_WRITE_FLAG_MORE;
         if (tcp_write(pcb, data, (u16_t)bytes, how) != ERR_OK)
             break;
         send_queue_advance(&sock->tx, bytes, (how & TCP_WRITE_FLAG_COPY) != 0);
+        allowed -= bytes;
         any = true;
     }
     return any;

@@ -14,6 +14,9 @@ int tcp_start(struct socket *sock, struct stack *stack);
 /* Takes over an established PCB (accept). */
 void tcp_adopt(struct socket *sock, struct stack *stack, struct tcp_pcb *pcb);
 
+/* connect(2) with AF_UNSPEC: a RST where there is a peer, empty queues, SOCKET_IDLE. */
+void tcp_disconnect(struct socket *sock);
+
 /* The PCB answers RST and is gone; nobody is told. */
 void tcp_drop(struct socket *sock);
 
@@ -34,13 +37,14 @@ uint32_t tcp_events(struct socket *sock);
 int tcp_listen_call(struct socket *sock, int backlog);
 int tcp_err_to_errno(int err);
 
-/* listen(2): 0 and less mean the least, SOMAXCONN's counterpart is tcp.backlog_max. */
+/*
+ * How many connections may wait: one more than listen(2) is told, as in the kernel; negative numbers
+ * are large ones. tcp.backlog_max is the counterpart of SOMAXCONN.
+ */
 static inline uint32_t tcp_backlog_clamp(int backlog)
 {
-    if (backlog < 1)
-        return 1;
-    return (uint32_t)backlog > socket_limits.backlog_max ? socket_limits.backlog_max
-                                                          : (uint32_t)backlog;
+    return 1 + ((uint32_t)backlog > socket_limits.backlog_max ? socket_limits.backlog_max
+                                                              : (uint32_t)backlog);
 }
 
 #endif

@@ -23,12 +23,11 @@ uint32_t tcp_events(struct socket *sock)
 
     if (atomic_load_explicit(&sock->error, memory_order_relaxed))
         events |= EPOLLERR;
-    if (state == SOCKET_CLOSED) {
-        events |= EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLHUP;
-        return events | (socket_has(sock, SOCKET_WAS_UP) ? EPOLLRDHUP : 0);
-    }
+    if (state == SOCKET_CLOSED)
+        return events | EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLHUP | EPOLLRDHUP;
     if (state == SOCKET_IDLE)
-        return events | EPOLLOUT | EPOLLWRNORM | EPOLLHUP;
+        return events | EPOLLOUT | EPOLLWRNORM | EPOLLHUP |
+               (flags & SOCKET_RX_SHUT ? EPOLLIN | EPOLLRDNORM | EPOLLRDHUP : 0);
     if (state != SOCKET_CONNECTED)
         return events;
     if (flags & (SOCKET_RX_END | SOCKET_RX_SHUT))
@@ -63,34 +62,96 @@ static int connect_begin(struct socket *sock, const struct endpoint *peer)
 {
     struct connect_call call = { .sock = sock };
     struct endpoint to = *peer;
-    uint64_t stacks;
+    uint64_t stacks, from = UINT64_MAX;
 
     if (sock->options.v6_only && peer->family == AF_INET)
         return -ENETUNREACH;
-    if (endpoint_is_any(&to)) { /* the kernel takes it for "this host" */
-        if (to.family == AF_INET)
-            to.v4.s_addr = htonl(INADDR_LOOPBACK);
-        else
-            to.v6 = in6addr_loopback;
-    }
+    if (endpoint_is_any(&to) && !address_own(&to)) /* the kernel takes it for "this host" */
+        return -ENETUNREACH;
     if (endpoint_is_multicast(&to))
         return -ENETUNREACH;
-    stacks = address_stacks_to(&to);
     if (sock->binding.bound && !endpoint_is_any(&sock->binding.local))
-        stacks &= address_stacks(&sock->binding.local);
+        from = address_stacks(&sock->binding.local);
+    stacks = address_stacks_to(&to) & from;
+    if (stacks == 0) /* to itself: through its own interface's loop */
+        stacks = address_stacks(&to) & from;
     if (stacks == 0)
         return -ENETUNREACH;
-    if (sock->binding.bound && steer_owner(sock->binding.local.port) >= 0)
-        stacks &= UINT64_C(1) << steer_owner(sock->binding.local.port);
+    if (sock->binding.bound && steer_owner(sock->binding.local.port) >= 0) {
+        from = UINT64_C(1) << steer_owner(sock->binding.local.port);
+        stacks = stacks & from ? stacks & from : address_stacks(&to) & from;
+    }
     if (stacks == 0)
         return -EADDRNOTAVAIL; /* the port is another stack's, and that one has no way there */
     socket_settle(sock, group_choose(stacks));
     if (sock->binding.bound && !steer_claim(sock->binding.local.port, socket_stack(sock)->id))
         return -EADDRINUSE;
     sock->peer = to;
+    socket_clear(sock, SOCKET_RX_SHUT | SOCKET_TX_SHUT);
+    socket_set(sock, SOCKET_CONNECT_DUE);
+    atomic_store(&sock->error, 0);
     rpc_init(&call.rpc, connect_run);
     stack_call(socket_stack(sock), &call.rpc);
     return call.result;
+}
+
+static void disconnect_run(struct rpc *rpc)
+{
+    struct connect_call *call = container_of(rpc, struct connect_call, rpc);
+
+    tcp_disconnect(call->sock);
+    rpc_finish(rpc);
+}
+
+/* Under sock->lock: as tcp_disconnect() of the kernel, the socket is as new, but for its binding. */
+static void be_idle(struct socket *sock)
+{
+    struct connect_call call = { .sock = sock };
+
+    lock_take(&sock->rx.reader); /* nobody is in the queues while they are emptied */
+    lock_take(&sock->tx.writer);
+    rpc_init(&call.rpc, disconnect_run);
+    stack_call(socket_stack(sock), &call.rpc);
+    lock_give(&sock->tx.writer);
+    lock_give(&sock->rx.reader);
+    if (sock->binding.bound)
+        sock->local = sock->binding.local;
+    else /* the kernel, too, still shows the port that it has given back */
+        sock->local = (struct endpoint){ .family = sock->family, .port = sock->local.port };
+    memset(&sock->peer, 0, sizeof(sock->peer));
+}
+
+static int tcp_disconnect_call(struct socket *sock)
+{
+    enum socket_state state;
+
+    lock_take(&sock->lock);
+    state = socket_state(sock);
+    if (state != SOCKET_IDLE)
+        be_idle(sock);
+    if (state == SOCKET_CONNECTED || state == SOCKET_CONNECTING) {
+        atomic_store(&sock->error, ECONNRESET);
+        ready_poke(sock);
+    }
+    lock_give(&sock->lock);
+    return 0;
+}
+
+/* Under sock->lock, the socket is closed: why; it may be connected once more afterwards. */
+static int connect_failed(struct socket *sock)
+{
+    int error;
+
+    if (socket_has(sock, SOCKET_WAS_UP)) {
+        if (!socket_has(sock, SOCKET_CONNECT_DUE))
+            return -EISCONN;
+        socket_clear(sock, SOCKET_CONNECT_DUE);
+        error = socket_take_error(sock);
+        return -error; /* it was up and is over: 0, or what ended it */
+    }
+    error = socket_take_error(sock);
+    be_idle(sock);
+    return error ? -error : -ECONNABORTED;
 }
 
 static int tcp_connect_call(struct socket *sock, const struct endpoint *peer, bool disconnect)
@@ -98,15 +159,16 @@ static int tcp_connect_call(struct socket *sock, const struct endpoint *peer, bo
     enum socket_state state;
     int result;
 
+    if (disconnect)
+        return tcp_disconnect_call(sock);
     lock_take(&sock->lock);
     state = socket_state(sock);
-    if (disconnect) { /* connect(2) with AF_UNSPEC: not offered for TCP */
-        lock_give(&sock->lock);
-        return -EOPNOTSUPP;
-    }
     if (state == SOCKET_CONNECTED) {
+        /* The first call after the connection came about says so. */
+        result = socket_has(sock, SOCKET_CONNECT_DUE) ? 0 : -EISCONN;
+        socket_clear(sock, SOCKET_CONNECT_DUE);
         lock_give(&sock->lock);
-        return -EISCONN;
+        return result;
     }
     if (state == SOCKET_IDLE) {
         result = connect_begin(sock, peer);
@@ -118,9 +180,9 @@ static int tcp_connect_call(struct socket *sock, const struct endpoint *peer, bo
     } else if (state == SOCKET_CONNECTING) {
         result = -EALREADY;
     } else {
+        result = connect_failed(sock);
         lock_give(&sock->lock);
-        result = socket_take_error(sock);
-        return result ? -result : socket_has(sock, SOCKET_WAS_UP) ? -EISCONN : -ECONNABORTED;
+        return result;
     }
     lock_give(&sock->lock);
     if (file_nonblock(&sock->file))
@@ -130,8 +192,13 @@ static int tcp_connect_call(struct socket *sock, const struct endpoint *peer, bo
         return -EINPROGRESS; /* SO_SNDTIMEO (socket(7)) */
     if (result < 0)
         return result;
-    result = socket_take_error(sock);
-    return result ? -result : 0;
+    lock_take(&sock->lock);
+    result = 0;
+    if (socket_state(sock) == SOCKET_CLOSED && socket_has(sock, SOCKET_CONNECT_DUE))
+        result = connect_failed(sock);
+    socket_clear(sock, SOCKET_CONNECT_DUE);
+    lock_give(&sock->lock);
+    return result;
 }
 
 static void shutdown_run(struct rpc *rpc)
@@ -151,9 +218,11 @@ static int tcp_shutdown_call(struct socket *sock, int how)
 
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
         return -EINVAL;
-    if (socket_state(sock) != SOCKET_CONNECTED)
+    if (socket_state(sock) == SOCKET_CONNECTING) /* the SYN's fate decides */
         return -ENOTCONN;
     socket_set(sock, (how != SHUT_WR ? SOCKET_RX_SHUT : 0) | (how != SHUT_RD ? SOCKET_TX_SHUT : 0));
+    if (socket_state(sock) != SOCKET_CONNECTED)
+        return -ENOTCONN; /* and yet, as in the kernel, it is shut */
     rpc_init(&call.rpc, shutdown_run);
     stack_call(socket_stack(sock), &call.rpc);
     return 0;
@@ -271,14 +340,18 @@ static bool recv_is_over(struct socket *sock)
 /* The queue is empty and it is over: what recv(2) says then. */
 static int recv_nothing(struct socket *sock)
 {
-    int error = socket_take_error(sock);
+    int error;
 
+    /* The order is that of the kernel's tcp_recvmsg(). */
+    if (socket_has(sock, SOCKET_RX_END))
+        return 0;
+    error = socket_take_error(sock);
     if (error)
         return -error;
-    if (socket_has(sock, SOCKET_RX_END | SOCKET_RX_SHUT))
+    if (socket_has(sock, SOCKET_RX_SHUT))
         return 0;
     switch (socket_state(sock)) {
-    case SOCKET_CLOSED: return socket_has(sock, SOCKET_WAS_UP) ? 0 : -ENOTCONN;
+    case SOCKET_CLOSED: return 0;
     case SOCKET_IDLE:
     case SOCKET_LISTENING: return -ENOTCONN;
     case SOCKET_CONNECTING:
@@ -314,7 +387,8 @@ static ssize_t tcp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
         done += part;
         if (part > 0 && !peek)
             give_back(sock);
-        if (done == bytes || (done > 0 && (peek || !(flags & MSG_WAITALL))))
+        if (bytes > 0 ? done == bytes || (done > 0 && (peek || !(flags & MSG_WAITALL)))
+                      : !recv_queue_is_empty(&sock->rx)) /* nothing asked: waits for data as well */
             return (ssize_t)done;
         if (over)
             return done ? (ssize_t)done : recv_nothing(sock);

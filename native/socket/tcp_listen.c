@@ -205,6 +205,7 @@ static void listen_row(struct socket *sock, struct stats_socket *row)
 }
 
 static int listen_listen(struct socket *sock, int backlog);
+static int listen_shutdown(struct socket *sock, int how);
 
 static int refuse_bind(struct socket *sock, const struct endpoint *local)
 {
@@ -215,10 +216,8 @@ static int refuse_bind(struct socket *sock, const struct endpoint *local)
 
 static int refuse_connect(struct socket *sock, const struct endpoint *peer, bool disconnect)
 {
-    (void)sock;
     (void)peer;
-    (void)disconnect;
-    return -EISCONN;
+    return disconnect ? listen_shutdown(sock, SHUT_RD) : -EISCONN;
 }
 
 static void unlisten_run(struct rpc *rpc)

@@ -71,4 +71,6 @@ void tcp_options_changed(struct socket *sock)
         tcp_limit_receive(pcb, o->receive_buffer_bytes);
     if (o->send_buffer_fixed)
         tcp_limit_send(pcb, o->send_buffer_bytes);
+    if (!o->cork && send_queue_bytes(&sock->tx) > 0)
+        tcp_drain(sock); /* what a cork held back */
 }

@@ -2,6 +2,7 @@
 #include "socket/wait.h"
 
 #include <errno.h>
+#include <signal.h>
 
 #include "base/clock.h"
 #include "socket/ready.h"
@@ -30,6 +31,22 @@ static void wake(struct watch *watch, uint32_t events)
 {
     (void)events;
     waiter_signal(container_of(watch, struct blocked, watch)->waiter);
+}
+
+/*
+ * Which handler ended a sleep is not known. When all that are installed say SA_RESTART, it was one
+ * of those, and the call goes on, as signal(7) has it for calls without a time limit.
+ */
+static bool signals_restart(void)
+{
+    for (int number = 1; number <= SIGRTMAX; number++) {
+        struct sigaction action;
+
+        if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+            action.sa_handler != SIG_IGN && !(action.sa_flags & SA_RESTART))
+            return false;
+    }
+    return true;
 }
 
 static bool holds(struct socket *sock, uint32_t events)
@@ -78,6 +95,8 @@ int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
             }
         }
         result = stack->driver->wait(stack, blocked.waiter, deadline_ns);
+        if (UNLIKELY(result == -EINTR) && deadline_ns == UINT64_MAX && signals_restart())
+            result = 0;
         if (result < 0)
             break;
     }

@@ -17,7 +17,7 @@ static void on_pipe(int number)
 
 void trace_start(int fd)
 {
-    struct sigaction action = { .sa_handler = on_pipe };
+    struct sigaction action = { .sa_handler = on_pipe, .sa_flags = SA_RESTART };
 
     out = fd;
     sigaction(SIGPIPE, &action, NULL);
