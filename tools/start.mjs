@@ -10,15 +10,15 @@ import { ensureSetup } from './setup/main.mjs'
 import { root } from './setup/run.mjs'
 
 ensureSetup()
-const tsx = join(root, 'node_modules', '.bin', 'tsx')
-const child = spawn(tsx, [join(root, 'tools', 'start', 'main.ts'), ...process.argv.slice(2)], {
+const main = join(root, 'tools', 'start', 'main.ts')
+const child = spawn(process.execPath, ['--import', 'tsx', main, ...process.argv.slice(2)], {
     cwd: root,
     stdio: 'inherit',
 })
-// Ctrl-C reaches the child by itself; it cleans up and exits, and this process with it.
+// The child cleans up and exits, and this process with it. A terminal's Ctrl-C reaches it by itself.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
-        if (signal !== 'SIGINT') child.kill(signal)
+        if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
     })
 }
 child.on('exit', (code, signal) => {

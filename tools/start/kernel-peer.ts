@@ -25,7 +25,7 @@ async function startServer(wire: Wire, report: Report): Promise<ChildProcess> {
     const start = performance.now()
     const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'tools/start/server.ts')], {
         cwd: root,
-        stdio: ['ignore', 'pipe', 'inherit'],
+        stdio: ['pipe', 'pipe', 'inherit'],
         env: { ...process.env, PRONGHORN_PORT: wire.port, UDP_PORT: String(UDP_PORT) },
     })
     cleanup(() => child.kill('SIGKILL'))

@@ -20,4 +20,6 @@ async function startUdpEcho(port: number): Promise<void> {
 await serveHttp(80, '::')
 await startUdpEcho(Number(process.env.UDP_PORT))
 console.log(`examples/http-server.ts and udp-echo.ts run on our stack (process ${process.pid})`)
+// Its standard input is a pipe from the main job: when that is gone, however it ended, so is this.
+process.stdin.resume().once('end', () => process.exit(0))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(0))
