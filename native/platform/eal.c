@@ -126,9 +126,9 @@ int eal_run(int (*function)(void *), void *argument)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     failed = pthread_create(&thread, NULL, run_thread, &run);
-    if (!failed)
-        pthread_join(thread, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!failed)
+        pthread_join(thread, NULL); /* the caller's signals are handled meanwhile: it may take long */
     return failed ? -failed : run.result;
 }
 

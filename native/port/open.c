@@ -220,6 +220,10 @@ static int open_on_thread(void *argument)
     if (device->vdev != NULL && (device->vdev->traits & VDEV_NEEDS_PATH) &&
         vdev_is_server(device->vdev, open->config))
         unlink(open->config->path); /* a killed server leaves its socket, and cannot be followed at it */
+    /* DPDK accepts virtio_user's first peer inside the probe, for as long as it takes. */
+    if (device->vdev != NULL && strcmp(device->vdev->driver, "net_virtio_user") == 0 &&
+        vdev_is_server(device->vdev, open->config))
+        log_info("port virtio_user: waits for the other side to connect to %s", open->config->path);
     interrupt_snapshot(&before);
     status = device->vdev != NULL && device->vdev->driver[0] == '\0'
                  ? wire_open(device, open->config, open->queues, open->err, open->err_size)

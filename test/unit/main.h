@@ -10,6 +10,10 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+/* A program that takes longer hangs. */
+#define RUN_SECONDS 300
 
 static Suite *suite(void);
 
@@ -20,6 +24,7 @@ int main(void)
 
 #ifdef RUN_NOFORK
     srunner_set_fork_status(runner, CK_NOFORK);
+    alarm(RUN_SECONDS); /* Check's own limit needs the fork */
 #endif
     srunner_set_tap(runner, "-");
     srunner_run_all(runner, CK_SILENT);

@@ -12,6 +12,15 @@
 
 static struct rte_mempool *port_packets;
 
+/* Also outside of a test, where Check's assertions cannot be used. */
+static inline void must(bool good, const char *what, const char *why)
+{
+    if (good)
+        return;
+    fprintf(stderr, "%s: %s\n", what, why);
+    abort();
+}
+
 static inline void port_setup(void)
 {
     struct eal_settings settings = {.name = "test", .hugepages = EAL_HUGEPAGES_OFF, .memory_mib = 64};
@@ -19,9 +28,9 @@ static inline void port_setup(void)
 
     if (eal_is_running())
         return;
-    ck_assert_msg(eal_start(&settings, err, sizeof(err)) == 0, "%s", err);
+    must(eal_start(&settings, err, sizeof(err)) == 0, "DPDK", err);
     port_packets = rte_pktmbuf_pool_create("packets", 4095, 0, 64, 2048 + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
-    ck_assert_ptr_nonnull(port_packets);
+    must(port_packets != NULL, "packets", "no memory");
 }
 
 static inline struct port_config *port_line(const char *line)
@@ -29,7 +38,7 @@ static inline struct port_config *port_line(const char *line)
     static struct port_config config;
     struct value_problem problem = {0};
 
-    ck_assert_msg(port_line_parse(line, &config, &problem), "%s", line);
+    must(port_line_parse(line, &config, &problem), line, problem.text);
     return &config;
 }
 
@@ -47,7 +56,7 @@ static inline struct port *port_must(const char *line, unsigned queues)
     char err[1024] = "";
     struct port *port;
 
-    ck_assert_msg(port_try(line, queues, &port, err, sizeof(err)) == 0, "%s: %s", line, err);
+    must(port_try(line, queues, &port, err, sizeof(err)) == 0, line, err);
     return port;
 }
 
