@@ -2,7 +2,15 @@
 // C programs on both sides of a wire: whoever serves, however the stacks are driven, one or two of them.
 import t, { type Test } from 'tap'
 import { makeWire } from '../../tools/net/wire.js'
-import { type Environment, type Side, serve, skipWithoutEnds, startClient, startEnd, type Work } from './support/ends.js'
+import {
+    type Environment,
+    type Side,
+    serve,
+    skipWithoutEnds,
+    startClient,
+    startEnd,
+    type Work,
+} from './support/ends.js'
 
 skipWithoutEnds()
 const wire = makeWire()
@@ -26,14 +34,19 @@ const works: Work[] = [
     { what: 'echo', bytes: 1000, count: 2000, atOnce: 2000 },
 ]
 
-async function everything(t: Test, server: Side, env: Environment, family: 4 | 6, rest: Work[] = []) {
+async function everything(t: Test, server: Side, env: Environment, family: 4 | 6) {
     const client: Side = server === 'ours' ? 'kernel' : 'ours'
-    const to = server === 'ours' ? (family === 4 ? wire.our4 : wire.our6) : family === 4 ? wire.peer4 : wire.peer6
+    const to =
+        server === 'ours' ? (family === 4 ? wire.our4 : wire.our6) : family === 4 ? wire.peer4 : wire.peer6
     const listening = await serve(wire, server, ++port, env)
-    for (const work of [...works, ...rest]) {
+    for (const work of works) {
         const { what, count = 1, bytes = 1000 } = work
         const told = await startClient(wire, client, to, port, work, env).told
-        t.match(told, { ok: count, failed: 0, error: '', stderr: '', status: 0 }, `${what}, ${count} of ${bytes} bytes`)
+        t.match(
+            told,
+            { ok: count, failed: 0, error: '', stderr: '', status: 0 },
+            `${what}, ${count} of ${bytes} bytes`,
+        )
     }
     const sizes = family === 6 ? DATAGRAMS.map((size) => Math.min(size, 65487)) : DATAGRAMS
     const told = await startEnd(wire, client, ['datagrams', to, port, ...sizes], env).told

@@ -41,7 +41,8 @@ export interface End {
 }
 
 export function skipWithoutEnds(): void {
-    const why = whyNoWires() ?? (existsSync(`${folder}end.pronghorn`) ? undefined : `no programs in ${folder}`)
+    const why =
+        whyNoWires() ?? (existsSync(`${folder}end.pronghorn`) ? undefined : `no programs in ${folder}`)
     if (why === undefined) return
     t.plan(0, why)
     process.exit(0)
@@ -104,7 +105,14 @@ export interface Work {
     ms?: number
 }
 
-export function startClient(wire: Wire, side: Side, to: string, port: number, work: Work, env: Environment = {}) {
+export function startClient(
+    wire: Wire,
+    side: Side,
+    to: string,
+    port: number,
+    work: Work,
+    env: Environment = {},
+) {
     const { what, count = 1, bytes = 1000, atOnce = 1, ms = 1000 } = work
     return startEnd(wire, side, ['client', to, port, what, count, bytes, atOnce, ms], env)
 }
