@@ -7,6 +7,7 @@
 #include "socket/table.h"
 
 #define TICK_US 10000
+#define PORT_BURST_MAX 64 /* no burst is larger */
 
 /* True: timers of connections ran. */
 static bool levels(struct stack *s)
@@ -15,6 +16,7 @@ static bool levels(struct stack *s)
 
     if (s->ports_count > 0) /* they share one pool */
         STAT_SET(s->stats, packets_free, netif_port_packets_free(s->ports[0]));
+    histogram_settle(&s->stats->rx_burst_packets, s->stats->rx_packets, PORT_BURST_MAX);
     STAT_SET(s->stats, chunks_free, chunk_pool_free_count(s->chunks));
     return ran;
 }

@@ -30,10 +30,10 @@ struct port_queue {
     bool never_wakes;               /* gives no packets at all */
     bool flush_always;              /* the device wants tx calls even when there is nothing to send */
     struct port *port;
-    uint64_t lost; /* packets that the device dropped, as last told; the port's first queue only */
     int fd;        /* to sleep on, or -1 */
     int moving_fd; /* the device's, watched through fd: it changes with each peer */
     struct rte_mbuf *tx[PORT_PENDING];
+    uint64_t lost; /* packets that the device dropped, as last told; the port's first queue only */
 };
 
 /* Sends what is pending. What the device refuses stays pending. Returns what is left. */
@@ -47,7 +47,7 @@ static inline unsigned port_rx(struct port_queue *queue, struct rte_mbuf **packe
     if (got != 0) {
         STAT_ADD(queue->stats, rx_packets, got);
         STAT_INC(queue->stats, rx_bursts);
-        histogram_add(&queue->stats->rx_burst_packets, got);
+        histogram_tally(&queue->stats->rx_burst_packets, got); /* sum and max: loop/tick.c */
     }
     return got;
 }

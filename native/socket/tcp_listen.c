@@ -200,7 +200,7 @@ static void listen_row(struct socket *sock, struct stats_socket *row)
         refused += __atomic_load_n(&q->end[i].refused, __ATOMIC_RELAXED);
     row->state = 10; /* TCP_LISTEN */
     row->recv_queue = atomic_load_explicit(&q->count, memory_order_relaxed);
-    row->send_queue = q->backlog;
+    row->send_queue = q->backlog - 1; /* as listen() was told, see tcp_backlog_clamp() */
     row->drops = refused;
 }
 

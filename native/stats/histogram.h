@@ -51,6 +51,27 @@ static inline void histogram_add(struct histogram *histogram, uint64_t value)
         __atomic_store_n(&histogram->max, value, __ATOMIC_RELAXED);
 }
 
+/*
+ * For the busiest places: counts the number only. Whoever does so sets sum and max now and then with
+ * histogram_settle(), which knows the sum from elsewhere; no number was larger than `largest`.
+ */
+static inline void histogram_tally(struct histogram *histogram, uint64_t value)
+{
+    uint64_t *bucket = &histogram->bucket[histogram_bucket(value)];
+
+    __atomic_store_n(bucket, *bucket + 1, __ATOMIC_RELAXED);
+}
+
+static inline void histogram_settle(struct histogram *histogram, uint64_t sum, uint64_t largest)
+{
+    unsigned bucket = histogram_bucket(largest);
+
+    while (bucket > 0 && histogram->bucket[bucket] == 0)
+        bucket--;
+    __atomic_store_n(&histogram->sum, sum, __ATOMIC_RELAXED);
+    __atomic_store_n(&histogram->max, histogram_bucket_low(bucket), __ATOMIC_RELAXED);
+}
+
 uint64_t histogram_count(const struct histogram *histogram);
 
 /*

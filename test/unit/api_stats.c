@@ -231,7 +231,7 @@ START_TEST(a_listener_counts_whom_it_had_no_place_for)
         client[i] = dial(11, SOCK_NONBLOCK);
     EVENTUALLY(SUM(drop_rx_listen_full) > full);
     EVENTUALLY(row_of(server).drops == SUM(drop_rx_listen_full) - full);
-    ck_assert_uint_eq(row_of(server).recv_queue, 1);
+    ck_assert_uint_eq(row_of(server).recv_queue, 2); /* one more than the backlog, as in the kernel */
     for (unsigned i = 0; i < ARRAY_SIZE(client); i++)
         ph_close(client[i]);
     ph_close(server);
@@ -287,8 +287,9 @@ START_TEST(the_turn_is_watched_too)
         ck_assert_uint_gt(stats->sleep_us, 0);
         ck_assert_uint_gt(stats->rpc_calls, 0);
         ck_assert_uint_gt(stats->timers, 0);
-        ck_assert_uint_eq(histogram_count(&stats->rx_burst_packets), stats->rx_bursts);
-        ck_assert_uint_eq(stats->rx_burst_packets.sum, stats->rx_packets);
+        EVENTUALLY(histogram_count(&stats->rx_burst_packets) == stats->rx_bursts &&
+                   stats->rx_burst_packets.sum == stats->rx_packets);
+        ck_assert_uint_gt(stats->rx_burst_packets.max, 0);
         ck_assert_uint_gt(histogram_count(&stats->turn_ns), 0);
         ck_assert_uint_gt(stats->packets_free, 0);
         ck_assert_uint_gt(stats->chunks_free, 0);
