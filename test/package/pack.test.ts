@@ -33,6 +33,8 @@ for (const wanted of [
     'prebuilds/licences/dpdk.txt',
     'prebuilds/licences/lwip.txt',
     `prebuilds/linux-${process.arch}/libpronghorn.so`,
+    `prebuilds/linux-${process.arch}/libpronghorn-tls.so`,
+    'pronghorn.schema.json',
     'dist/net.js',
     'dist/net.d.cts',
     'native/CMakeLists.txt',
