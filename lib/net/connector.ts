@@ -40,6 +40,7 @@ interface Found {
 /** What a connector needs of the socket that it connects. */
 export interface Connecting {
     readonly connecting: boolean
+    autoSelectFamilyAttemptedAddresses: string[]
     emit(event: string, ...args: unknown[]): boolean
     destroy(error?: Error): unknown
     /** A descriptor was opened: apply what was set before. */
@@ -148,6 +149,7 @@ export class Connector implements Watched {
         for (let i = 0; i < Math.max(same.length, other.length); i++)
             this.#candidates.push(...([same[i], other[i]].filter(Boolean) as Found[]))
         this.#alone = false
+        this.#socket.autoSelectFamilyAttemptedAddresses = []
         this.#tryNext()
     }
 
@@ -163,6 +165,7 @@ export class Connector implements Watched {
             this.#socket.destroy(Object.assign(new AggregateError(this.#errors), { code: first.code }))
             return
         }
+        this.#socket.autoSelectFamilyAttemptedAddresses.push(`${next.address}:${this.#port}`)
         this.#attempt(next)
     }
 

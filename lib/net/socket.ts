@@ -84,7 +84,8 @@ export class Socket extends Transport {
     server: Server | null = null
     _server: Server | null = null
 
-    autoSelectFamilyAttemptedAddresses?: string[]
+    /** 'address:port' of each attempt, when the addresses of a name were tried in turn. */
+    declare autoSelectFamilyAttemptedAddresses: string[]
 
     #connector: Connector | undefined
     #peer: Address | undefined

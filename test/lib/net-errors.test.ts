@@ -140,6 +140,7 @@ compare(t, 'no address answers', async (scene) => {
     })
     client.on('close', (failed) => scene.note('client', 'close', failed))
     await closed(client)
+    scene.note('client', client.autoSelectFamilyAttemptedAddresses)
 })
 
 compare(t, 'arguments that are wrong', async (scene) => {
