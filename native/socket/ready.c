@@ -132,7 +132,9 @@ void ready_unwatch_all(struct socket *sock)
     struct stack *stack = socket_stack(sock);
     struct list *node;
 
-    if (list_is_empty(&sock->watches)) /* nobody can add one: there are no users left */
+    /* Nobody can add one: there are no users left. The socket's own watch goes with close. */
+    if (sock->watches.next == sock->watches.prev &&
+        (list_is_empty(&sock->watches) || sock->watches.next == &sock->blocked_watch.link))
         return;
     list_init(&call.taken);
     rpc_init(&call.rpc, unwatch_all_run);
@@ -143,6 +145,7 @@ void ready_unwatch_all(struct socket *sock)
     while ((node = list_pop_front(&call.taken)) != NULL) {
         struct watch *watch = container_of(node, struct watch, link);
 
-        watch->gone(watch);
+        if (watch != &sock->blocked_watch)
+            watch->gone(watch);
     }
 }

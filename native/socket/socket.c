@@ -30,6 +30,8 @@ static void close_run(struct rpc *rpc)
                    !file_nonblock(&sock->file) && socket_state(sock) == SOCKET_CONNECTED;
 
     socket_set(sock, SOCKET_ORPHAN);
+    if (stack == socket_stack(sock))
+        list_remove(&sock->blocked_watch.link); /* nobody is told any more */
     if (lingers) {
         /* Finished by the protocol when all is acknowledged, or by its timer (socket(7)). */
         sock->close_waiter = rpc;
@@ -49,8 +51,10 @@ static int socket_close(struct file *file)
 
     ports_release(&sock->binding);
     ready_unwatch_all(sock);
-    if (home == NULL)
+    if (home == NULL) {
+        list_remove(&sock->blocked_watch.link);
         return 0;
+    }
     for (unsigned i = 0; i < group.count + 1u; i++) {
         struct close_call call = { .sock = sock, .stack = i < group.count ? group.stacks[i] : home };
 
@@ -119,6 +123,7 @@ struct socket *socket_new(int family, int type, int protocol, const struct socke
     list_init(&sock->linger.link);
     list_init(&sock->starved_link);
     list_init(&sock->watches);
+    list_init(&sock->blocked_watch.link);
     return sock;
 }
 

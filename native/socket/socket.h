@@ -109,6 +109,8 @@ struct socket {
     _Atomic bool dirty;     /* on the stack's dirty queue */
     _Atomic uint32_t told;  /* events raised by other stacks, told by the home stack */
     struct mpsc_node dirty_node;
+    struct waiter *_Atomic blocked; /* the thread that is blocked in a call on this socket (wait.c) */
+    _Atomic bool blocked_watched;   /* blocked_watch is on the list: from the first such call on */
 
     struct recv_queue rx;
     struct send_queue tx;
@@ -119,6 +121,7 @@ struct socket {
     struct list ready_link;  /* stack->ready */
     struct list starved_link; /* stack->starved */
     struct list watches;     /* struct watch.link */
+    struct watch blocked_watch;
     uint32_t ready_events;
     uint64_t tune_us, tune_consumed; /* when buffers were last looked at, and rx.credited then */
     struct stats_socket *row; /* NULL: none yet, or none was free */

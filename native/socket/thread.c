@@ -13,12 +13,13 @@ struct thread {
     bool has_bell;
     struct chunk_pool *pool; /* of the stack it sent through last */
     struct chunk_cache chunks;
-    struct list link; /* threads.all, under threads.lock */
+    struct list link; /* threads.all or threads.spare, under threads.lock */
 };
 
 static struct {
     struct lock lock;
     struct list all;
+    struct list spare; /* of threads that ended: a late signal may still reach their waiters */
     pthread_key_t key;
     pthread_once_t once;
 } threads = { .once = PTHREAD_ONCE_INIT };
@@ -40,33 +41,34 @@ static void end(void *thread)
     lock_take(&threads.lock);
     flush(t);
     list_remove(&t->link);
+    list_push_back(&threads.spare, &t->link);
     lock_give(&threads.lock);
-    if (t->has_bell)
-        doorbell_close(&t->waiter.bell);
     self = NULL;
-    free(t);
 }
 
 static void once(void)
 {
     list_init(&threads.all);
+    list_init(&threads.spare);
     pthread_key_create(&threads.key, end);
 }
 
 static struct thread *thread_self(void)
 {
     struct thread *t = self;
+    struct list *spare;
 
     if (LIKELY(t != NULL))
         return t;
     pthread_once(&threads.once, once);
-    t = calloc(1, sizeof(*t));
-    if (t == NULL)
-        return NULL;
-    pthread_setspecific(threads.key, t);
     lock_take(&threads.lock);
-    list_push_back(&threads.all, &t->link);
+    spare = list_pop_front(&threads.spare);
+    t = spare ? container_of(spare, struct thread, link) : calloc(1, sizeof(*t));
+    if (t)
+        list_push_back(&threads.all, &t->link);
     lock_give(&threads.lock);
+    if (t)
+        pthread_setspecific(threads.key, t);
     return self = t;
 }
 

@@ -22,9 +22,16 @@ bool socket_poll(struct socket *sock)
     return stack && stack->driver->turn(stack) > 0;
 }
 
+/*
+ * Watching for a blocked call. A socket has one watch of its own for that, put on its list by the
+ * first blocked call and left there: the next ones only name the thread to wake, without a word to
+ * the stack. Several threads blocked in one socket at once are rare; those after the first bring a
+ * watch for the time of their call.
+ */
 struct blocked {
     struct watch watch;
     struct waiter *waiter;
+    bool by_own_watch;
 };
 
 static void wake(struct watch *watch, uint32_t events)
@@ -49,6 +56,44 @@ static bool signals_restart(void)
     return true;
 }
 
+static void wake_blocked(struct watch *watch, uint32_t events)
+{
+    struct waiter *waiter;
+
+    (void)events;
+    /* What became ready was stored before; the blocked thread names itself first and looks second. */
+    atomic_thread_fence(memory_order_seq_cst);
+    waiter = atomic_load(&container_of(watch, struct socket, blocked_watch)->blocked);
+    /* It may have left meanwhile. Waiters are never freed, and one wake too many does no harm. */
+    if (waiter)
+        waiter_signal(waiter);
+}
+
+static void block(struct socket *sock, struct blocked *b)
+{
+    struct waiter *nobody = NULL;
+
+    waiter_take(b->waiter);
+    b->by_own_watch = atomic_compare_exchange_strong(&sock->blocked, &nobody, b->waiter);
+    if (!b->by_own_watch) {
+        b->watch.notify = wake;
+        list_init(&b->watch.link);
+        ready_watch(sock, &b->watch);
+    } else if (UNLIKELY(!atomic_load_explicit(&sock->blocked_watched, memory_order_relaxed))) {
+        sock->blocked_watch.notify = wake_blocked;
+        ready_watch(sock, &sock->blocked_watch);
+        atomic_store_explicit(&sock->blocked_watched, true, memory_order_relaxed);
+    }
+}
+
+static void unblock(struct socket *sock, struct blocked *b)
+{
+    if (b->by_own_watch)
+        atomic_store(&sock->blocked, NULL);
+    else
+        ready_unwatch(sock, &b->watch);
+}
+
 static bool holds(struct socket *sock, uint32_t events)
 {
     return (socket_ops(sock)->events(sock) & (events | EPOLLERR | EPOLLHUP)) != 0;
@@ -57,7 +102,7 @@ static bool holds(struct socket *sock, uint32_t events)
 int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
 {
     struct stack *stack = socket_stack(sock);
-    struct blocked blocked = { .watch.notify = wake };
+    struct blocked blocked;
     int result = 0;
 
     if (holds(sock, events))
@@ -78,9 +123,7 @@ int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
             }
         } while (clock_now_ns() < until && until < deadline_ns);
     }
-    list_init(&blocked.watch.link);
-    waiter_take(blocked.waiter);
-    ready_watch(sock, &blocked.watch);
+    block(sock, &blocked);
     while (!holds(sock, events)) {
         if (deadline_ns != UINT64_MAX && clock_now_ns() >= deadline_ns) {
             result = -EAGAIN;
@@ -100,7 +143,7 @@ int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
         if (result < 0)
             break;
     }
-    ready_unwatch(sock, &blocked.watch);
+    unblock(sock, &blocked);
     if (result == -EINTR && holds(sock, events))
         result = 0;
     return result;
