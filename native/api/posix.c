@@ -53,7 +53,10 @@ static struct socket *use(int fd, int *error)
 }
 
 /* Ours: `call` is made with `sock`; else the kernel's function with the same arguments. */
-#define SERVE(fd, kernel_call, call)           \
+#define SERVE(fd, kernel_call, call) SERVE_OR(ENOTSOCK, fd, kernel_call, call)
+/* read(2) and its like: an epoll of ours has no data. */
+#define SERVE_IO(fd, kernel_call, call) SERVE_OR(EINVAL, fd, kernel_call, call)
+#define SERVE_OR(no_socket, fd, kernel_call, call) \
     do {                                       \
         int error_;                            \
         struct socket *sock = use(fd, &error_); \
@@ -61,7 +64,7 @@ static struct socket *use(int fd, int *error)
         if (UNLIKELY(sock == NULL)) {          \
             if (error_ == 0)                   \
                 return kernel_call;            \
-            errno = error_;                    \
+            errno = error_ == ENOTSOCK ? (no_socket) : error_; \
             return -1;                         \
         }                                      \
         result_ = (call);                      \
@@ -298,12 +301,12 @@ int ph_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags)
 
 ssize_t ph_write(int fd, const void *buf, size_t len)
 {
-    SERVE(fd, kernel.write(fd, buf, len), send_part(sock, buf, len, 0, NULL, 0));
+    SERVE_IO(fd, kernel.write(fd, buf, len), send_part(sock, buf, len, 0, NULL, 0));
 }
 
 ssize_t ph_writev(int fd, const struct iovec *iov, int count)
 {
-    SERVE(fd, kernel.writev(fd, iov, count), send_parts(sock, iov, count, 0));
+    SERVE_IO(fd, kernel.writev(fd, iov, count), send_parts(sock, iov, count, 0));
 }
 
 static ssize_t recv_ours(struct socket *sock, struct msghdr *msg, int flags)
@@ -384,12 +387,12 @@ int ph_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags,
 ssize_t ph_read(int fd, void *buf, size_t len)
 {
     /* read(2) of nothing looks at nothing. */
-    SERVE(fd, kernel.read(fd, buf, len), len ? recv_part(sock, buf, len, 0, NULL, NULL) : 0);
+    SERVE_IO(fd, kernel.read(fd, buf, len), len ? recv_part(sock, buf, len, 0, NULL, NULL) : 0);
 }
 
 ssize_t ph_readv(int fd, const struct iovec *iov, int count)
 {
-    SERVE(fd, kernel.readv(fd, iov, count), recv_parts(sock, iov, count));
+    SERVE_IO(fd, kernel.readv(fd, iov, count), recv_parts(sock, iov, count));
 }
 
 /* ---- fcntl, ioctl ---- */

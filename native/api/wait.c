@@ -178,18 +178,13 @@ int ph_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 static int collect(int epfd, struct epoll_event *events, int max, uint64_t deadline_ns,
                    const sigset_t *mask)
 {
-    sigset_t before;
     struct file *file;
     int result;
 
     file = use_epoll(epfd, &result);
     if (file == NULL)
         return result;
-    if (mask)
-        pthread_sigmask(SIG_SETMASK, mask, &before);
-    result = epoll_collect(file, events, max, deadline_ns);
-    if (mask)
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    result = epoll_collect(file, events, max, deadline_ns, mask);
     file_unuse(file);
     return result;
 }

@@ -68,7 +68,7 @@ static void on_ready(struct watch *watch, uint32_t events)
 {
     struct item *item = container_of(watch, struct item, watch);
 
-    if (!(events & (item->event.events | ALWAYS)))
+    if (!(events & item->event.events))
         return;
     if (!atomic_exchange(&item->arrived, true)) {
         atomic_fetch_add(&item->refs, 1);
@@ -151,7 +151,7 @@ static int add(struct epoll *ep, int fd, struct file *target, const struct epoll
     if (target->kind != FILE_SOCKET)
         return -EINVAL; /* one of our epolls inside another: not offered */
     if ((event->events & EPOLLEXCLUSIVE) &&
-        (event->events & ~(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | FLAGS)))
+        (event->events & ~(EPOLLIN | EPOLLOUT | ALWAYS | EPOLLET | EPOLLWAKEUP | EPOLLEXCLUSIVE)))
         return -EINVAL;
     item = calloc(1, sizeof(*item));
     if (item == NULL)
@@ -164,6 +164,7 @@ static int add(struct epoll *ep, int fd, struct file *target, const struct epoll
     item->target = target;
     item->fd = fd;
     item->event = *event;
+    item->event.events |= ALWAYS;
     atomic_init(&item->refs, 2);
     file_hold(target);
     file_hold(&ep->file);
@@ -198,6 +199,7 @@ static int control_ours(struct epoll *ep, int op, int fd, struct file *target,
             result = -EINVAL;
         } else {
             item->event = *event;
+            item->event.events |= ALWAYS;
             if (!list_is_linked(&item->ready_link))
                 list_push_back(&ep->ready, &item->ready_link);
             waiter_signal(&ep->waiter);
@@ -293,7 +295,7 @@ static int collect_ours(struct epoll *ep, struct epoll_event *events, int max)
 
         if ((wanted & ~FLAGS) == 0) /* one-shot, and it was shot */
             continue;
-        holds = socket_ops(sock)->events(sock) & (wanted | ALWAYS);
+        holds = socket_ops(sock)->events(sock) & wanted;
         if (holds == 0)
             continue;
         events[count].events = holds;
@@ -377,7 +379,8 @@ static bool arm(struct epoll *ep, uint64_t *until_us)
     return false;
 }
 
-int epoll_collect(struct file *file, struct epoll_event *events, int max, uint64_t deadline_ns)
+int epoll_collect(struct file *file, struct epoll_event *events, int max, uint64_t deadline_ns,
+                  const sigset_t *mask)
 {
     struct epoll *ep = container_of(file, struct epoll, file);
     uint64_t idle_since = 0, spin_us = group.count ? group.stacks[0]->spin_us : 0;
@@ -405,7 +408,8 @@ int epoll_collect(struct file *file, struct epoll_event *events, int max, uint64
         if (arm(ep, &until_us)) {
             uint64_t deadline_us = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns / 1000;
 
-            slept = sleep_on(ep->sleep_fd, -1, until_us < deadline_us ? until_us : deadline_us);
+            slept = sleep_masked(ep->sleep_fd, until_us < deadline_us ? until_us : deadline_us,
+                                 mask);
             disarm(ep);
         }
         if (slept < 0)

@@ -10,6 +10,7 @@
 #ifndef FD_EPOLL_H
 #define FD_EPOLL_H
 
+#include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 
@@ -22,8 +23,12 @@ int epoll_create_file(struct file **out);
 int epoll_control(struct file *file, int op, int fd, struct file *target,
                   const struct epoll_event *event);
 
-/* Events (at least 1, unless the time is over), or -errno. Deadline in clock_now_ns(). */
-int epoll_collect(struct file *file, struct epoll_event *events, int max, uint64_t deadline_ns);
+/*
+ * Events (at least 1, unless the time is over), or -errno. Deadline in clock_now_ns(). The signal mask
+ * (NULL: none) holds only while the thread sleeps.
+ */
+int epoll_collect(struct file *file, struct epoll_event *events, int max, uint64_t deadline_ns,
+                  const sigset_t *mask);
 
 /* For loops that sleep in a wait of their own: pronghorn.h, ph_epoll_fd and ph_epoll_prepare. */
 int epoll_kernel_fd(struct file *file);

@@ -281,7 +281,7 @@ int socket_getpeername(struct socket *sock, struct sockaddr *addr, socklen_t *le
     struct endpoint peer;
     enum socket_state state = socket_state(sock);
 
-    if (state != SOCKET_CONNECTED)
+    if (state != SOCKET_CONNECTED || sock->peer.port == 0) /* UDP may connect to port 0 */
         return -ENOTCONN;
     if (len == NULL || ((int)*len > 0 && addr == NULL))
         return -EFAULT;

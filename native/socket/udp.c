@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "control/lwip_address.h"
+#include "lwip/icmp.h"
+#include "lwip/icmp6.h"
 #include "lwip/igmp.h"
 #include "lwip/mem.h"
 #include "lwip/mld6.h"
@@ -58,8 +60,7 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
     uint32_t cost = p->tot_len + ARRIVAL_OVERHEAD;
     struct arrival *a = NULL;
 
-    if (!socket_has(end->sock, SOCKET_RX_SHUT) &&
-        recv_queue_bytes(rx) + cost <= atomic_load_explicit(&rx->limit, memory_order_relaxed))
+    if (recv_queue_bytes(rx) + cost <= atomic_load_explicit(&rx->limit, memory_order_relaxed))
         a = mem_malloc(sizeof(*a));
     if (a == NULL) {
         STAT_INC(end->stack->stats, drop_rx_socket_full);
@@ -82,6 +83,19 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
     endpoint_from_ip(&a->to, ip_current_dest_addr(), pcb->local_port);
     recv_queue_push(rx, a);
     ready_raise(end->sock, end->stack, EPOLLIN);
+}
+
+/* As the kernel's icmp_err_convert: only what is final counts for a socket without IP_RECVERR. */
+static void on_unreachable(void *arg, int code)
+{
+    struct udp_end *end = arg;
+    struct socket *sock = end->sock;
+    bool port = sock->peer.family == AF_INET6 ? code == ICMP6_DUR_PORT : code == ICMP_DUR_PORT;
+
+    if (!port)
+        return;
+    atomic_store_explicit(&sock->error, ECONNREFUSED, memory_order_release);
+    ready_raise(sock, end->stack, EPOLLERR);
 }
 
 int udp_open(struct socket *sock, struct stack *stack)
@@ -108,6 +122,7 @@ int udp_open(struct socket *sock, struct stack *stack)
         return err == ERR_USE ? -EADDRINUSE : -tcp_err_to_errno(err);
     }
     udp_recv(end->pcb, on_recv, end);
+    end->pcb->unreachable = on_unreachable;
     if (stack == socket_stack(sock)) {
         socket_attach(sock, stack);
         udp_options_changed(sock);

@@ -127,8 +127,12 @@ static int udp_connect_call(struct socket *sock, const struct endpoint *peer, bo
             sock->local.port = port;
         }
         atomic_store(&sock->state, SOCKET_IDLE);
-    } else if (address_stacks_to(peer) == 0) {
+    } else if (address_stacks_to(peer) == 0 ||
+               (peer->family != sock->family && sock->options.v6_only)) {
         result = -ENETUNREACH;
+    } else if (peer->family == AF_INET && peer->v4.s_addr == INADDR_BROADCAST &&
+               !sock->options.broadcast) {
+        result = -EACCES;
     } else {
         result = autobind(sock, peer);
         if (result == 0) {
@@ -146,11 +150,9 @@ static int udp_shutdown_call(struct socket *sock, int how)
 {
     if (how < SHUT_RD || how > SHUT_RDWR)
         return -EINVAL;
-    if (socket_state(sock) != SOCKET_CONNECTED)
-        return -ENOTCONN;
     socket_set(sock, (how != SHUT_WR ? SOCKET_RX_SHUT : 0) | (how != SHUT_RD ? SOCKET_TX_SHUT : 0));
     ready_poke(sock);
-    return 0;
+    return socket_state(sock) == SOCKET_CONNECTED ? 0 : -ENOTCONN; /* shut all the same */
 }
 
 /* Where a datagram goes and whether it may: 0 or -errno. */
@@ -162,9 +164,17 @@ static int resolve(struct socket *sock, const struct msghdr *msg, size_t bytes,
 
     memset(record, 0, sizeof(*record));
     if (msg->msg_name && msg->msg_namelen > 0) {
-        result = endpoint_from_sockaddr(&record->to, sock->family, msg->msg_name, msg->msg_namelen);
+        int family = sock->family;
+
+        /* An IPv4 name is as good as its mapped form (udpv6_sendmsg() of the kernel). */
+        if (family == AF_INET6 && msg->msg_namelen >= sizeof(sa_family_t) &&
+            ((const struct sockaddr *)msg->msg_name)->sa_family == AF_INET)
+            family = AF_INET;
+        result = endpoint_from_sockaddr(&record->to, family, msg->msg_name, msg->msg_namelen);
         if (result < 0)
             return result;
+        if (record->to.family != sock->family && sock->options.v6_only)
+            return -ENETUNREACH;
         if (record->to.port == 0)
             return -EINVAL;
     } else if (socket_state(sock) == SOCKET_CONNECTED) {
@@ -194,12 +204,14 @@ static ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int 
         return -EOPNOTSUPP;
     for (size_t i = 0; i < msg->msg_iovlen; i++)
         bytes += msg->msg_iov[i].iov_len;
+    result = resolve(sock, msg, bytes, &record);
+    if (result < 0)
+        return result;
     result = socket_take_error(sock);
     if (result)
         return -result;
     if (socket_has(sock, SOCKET_TX_SHUT))
         return -EPIPE;
-    result = resolve(sock, msg, bytes, &record);
     if (result == 0 && UNLIKELY(socket_stack(sock) == NULL)) {
         lock_take(&sock->lock);
         result = autobind(sock, record.to.family ? &record.to : &sock->peer);
@@ -255,8 +267,6 @@ static ssize_t udp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
     int error;
 
     msg->msg_flags = 0;
-    if (flags & MSG_OOB)
-        return -EOPNOTSUPP;
     if (flags & MSG_ERRQUEUE)
         return -EAGAIN;
     for (;;) {
@@ -278,7 +288,7 @@ static ssize_t udp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
         error = socket_take_error(sock);
         if (error)
             return -error;
-        if (socket_has(sock, SOCKET_RX_SHUT)) {
+        if (block && socket_has(sock, SOCKET_RX_SHUT)) { /* only who would wait is told of the end */
             msg->msg_namelen = 0;
             msg->msg_controllen = 0;
             return 0;

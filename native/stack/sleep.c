@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/kernel_calls.h"
 
-int sleep_on(int fd, int other_fd, uint64_t until_us)
+static int sleep_with(int fd, int other_fd, uint64_t until_us, const sigset_t *mask)
 {
     struct pollfd fds[2] = { { .fd = fd, .events = POLLIN }, { .fd = other_fd, .events = POLLIN } };
     struct timespec timeout = { 0 };
@@ -20,7 +20,18 @@ int sleep_on(int fd, int other_fd, uint64_t until_us)
         timeout.tv_sec = (time_t)(left / 1000000);
         timeout.tv_nsec = (long)(left % 1000000) * 1000;
     }
-    if (kernel.ppoll(fds, other_fd >= 0 ? 2 : 1, until_us == UINT64_MAX ? NULL : &timeout, NULL) < 0)
+    if (kernel.ppoll(fds, other_fd >= 0 ? 2 : 1, until_us == UINT64_MAX ? NULL : &timeout,
+                     mask) < 0)
         return errno == EINTR ? -EINTR : 0;
     return 0;
+}
+
+int sleep_on(int fd, int other_fd, uint64_t until_us)
+{
+    return sleep_with(fd, other_fd, until_us, NULL);
+}
+
+int sleep_masked(int fd, uint64_t until_us, const sigset_t *mask)
+{
+    return sleep_with(fd, -1, until_us, mask);
 }

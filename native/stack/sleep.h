@@ -3,10 +3,13 @@
 #ifndef STACK_SLEEP_H
 #define STACK_SLEEP_H
 
+#include <signal.h>
 #include <stdint.h>
 
 /* Until one of two descriptors (the second may be -1) is readable, or clock_now_us() reaches
  * `until_us` (UINT64_MAX: no bound). 0, or -EINTR when a signal handler ran. */
 int sleep_on(int fd, int other_fd, uint64_t until_us);
+/* One descriptor, with this signal mask (NULL: the thread's) for as long as it sleeps. */
+int sleep_masked(int fd, uint64_t until_us, const sigset_t *mask);
 
 #endif
