@@ -159,7 +159,7 @@ const ways: Record<string, () => Promise<void>> = {
     },
     async 'workers in turn'() {
         let answered = 0
-        for (let i = 0; i < 20; i++)
+        for (let i = 0; i < 10; i++)
             if ((await exitOf(worker(i % 2 ? 'closed in order' : 'exit 3'))) === (i % 2 ? 0 : 3)) answered++
         console.log(`all ${answered} workers answered`)
     },
