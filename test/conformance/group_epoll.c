@@ -14,16 +14,25 @@ static int control(int ep, int op, int fd, uint32_t events, uint64_t data)
 #define MOD EPOLL_CTL_MOD
 #define DEL EPOLL_CTL_DEL
 
+/* A descriptor whose number nobody gets while the scenario lasts. */
+static int far_number(void)
+{
+    int fd = sys.socket(AF_INET, SOCK_STREAM, 0), far = sys.fcntl(fd, F_DUPFD, 700);
+
+    sys.close(fd);
+    return far;
+}
+
 static void arguments(void)
 {
     struct pair p = tcp_pair(AF_INET);
-    int ep = sys.epoll_create1(0), closed = sys.socket(AF_INET, SOCK_STREAM, 0), pipes[2];
+    int ep = sys.epoll_create1(0), closed = far_number(), pipes[2];
     struct epoll_event one;
     int file = open("/proc/self/exe", O_RDONLY);
 
     if (pipe(pipes) < 0)
         return;
-    sys.close(closed); /* last, so that nothing gets its number */
+    sys.close(closed);
     SAY_FD(sys.epoll_create1(123));
     SAY(control(ep, ADD, p.client, EPOLLIN, 1));
     SAY(control(ep, ADD, p.client, EPOLLIN, 1));
@@ -409,12 +418,12 @@ static void interrupted(void)
 static void poll_sets(void)
 {
     struct pair p = tcp_pair(AF_INET);
-    int closed = sys.socket(AF_INET, SOCK_STREAM, 0), pipes[2];
+    int closed = far_number(), pipes[2];
     struct pollfd set[6];
 
     if (pipe(pipes) < 0)
         return;
-    sys.close(closed); /* last, so that nothing gets its number */
+    sys.close(closed);
     set[0] = (struct pollfd){ .fd = p.client, .events = POLLIN | POLLOUT };
     set[1] = (struct pollfd){ .fd = closed, .events = POLLIN, .revents = -1 };
     set[2] = (struct pollfd){ .fd = -1, .events = POLLIN, .revents = -1 };
