@@ -221,12 +221,14 @@ export class Server extends EventEmitter implements Watched {
         if (result === -ECONNABORTED || result === -EINTR) return true
         if (result === -EAGAIN) return false
         if (result === -EMFILE || result === -ENFILE) {
-            // Nothing to open it with: leave the connection in the queue and come back.
+            // Nothing to open it with: leave the connection in the queue and come back. No error, which
+            // would end a program that does not expect one here (Node gives none either).
             poller().remove(this.#fd, this.#token)
             this.#token = -1
             setTimeout(() => {
                 if (this.#fd >= 0) this.#token = poller().add(this.#fd, EPOLLIN, this)
             }, RETRY_MS).unref()
+            return false
         }
         this.emit('error', errnoException(result, 'accept'))
         return false
