@@ -192,6 +192,8 @@ int socket_option_get(struct socket *sock, int level, int name, void *value, soc
         return -EFAULT;
     if ((int)*len < 0)
         return -EINVAL;
+    if (level == IPPROTO_IPV6 && sock->family != AF_INET6)
+        return -EOPNOTSUPP;
     if (row == NULL) {
         if (level == SOL_SOCKET)
             return get_socket_level(sock, name, value, len);
@@ -209,7 +211,7 @@ int socket_option_get(struct socket *sock, int level, int name, void *value, soc
     case U8: number = *field; break;
     case INT:
         number = *(const int *)field;
-        if (number == -1)
+        if (number == -1 && level != SOL_SOCKET)
             number = 64; /* IP_TTL, IPV6_UNICAST_HOPS: the stack's default */
         break;
     }
@@ -309,11 +311,15 @@ int socket_option_set(struct socket *sock, int level, int name, const void *valu
     uint8_t *field;
     int number = 0, result = 0;
 
+    if ((int)len < 0)
+        return -EINVAL;
     if (value == NULL && len > 0)
         return -EFAULT;
+    if (level == IPPROTO_IPV6 && sock->family != AF_INET6)
+        return -ENOPROTOOPT;
     if (len >= (socklen_t)sizeof(int))
         memcpy(&number, value, sizeof(number));
-    else if (len >= 1 && level != SOL_SOCKET)
+    else if (len >= 1 && (level == IPPROTO_IP || (level == IPPROTO_TCP && name == TCP_CONGESTION)))
         number = *(const uint8_t *)value;
     else
         return -EINVAL;
