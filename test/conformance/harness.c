@@ -197,6 +197,9 @@ int main(int argc, char **argv)
         }
         free(traces);
     }
+    for (int i = 0; i < count; i++)
+        free(expected[i]);
+    free(expected);
     listed = only ? 0 : differences_unused(stdout);
     printf("%s %d - %s: every listed difference exists\n", listed ? "not ok" : "ok", ++test, group_name);
     printf("1..%d\n", test);

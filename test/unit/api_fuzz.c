@@ -344,6 +344,7 @@ static void answers_an_echo_request(void)
 
     for (int tries = 0; tries < 100; tries++) {
         struct rte_mbuf *packets[PORT_BURST];
+        bool answered = false;
         unsigned count;
 
         /* Our address first: the fuzz may have told the stack another. */
@@ -366,13 +367,13 @@ static void answers_an_echo_request(void)
             count = port_rx(port_queue(wire, 0), packets, PORT_BURST);
             for (unsigned i = 0; i < count; i++) {
                 const uint8_t *b = rte_pktmbuf_mtod(packets[i], const uint8_t *);
-                bool reply = packets[i]->data_len >= 46 && b[12] == 8 && b[13] == 0 && b[23] == 1 &&
-                             b[34] == 0 && memcmp(b + 38, request + 4, 8) == 0;
 
+                answered |= packets[i]->data_len >= 46 && b[12] == 8 && b[13] == 0 && b[23] == 1 &&
+                            b[34] == 0 && memcmp(b + 38, request + 4, 8) == 0;
                 rte_pktmbuf_free(packets[i]);
-                if (reply)
-                    return;
             }
+            if (answered)
+                return;
         }
         usleep(10000);
     }
