@@ -128,21 +128,29 @@ int ph_listen(int fd, int backlog)
 static int accept_ours(struct socket *sock, struct sockaddr *addr, socklen_t *len, int flags)
 {
     struct socket *accepted;
-    int result;
+    int result, fd;
 
     if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
         return -EINVAL;
+    fd = fd_reserve((flags & SOCK_CLOEXEC) != 0);
+    if (fd < 0)
+        return fd;
     result = socket_ops(sock)->accept(sock, &accepted);
-    if (result < 0)
+    if (result < 0) {
+        fd_unreserve(fd);
         return result;
+    }
     /* As in the kernel, the connection is lost when its name cannot be given. */
     if (addr && len && (int)*len < 0) {
+        fd_unreserve(fd);
         file_unuse(&accepted->file);
         return -EINVAL;
     }
     if (addr)
         endpoint_to_sockaddr(&accepted->peer, accepted->family, addr, len);
-    return install(accepted, flags);
+    atomic_store(&accepted->file.nonblock, (flags & SOCK_NONBLOCK) != 0);
+    fd_fill(fd, &accepted->file);
+    return fd;
 }
 
 int ph_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)

@@ -144,9 +144,39 @@ static int install(struct file *file, int least, bool close_on_exec)
     return fd;
 }
 
+int fd_reserve(bool close_on_exec)
+{
+    int fd;
+
+    if (!table.kernel_numbers)
+        return take_virtual();
+    fd = kernel.fcntl(table.template_fd, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+    if (fd < 0)
+        return -errno;
+    if ((uint32_t)fd >= table.kernel_max) {
+        kernel.close(fd);
+        return -EMFILE;
+    }
+    return fd;
+}
+
+void fd_fill(int fd, struct file *file)
+{
+    atomic_store_explicit(slot_of(fd), file, memory_order_release);
+}
+
+void fd_unreserve(int fd)
+{
+    give_number(fd);
+}
+
 int fd_install(struct file *file, bool close_on_exec)
 {
-    return install(file, 0, close_on_exec);
+    int fd = fd_reserve(close_on_exec);
+
+    if (fd >= 0)
+        fd_fill(fd, file);
+    return fd;
 }
 
 struct file *fd_use(int fd)

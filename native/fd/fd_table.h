@@ -27,6 +27,11 @@ void fd_table_stop(void);
 /* Takes the file's first user over. The descriptor, or -EMFILE, -ENFILE (the file stays the caller's). */
 int fd_install(struct file *file, bool close_on_exec);
 
+/* The same in two steps, for accept(2): without a number the connection must stay in its queue. */
+int fd_reserve(bool close_on_exec);
+void fd_fill(int fd, struct file *file);
+void fd_unreserve(int fd);
+
 /* The file, with one user more, or NULL: not one of ours. Give back with file_unuse(). */
 struct file *fd_use(int fd);
 
