@@ -445,6 +445,9 @@ static int ioctl_ours(struct socket *sock, unsigned long request, void *argument
 {
     int *number = argument;
 
+    /* An unknown request may come without an argument: it is judged first. */
+    if (request != FIONBIO && request != FIONREAD && request != SIOCOUTQ)
+        return -ENOTTY;
     if (argument == NULL)
         return -EFAULT;
     switch (request) {
@@ -455,8 +458,8 @@ static int ioctl_ours(struct socket *sock, unsigned long request, void *argument
             return -EINVAL;
         *number = (int)send_queue_bytes(&sock->tx);
         return 0;
-    default: return -ENOTTY;
     }
+    return -ENOTTY;
 }
 
 int ph_ioctl(int fd, unsigned long request, ...)

@@ -122,35 +122,14 @@ static void sign(struct file *file, int fd)
     atomic_store_explicit(&file->owner, thread_id, memory_order_relaxed);
 }
 
-static int install(struct file *file, int least, bool close_on_exec)
-{
-    int fd;
-
-    if (table.kernel_numbers) {
-        fd = kernel.fcntl(table.template_fd, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, least);
-        if (fd < 0)
-            return -errno;
-        if ((uint32_t)fd >= table.kernel_max) {
-            kernel.close(fd);
-            return -EMFILE;
-        }
-    } else {
-        fd = take_virtual();
-        if (fd < 0)
-            return fd;
-    }
-    sign(file, fd);
-    atomic_store_explicit(slot_of(fd), file, memory_order_release);
-    return fd;
-}
-
-int fd_reserve(bool close_on_exec)
+/* A number that nobody uses, at least `least` (virtual ones: any). */
+static int reserve_number(int least, bool close_on_exec)
 {
     int fd;
 
     if (!table.kernel_numbers)
         return take_virtual();
-    fd = kernel.fcntl(table.template_fd, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+    fd = kernel.fcntl(table.template_fd, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, least);
     if (fd < 0)
         return -errno;
     if ((uint32_t)fd >= table.kernel_max) {
@@ -160,9 +139,24 @@ int fd_reserve(bool close_on_exec)
     return fd;
 }
 
+int fd_reserve(bool close_on_exec)
+{
+    return reserve_number(0, close_on_exec);
+}
+
 void fd_fill(int fd, struct file *file)
 {
+    sign(file, fd);
     atomic_store_explicit(slot_of(fd), file, memory_order_release);
+}
+
+static int install(struct file *file, int least, bool close_on_exec)
+{
+    int fd = reserve_number(least, close_on_exec);
+
+    if (fd >= 0)
+        fd_fill(fd, file);
+    return fd;
 }
 
 void fd_unreserve(int fd)
@@ -172,11 +166,7 @@ void fd_unreserve(int fd)
 
 int fd_install(struct file *file, bool close_on_exec)
 {
-    int fd = fd_reserve(close_on_exec);
-
-    if (fd >= 0)
-        fd_fill(fd, file);
-    return fd;
+    return install(file, 0, close_on_exec);
 }
 
 struct file *fd_use(int fd)

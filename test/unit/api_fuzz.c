@@ -395,6 +395,7 @@ START_TEST(hostile_packets_do_no_harm)
     ck_assert_int_eq(ph_listen(listener, 4096), 0);
     a.sin6_port = htons(UDP_PORT);
     ck_assert_int_eq(ph_bind(datagrams, (void *)&a, sizeof(a)), 0);
+    answers_an_echo_request(); /* it has seen that its link is up */
     for (int i = 0; i < FRAMES; i++) {
         struct frame f;
 
