@@ -133,6 +133,9 @@ int port_queue_arm(struct port_queue *queue)
     if (!queue->fd_moves)
         return 0;
     queue->moving_fd = -1;
+    /* Without a peer nothing wakes us: the next one brings an event of its own. */
+    if (device_of(queue->port)->vdev != NULL && !port_link_is_up(queue->port))
+        return 0;
     fd = rte_eth_dev_rx_intr_ctl_q_get_fd(queue->port_id, queue->queue_id);
     if (fd < 0)
         return 0;
