@@ -40,6 +40,13 @@ static void wake(struct watch *watch, uint32_t events)
     waiter_signal(container_of(watch, struct blocked, watch)->waiter);
 }
 
+/* Raised by an instruction of the thread itself: such a handler never ends a sleep. */
+static bool is_fault(int number)
+{
+    return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL ||
+           number == SIGTRAP || number == SIGSYS;
+}
+
 /*
  * Which handler ended a sleep is not known. When all that are installed say SA_RESTART, it was one
  * of those, and the call goes on, as signal(7) has it for calls without a time limit.
@@ -49,7 +56,7 @@ static bool signals_restart(void)
     for (int number = 1; number <= SIGRTMAX; number++) {
         struct sigaction action;
 
-        if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+        if (!is_fault(number) && sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
             action.sa_handler != SIG_IGN && !(action.sa_flags & SA_RESTART))
             return false;
     }
