@@ -74,7 +74,7 @@ int plugin_check(const char *device, char *err, size_t err_size)
     if (plugin == NULL || plugin->open)
         return 0;
     snprintf(err, err_size,
-             "port %s: its driver %s was not loaded at start. Name the port in the setting `port`", device,
-             plugin->file);
+             "port %s: its driver is a library of its own, %s, which is not built yet. Use af_packet on the "
+             "same interface", device, plugin->file);
     return -ENOENT;
 }
