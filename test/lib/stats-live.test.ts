@@ -38,11 +38,12 @@ t.test('a live process: counters and sockets', async (t) => {
     const { port, own } = JSON.parse(line) as { port: number; own: number }
     const pid = child.pid!
 
+    /* A reader takes the counters first and the rows later; the tick that writes both may fall between. */
     const stats = await eventually(
         pid,
-        ({ sockets }) =>
-            sockets.filter((row) => row.tx_bytes === BYTES && row.rx_bytes === BYTES && !row.recv_queue)
-                .length === 2,
+        (seen) =>
+            seen.sockets.filter((row) => row.tx_bytes === BYTES && row.rx_bytes === BYTES && !row.recv_queue)
+                .length === 2 && sum(seen, 'tcp_segments_in') > (2 * BYTES) / 1460,
     )
     t.ok(listProcesses().some((process) => process.pid === pid && process.alive))
     t.equal(sum(stats, 'tcp_connects'), 1)
