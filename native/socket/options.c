@@ -22,7 +22,7 @@
 #define SO_SNDTIMEO_NEW 67
 #endif
 
-enum kind { BOOL, INT, U8 };
+enum kind { BOOL, INT, U8, STRICT /* a BOOL that takes 0 and 1 alone */ };
 enum on { ANY = 3, TCP = 1, UDP = 2 };
 
 struct row {
@@ -58,7 +58,7 @@ static const struct row rows[] = {
     { IPPROTO_TCP, TCP_LINGER2, INT, TCP, FIELD(linger2_s), 0, INT_MAX },
     { IPPROTO_TCP, TCP_WINDOW_CLAMP, INT, TCP, FIELD(window_clamp), 0, INT_MAX },
     { IPPROTO_TCP, TCP_NOTSENT_LOWAT, INT, TCP, FIELD(not_sent_low_water), 0, INT_MAX },
-    { IPPROTO_IP, IP_TOS, U8, ANY, FIELD(tos), 0, 255 },
+    { IPPROTO_IP, IP_TOS, U8, ANY, FIELD(tos), INT_MIN, INT_MAX },
     { IPPROTO_IP, IP_TTL, INT, ANY, FIELD(ttl), -1, 255 },
     { IPPROTO_IP, IP_PKTINFO, BOOL, ANY, FIELD(packet_info), INT_MIN, INT_MAX },
     { IPPROTO_IP, IP_RECVTTL, BOOL, ANY, FIELD(receive_ttl), INT_MIN, INT_MAX },
@@ -71,7 +71,7 @@ static const struct row rows[] = {
     { IPPROTO_IPV6, IPV6_V6ONLY, BOOL, ANY, FIELD(v6_only), INT_MIN, INT_MAX },
     { IPPROTO_IPV6, IPV6_UNICAST_HOPS, INT, ANY, FIELD(hops), -1, 255 },
     { IPPROTO_IPV6, IPV6_MULTICAST_HOPS, INT, ANY, FIELD(multicast_hops), -1, 255 },
-    { IPPROTO_IPV6, IPV6_MULTICAST_LOOP, BOOL, ANY, FIELD(multicast_loop), INT_MIN, INT_MAX },
+    { IPPROTO_IPV6, IPV6_MULTICAST_LOOP, STRICT, ANY, FIELD(multicast_loop), 0, 1 },
     { IPPROTO_IPV6, IPV6_RECVPKTINFO, BOOL, ANY, FIELD(packet_info6), INT_MIN, INT_MAX },
     { IPPROTO_IPV6, IPV6_TCLASS, U8, ANY, FIELD(tos), -1, 255 },
 };
@@ -182,38 +182,61 @@ static int get_tcp_level(struct socket *sock, int name, void *value, socklen_t *
     }
 }
 
+/* What a level that nobody serves answers, before the length is looked at (ip_getsockopt() and
+ * ipv6_getsockopt() of the kernel). 0: it is served. */
+static int unserved(const struct socket *sock, int level)
+{
+    if (level == SOL_SOCKET || level == IPPROTO_IP ||
+        (level == IPPROTO_TCP && sock->type == SOCK_STREAM) ||
+        (level == IPPROTO_IPV6 && sock->family == AF_INET6))
+        return 0;
+    return sock->family == AF_INET6 ? -ENOPROTOOPT : -EOPNOTSUPP;
+}
+
+static int number_of(const struct socket *sock, const struct row *row)
+{
+    const uint8_t *field = (const uint8_t *)&sock->options + row->offset;
+    int number;
+
+    switch (row->kind) {
+    case BOOL:
+    case STRICT: return *(const bool *)field;
+    case U8: return *field;
+    case INT: break;
+    }
+    number = *(const int *)field;
+    if (number == -1 && row->level != SOL_SOCKET)
+        number = 64; /* IP_TTL, IPV6_UNICAST_HOPS: the stack's default */
+    return number;
+}
+
 int socket_option_get(struct socket *sock, int level, int name, void *value, socklen_t *len)
 {
     const struct row *row = find(sock, level, name);
-    const uint8_t *field;
-    int number = 0;
+    int number, result = unserved(sock, level);
 
-    if (len == NULL || (value == NULL && *len > 0))
+    if (result < 0)
+        return result;
+    if (len == NULL || (value == NULL && (int)*len > 0))
         return -EFAULT;
-    if ((int)*len < 0)
+    if ((int)*len < 0 && level != IPPROTO_IPV6) /* which takes it for a large one */
         return -EINVAL;
-    if (level == IPPROTO_IPV6 && sock->family != AF_INET6)
-        return -EOPNOTSUPP;
     if (row == NULL) {
         if (level == SOL_SOCKET)
             return get_socket_level(sock, name, value, len);
-        if (level == IPPROTO_TCP && sock->type == SOCK_STREAM)
+        if (level == IPPROTO_TCP)
             return get_tcp_level(sock, name, value, len);
         if (level == IPPROTO_IP && name == IP_OPTIONS) {
             *len = 0;
             return 0;
         }
-        return level == IPPROTO_IP || level == IPPROTO_IPV6 ? -ENOPROTOOPT : -EOPNOTSUPP;
+        return -ENOPROTOOPT;
     }
-    field = (const uint8_t *)&sock->options + row->offset;
-    switch (row->kind) {
-    case BOOL: number = *(const bool *)field; break;
-    case U8: number = *field; break;
-    case INT:
-        number = *(const int *)field;
-        if (number == -1 && level != SOL_SOCKET)
-            number = 64; /* IP_TTL, IPV6_UNICAST_HOPS: the stack's default */
-        break;
+    number = number_of(sock, row);
+    if (level == IPPROTO_IP && *len > 0 && *len < sizeof(number) && number >= 0 && number <= 255) {
+        *(uint8_t *)value = (uint8_t)number; /* programs of old ask for one byte (ip(7)) */
+        *len = 1;
+        return 0;
     }
     return give_int(value, len, number);
 }
@@ -270,7 +293,16 @@ static int set_socket_level(struct socket *sock, int name, const void *value, so
         o->send_buffer_fixed = true;
         atomic_store(&sock->tx.limit, o->send_buffer_bytes);
         return 0;
-    case SO_RCVLOWAT: o->low_water = number < 0 ? INT_MAX : number; return 0;
+    case SO_RCVLOWAT:
+        if (number < 0)
+            number = INT_MAX;
+        if (sock->type == SOCK_STREAM) {
+            uint32_t cap = o->receive_buffer_fixed ? o->receive_buffer_bytes : l->receive_max;
+
+            number = number > (int)cap ? (int)cap : number;
+        }
+        o->low_water = number;
+        return 0;
     case SO_ERROR:
     case SO_TYPE:
     case SO_DOMAIN:
@@ -305,47 +337,73 @@ static int set_tcp_level(struct socket *sock, int name, const void *value, sockl
     }
 }
 
+/* Options of ip(7) that may come without any byte; they are 0 then. */
+static bool may_be_empty(int name)
+{
+    return name == IP_TOS || name == IP_PKTINFO || name == IP_RECVTTL || name == IP_RECVTOS ||
+           name == IP_RECVERR || name == IP_MTU_DISCOVER;
+}
+
+/* The number in the caller's `len` bytes: 0 or -EINVAL. */
+static int parse(int level, int name, const void *value, socklen_t len, int *number)
+{
+    *number = 0;
+    if (len >= (socklen_t)sizeof(*number))
+        memcpy(number, value, sizeof(*number));
+    else if (len >= 1 && (level == IPPROTO_IP || (level == IPPROTO_TCP && name == TCP_CONGESTION)))
+        *number = *(const uint8_t *)value;
+    else if (level != IPPROTO_IP || !may_be_empty(name))
+        return -EINVAL;
+    return 0;
+}
+
+static int set_row(struct socket *sock, const struct row *row, int number)
+{
+    uint8_t *field = (uint8_t *)&sock->options + row->offset;
+
+    if (number < row->min || number > row->max)
+        return -EINVAL;
+    /* ipv6(7): only before the socket has a name. */
+    if (row->level == IPPROTO_IPV6 && row->name == IPV6_V6ONLY && sock->local.port)
+        return -EINVAL;
+    if (row->level == IPPROTO_IP && row->name == IP_TOS && sock->type == SOCK_STREAM)
+        number &= ~3; /* the ECN bits are the stack's */
+    switch (row->kind) {
+    case BOOL:
+    case STRICT: *(bool *)field = number != 0; break;
+    case U8: *field = (uint8_t)number; break;
+    case INT: memcpy(field, &number, sizeof(number)); break;
+    }
+    return 0;
+}
+
 int socket_option_set(struct socket *sock, int level, int name, const void *value, socklen_t len)
 {
     const struct row *row = find(sock, level, name);
-    uint8_t *field;
-    int number = 0, result = 0;
+    int number, result;
 
     if ((int)len < 0)
         return -EINVAL;
+    if (unserved(sock, level) < 0)
+        return -ENOPROTOOPT;
     if (value == NULL && len > 0)
         return -EFAULT;
-    if (level == IPPROTO_IPV6 && sock->family != AF_INET6)
-        return -ENOPROTOOPT;
-    if (len >= (socklen_t)sizeof(int))
-        memcpy(&number, value, sizeof(number));
-    else if (len >= 1 && (level == IPPROTO_IP || (level == IPPROTO_TCP && name == TCP_CONGESTION)))
-        number = *(const uint8_t *)value;
-    else
+    /* Multicast is for datagrams; each level says so in a way of its own. */
+    if (sock->type == SOCK_STREAM && level == IPPROTO_IP && name == IP_MULTICAST_TTL)
         return -EINVAL;
-    if (row == NULL) {
-        if (level == SOL_SOCKET)
-            result = set_socket_level(sock, name, value, len, number);
-        else if (level == IPPROTO_TCP && sock->type == SOCK_STREAM)
-            result = set_tcp_level(sock, name, value, len, number);
-        else if (level == IPPROTO_IP || level == IPPROTO_IPV6)
-            result = socket_membership_set(sock, level, name, value, len);
-        else
-            result = -ENOPROTOOPT;
-    } else {
-        if (number < row->min || number > row->max)
-            return -EINVAL;
-        /* ipv6(7): only before the socket has a name. */
-        if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY &&
-            (sock->family != AF_INET6 || sock->binding.bound))
-            return sock->family != AF_INET6 ? -ENOPROTOOPT : -EINVAL;
-        field = (uint8_t *)&sock->options + row->offset;
-        switch (row->kind) {
-        case BOOL: *(bool *)field = number != 0; break;
-        case U8: *field = (uint8_t)number; break;
-        case INT: memcpy(field, &number, sizeof(number)); break;
-        }
-    }
+    if (sock->type == SOCK_STREAM && level == IPPROTO_IPV6 && name == IPV6_MULTICAST_HOPS)
+        return -ENOPROTOOPT;
+    result = parse(level, name, value, len, &number);
+    if (result < 0)
+        return result;
+    if (row)
+        result = set_row(sock, row, number);
+    else if (level == SOL_SOCKET)
+        result = set_socket_level(sock, name, value, len, number);
+    else if (level == IPPROTO_TCP)
+        result = set_tcp_level(sock, name, value, len, number);
+    else
+        result = socket_membership_set(sock, level, name, value, len);
     if (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT))
         ports_reuse(&sock->binding, sock->options.reuse_addr, sock->options.reuse_port);
     else if (result == 0)

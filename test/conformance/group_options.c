@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* getsockopt(2) and setsockopt(2): defaults, values, lengths, inheritance. */
+#include "harness.h"
+
+const char group_name[] = "options";
+
+static const struct option {
+    const char *name;
+    int level, number, some, bad;
+} options[] = {
+#define O(level, name, some, bad) { #name, level, name, some, bad }
+    O(SOL_SOCKET, SO_REUSEADDR, 1, -7), O(SOL_SOCKET, SO_REUSEPORT, 1, 5),
+    O(SOL_SOCKET, SO_KEEPALIVE, 1, 9), O(SOL_SOCKET, SO_BROADCAST, 1, 2),
+    O(SOL_SOCKET, SO_OOBINLINE, 1, 2), O(SOL_SOCKET, SO_DONTROUTE, 1, 2),
+    O(SOL_SOCKET, SO_TIMESTAMP, 1, 2), O(SOL_SOCKET, SO_PRIORITY, 3, -1),
+    O(SOL_SOCKET, SO_RCVLOWAT, 5, -1), O(SOL_SOCKET, SO_TYPE, 1, 1),
+    O(SOL_SOCKET, SO_PROTOCOL, 1, 1), O(SOL_SOCKET, SO_DOMAIN, 1, 1),
+    O(SOL_SOCKET, SO_ACCEPTCONN, 1, 1), O(SOL_SOCKET, SO_ERROR, 1, 1),
+    O(SOL_SOCKET, SO_SNDLOWAT, 4, 1), O(SOL_SOCKET, 9999, 4, 1),
+    O(IPPROTO_TCP, TCP_NODELAY, 1, 77), O(IPPROTO_TCP, TCP_CORK, 1, 7),
+    O(IPPROTO_TCP, TCP_QUICKACK, 1, 0), O(IPPROTO_TCP, TCP_KEEPIDLE, 100, 0),
+    O(IPPROTO_TCP, TCP_KEEPINTVL, 100, 40000), O(IPPROTO_TCP, TCP_KEEPCNT, 3, 128),
+    O(IPPROTO_TCP, TCP_USER_TIMEOUT, 5000, -1), O(IPPROTO_TCP, TCP_SYNCNT, 2, 256),
+    O(IPPROTO_TCP, TCP_MAXSEG, 1000, 10), O(IPPROTO_TCP, 9999, 1, 1),
+    O(IPPROTO_IP, IP_TOS, 0x10, 256), O(IPPROTO_IP, IP_TTL, 33, 256),
+    O(IPPROTO_IP, IP_PKTINFO, 1, 2), O(IPPROTO_IP, IP_RECVTTL, 1, 2),
+    O(IPPROTO_IP, IP_RECVTOS, 1, 2), O(IPPROTO_IP, IP_RECVERR, 1, 2),
+    O(IPPROTO_IP, IP_FREEBIND, 1, 2), O(IPPROTO_IP, IP_MTU_DISCOVER, 2, 9),
+    O(IPPROTO_IP, IP_MULTICAST_TTL, 7, 256), O(IPPROTO_IP, IP_MULTICAST_LOOP, 0, 2),
+    O(IPPROTO_IPV6, IPV6_V6ONLY, 1, 5), O(IPPROTO_IPV6, IPV6_UNICAST_HOPS, 9, 256),
+    O(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 9, 256), O(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0, 3),
+    O(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, 2), O(IPPROTO_IPV6, IPV6_TCLASS, 8, 256),
+    O(12345, 1, 1, 1),
+};
+#define COUNT (sizeof(options) / sizeof(options[0]))
+
+static void each(int family, int type)
+{
+    for (size_t i = 0; i < COUNT; i++) {
+        const struct option *o = &options[i];
+        int fd = sys.socket(family, type, 0), value = o->some;
+        unsigned char bytes[8] = { 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa };
+        socklen_t len = 2;
+
+        section(o->name);
+        trace_option("default", fd, o->level, o->number);
+        SAY(sys.setsockopt(fd, o->level, o->number, &value, sizeof(value)));
+        trace_option("now", fd, o->level, o->number);
+        SAY(set_int(fd, o->level, o->number, o->bad));
+        trace_option("now", fd, o->level, o->number);
+        SAY(sys.setsockopt(fd, o->level, o->number, &value, 3));
+        SAY(sys.setsockopt(fd, o->level, o->number, &value, 1));
+        SAY(sys.setsockopt(fd, o->level, o->number, &value, 0));
+        SAY(sys.setsockopt(fd, o->level, o->number, &value, (socklen_t)-1));
+        SAY(sys.getsockopt(fd, o->level, o->number, bytes, &len));
+        NOTE("short", "%u %d", len, bytes[2] == 0xaa);
+        len = (socklen_t)-1;
+        SAY(sys.getsockopt(fd, o->level, o->number, bytes, &len));
+        section(NULL);
+        sys.close(fd);
+    }
+}
+static void tcp_4(void) { each(AF_INET, SOCK_STREAM); }
+static void tcp_6(void) { each(AF_INET6, SOCK_STREAM); }
+static void udp_4(void) { each(AF_INET, SOCK_DGRAM); }
+static void udp_6(void) { each(AF_INET6, SOCK_DGRAM); }
+
+static void times(void)
+{
+    int fd = sys.socket(AF_INET, SOCK_STREAM, 0);
+    struct timeval tv = { .tv_sec = 2, .tv_usec = 500000 };
+    socklen_t len = sizeof(tv);
+
+    SAY(sys.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+    memset(&tv, 0, sizeof(tv));
+    SAY(sys.getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len));
+    NOTE("time", "%ld.%06ld (%u)", (long)tv.tv_sec, (long)tv.tv_usec, len);
+    tv.tv_usec = 1000000;
+    SAY(sys.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+    tv.tv_usec = -1;
+    SAY(sys.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)));
+    SAY(sys.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, 4));
+    tv = (struct timeval){ .tv_sec = -3 };
+    SAY(sys.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)));
+    SAY(sys.getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, &len));
+    NOTE("time", "%ld.%06ld", (long)tv.tv_sec, (long)tv.tv_usec);
+}
+
+static void lingers(void)
+{
+    int fd = sys.socket(AF_INET, SOCK_STREAM, 0);
+    struct linger l = { 1, 7 };
+    socklen_t len = sizeof(l);
+
+    SAY(sys.setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)));
+    SAY(sys.setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, 4));
+    l = (struct linger){ 9, 9 };
+    SAY(sys.getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &len));
+    NOTE("linger", "%d %d (%u)", l.l_onoff, l.l_linger, len);
+    l = (struct linger){ 0, 5 };
+    SAY(sys.setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)));
+    SAY(sys.getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &len));
+    NOTE("linger", "%d", l.l_onoff);
+}
+
+static void inherited(void)
+{
+    int listening = bound(AF_INET, SOCK_STREAM, HOST), fd, got;
+
+    set_int(listening, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_int(listening, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_int(listening, IPPROTO_TCP, TCP_KEEPIDLE, 77);
+    set_int(listening, IPPROTO_IP, IP_TTL, 44);
+    set_int(listening, IPPROTO_IP, IP_TOS, 8);
+    set_int(listening, SOL_SOCKET, SO_REUSEADDR, 1);
+    sys.listen(listening, 2);
+    fd = connected_to(listening, AF_INET);
+    got = SAY_FD(sys.accept4(listening, NULL, NULL, 0));
+    SAY_OPTION(got, SOL_SOCKET, SO_KEEPALIVE);
+    SAY_OPTION(got, IPPROTO_TCP, TCP_NODELAY);
+    SAY_OPTION(got, IPPROTO_TCP, TCP_KEEPIDLE);
+    SAY_OPTION(got, IPPROTO_IP, IP_TTL);
+    SAY_OPTION(got, IPPROTO_IP, IP_TOS);
+    SAY_OPTION(got, SOL_SOCKET, SO_REUSEADDR);
+    SAY_OPTION(fd, SOL_SOCKET, SO_KEEPALIVE);
+}
+
+static void late(void)
+{
+    struct pair p = tcp_pair(AF_INET6);
+
+    SAY(set_int(p.client, IPPROTO_IPV6, IPV6_V6ONLY, 1));
+    SAY(set_int(p.listening, IPPROTO_IPV6, IPV6_V6ONLY, 0));
+    SAY(set_int(p.client, IPPROTO_IP, IP_TTL, 5));
+}
+
+const struct scenario scenarios[] = {
+    SCENARIO(tcp_4), SCENARIO(tcp_6), SCENARIO(udp_4), SCENARIO(udp_6), SCENARIO(times),
+    SCENARIO(lingers), SCENARIO(inherited), SCENARIO(late), { 0 },
+};
