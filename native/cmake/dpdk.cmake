@@ -16,7 +16,7 @@ set(DPDK_LIBRARIES
 
 # Calls of some drivers that we answer otherwise (platform/plugins/driver_calls.c says why): they are
 # renamed in a copy of the driver.
-set(dpdk_renamed_net_af_packet setsockopt)
+set(dpdk_renamed_net_af_packet setsockopt socket)
 set(dpdk_renamed_net_memif munmap)
 
 set(dpdk_whole "")

@@ -8,6 +8,14 @@ import { makeWire, whyNoWires } from '../../tools/net/wire.js'
 import { runNode } from './support/stack.js'
 
 const ROUNDS = 8
+/* Large datagrams over the loopback, without a pause. */
+const FLOOD = `
+    const socket = require('node:dgram').createSocket('udp4')
+    const bytes = Buffer.alloc(60000)
+    const next = () => socket.send(bytes, 9, '127.0.0.1', () => setImmediate(next))
+    next()
+    console.log('begun')
+`
 const root = new URL('../..', import.meta.url).pathname
 const skip = whyNoWires()
 
@@ -123,4 +131,19 @@ t.test('a server on a wire, killed and started again', { skip }, async (t) => {
     t.match(maps, 'libpronghorn.so')
     last.kill('SIGTERM')
     await once(last, 'exit')
+})
+
+t.test('a port that is being opened takes nothing from other interfaces', { skip }, async (t) => {
+    const wire = makeWire()
+    const flood = spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, '-e', FLOOD], { stdio: 'pipe' })
+    t.teardown(async () => {
+        flood.kill('SIGKILL')
+        wire.close()
+    })
+    await once(flood.stdout, 'data')
+    for (let i = 0; i < 5; i++) {
+        const code = "import { runtime } from 'pronghorn'; runtime.start(); setTimeout(process.exit, 50)"
+        const result = runNode(code, { PRONGHORN_PORT: wire.port })
+        t.match(result, { status: 0, stderr: '' }, 'none of the large frames of the loopback')
+    }
 })

@@ -11,7 +11,19 @@
 void (*driver_calls_quiesce)(void);
 
 int driver_net_af_packet_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
+int driver_net_af_packet_socket(int domain, int type, int protocol);
 int driver_net_memif_munmap(void *memory, size_t bytes);
+
+/*
+ * af_packet opens its sockets for every protocol and binds them to the interface some calls later;
+ * until then such a socket receives what any interface of the namespace does (packet(7)). Opened for
+ * no protocol it receives nothing before bind() names both.
+ */
+int driver_net_af_packet_socket(int domain, int type, int protocol)
+{
+    (void)protocol;
+    return kernel.socket(domain, type | SOCK_CLOEXEC, 0);
+}
 
 /*
  * af_packet joins its sockets with PACKET_FANOUT_FLAG_DEFRAG, also a single one: the kernel then puts
