@@ -1,6 +1,6 @@
 # Both ends of the integration tests from the same sources: NAME.kernel and NAME.pronghorn.
 foreach(side kernel pronghorn)
-  add_executable(net_end_${side} "${PRONGHORN_ROOT}/test/net/end.c")
+  add_executable(net_end_${side} "${PRONGHORN_ROOT}/test/net/end.c" "${PRONGHORN_ROOT}/test/net/end_connection.c")
   target_compile_options(net_end_${side} PRIVATE ${PRONGHORN_WARNINGS})
   target_compile_definitions(net_end_${side} PRIVATE _GNU_SOURCE)
   target_include_directories(net_end_${side} PRIVATE "${PRONGHORN_ROOT}/test/unit")
