@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "stack/group.h"
+
 #define ADDRESSES_MAX 512
 
 struct entry {
@@ -35,32 +37,23 @@ void address_clear(void)
 
 uint64_t address_stacks(const struct endpoint *address)
 {
-    bool any = endpoint_is_any(address);
     uint64_t stacks = 0;
 
+    if (endpoint_is_any(address) || endpoint_is_loopback(address))
+        return group_mask();
     for (unsigned i = 0; i < entries_count; i++) {
-        /* The IPv6 wildcard stands for both families (RFC 3493 5.3). */
-        if (any ? address->family != AF_INET || entries[i].address.family == AF_INET
-                : endpoint_same_address(address, &entries[i].address))
+        if (endpoint_same_address(address, &entries[i].address))
             stacks |= entries[i].stack;
     }
     return stacks;
 }
 
-bool address_own(struct endpoint *any)
+void address_own(struct endpoint *any)
 {
-    for (unsigned i = 0; i < entries_count; i++) {
-        uint16_t port = any->port;
-
-        if (entries[i].address.family != any->family)
-            continue;
-        if (any->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&entries[i].address.v6))
-            continue;
-        *any = entries[i].address;
-        any->port = port;
-        return true;
-    }
-    return false;
+    if (any->family == AF_INET)
+        any->v4.s_addr = htonl(INADDR_LOOPBACK);
+    else
+        any->v6 = in6addr_loopback;
 }
 
 static bool on_subnet(const struct entry *entry, const struct endpoint *destination)
@@ -85,6 +78,8 @@ uint64_t address_stacks_to(const struct endpoint *destination)
 {
     uint64_t own = address_stacks(destination), near = 0, far = 0, family = 0;
 
+    if (endpoint_is_loopback(destination))
+        return own;
     for (unsigned i = 0; i < entries_count; i++) {
         if (entries[i].address.family != destination->family)
             continue;
@@ -98,7 +93,7 @@ uint64_t address_stacks_to(const struct endpoint *destination)
         return near & ~own ? near & ~own : own;
     if (near)
         return near;
-    if (endpoint_is_loopback(destination) || endpoint_is_multicast(destination) ||
+    if (endpoint_is_multicast(destination) ||
         (destination->family == AF_INET && destination->v4.s_addr == INADDR_BROADCAST) ||
         (destination->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&destination->v6)))
         return family;

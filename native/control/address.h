@@ -18,10 +18,13 @@ int address_add(unsigned stack, const struct endpoint *address, unsigned prefix_
                 bool has_gateway);
 void address_clear(void);
 
-/* Puts an own address of its family in place of a wildcard; false: there is none. */
-bool address_own(struct endpoint *any);
+/* As a destination a wildcard is this host: puts the loopback address of its family in its place. */
+void address_own(struct endpoint *any);
 
-/* Stacks that have this very address; for "any" those that have one of its family. 0: not ours. */
+/*
+ * Stacks that have this very address. "Any" and loopback (127.0.0.0/8, ::1) are every stack's: each
+ * has a loopback of its own, and who listens there listens on all of them. 0: not ours.
+ */
 uint64_t address_stacks(const struct endpoint *address);
 
 /*

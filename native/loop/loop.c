@@ -110,6 +110,7 @@ int loop_turn(struct stack *s)
     work += ports_input(s);
     timers(s);
     work += drain(s);
+    work += (int)instance_loopback();
     ports_flush(s);
     s->ready_flush(s);
 

@@ -109,6 +109,9 @@ void instance_clock(struct instance *instance, uint64_t now_us);
  */
 uint64_t instance_timers(struct instance *instance, uint64_t now_us);
 
+/* In a turn: hands round what the instance sent to itself (loopback, own addresses). How many netifs had some. */
+unsigned instance_loopback(void);
+
 /* "2.1.3" */
 const char *instance_version(void);
 

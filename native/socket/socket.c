@@ -164,8 +164,7 @@ int socket_bind(struct socket *sock, const struct endpoint *local)
         return -EINVAL;
     if (local->family != sock->family && sock->options.v6_only)
         return -EINVAL;
-    if (!endpoint_is_any(local) && !endpoint_is_loopback(local) &&
-        !(endpoint_is_multicast(local) && sock->type == SOCK_DGRAM) &&
+    if (!(endpoint_is_multicast(local) && sock->type == SOCK_DGRAM) &&
         address_stacks(local) == 0 && !sock->options.free_bind)
         return -EADDRNOTAVAIL;
     *b = (struct binding){ .local = *local,

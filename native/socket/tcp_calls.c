@@ -66,10 +66,13 @@ static int connect_begin(struct socket *sock, const struct endpoint *peer)
 
     if (sock->options.v6_only && peer->family == AF_INET)
         return -ENETUNREACH;
-    if (endpoint_is_any(&to) && !address_own(&to)) /* the kernel takes it for "this host" */
-        return -ENETUNREACH;
+    if (endpoint_is_any(&to))
+        address_own(&to);
     if (endpoint_is_multicast(&to))
         return -ENETUNREACH;
+    /* What comes from a loopback address stays on the loopback (RFC 1122 3.2.1.3). */
+    if (sock->binding.bound && endpoint_is_loopback(&sock->binding.local) && !endpoint_is_loopback(&to))
+        return -EINVAL;
     if (sock->binding.bound && !endpoint_is_any(&sock->binding.local))
         from = address_stacks(&sock->binding.local);
     stacks = address_stacks_to(&to) & from;

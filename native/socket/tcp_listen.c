@@ -357,8 +357,6 @@ int tcp_listen_call(struct socket *sock, int backlog)
         result = ports_listen(&sock->binding);
     if (result == 0) {
         sock->stacks = address_stacks(&sock->binding.local);
-        if (endpoint_is_loopback(&sock->binding.local))
-            sock->stacks = group_mask();
         q = sock->accepts ? sock->accepts : accept_queue_new(); /* listens once more */
         if (q == NULL || sock->stacks == 0)
             result = q == NULL ? -ENOMEM : -EADDRNOTAVAIL;

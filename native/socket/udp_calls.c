@@ -57,9 +57,7 @@ static int udp_settle(struct socket *sock, const struct endpoint *towards)
     sock->udp = calloc(group.count, sizeof(*sock->udp));
     if (sock->udp == NULL)
         return -ENOMEM;
-    sock->stacks = endpoint_is_loopback(local) || endpoint_is_multicast(local)
-                       ? group_mask()
-                       : address_stacks(local);
+    sock->stacks = endpoint_is_multicast(local) ? group_mask() : address_stacks(local);
     home = sock->stacks & (towards ? address_stacks_to(towards) : UINT64_MAX);
     if (home == 0)
         home = sock->stacks;
@@ -113,8 +111,14 @@ static int refuse_accept(struct socket *sock, struct socket **accepted)
 
 static int udp_connect_call(struct socket *sock, const struct endpoint *peer, bool disconnect)
 {
+    struct endpoint here;
     int result = 0;
 
+    if (!disconnect && endpoint_is_any(peer)) {
+        here = *peer;
+        address_own(&here);
+        peer = &here;
+    }
     lock_take(&sock->lock);
     if (disconnect) {
         memset(&sock->peer, 0, sizeof(sock->peer));
@@ -177,6 +181,8 @@ static int resolve(struct socket *sock, const struct msghdr *msg, size_t bytes,
             return -ENETUNREACH;
         if (record->to.port == 0)
             return -EINVAL;
+        if (endpoint_is_any(&record->to))
+            address_own(&record->to);
     } else if (socket_state(sock) == SOCKET_CONNECTED) {
         to = &sock->peer;
     } else {

@@ -60,8 +60,9 @@
 /* The port says which checksums its device does (packet.c); all others are made in software. */
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
 #define LWIP_CHKSUM checksum_sum
-/* Own addresses answer themselves: packets to them go round without the device. */
-#define LWIP_HAVE_LOOPIF 0
+/* Own addresses answer themselves, and each instance has a loopback of its own (127.0.0.0/8, ::1):
+ * packets to them go round without the device. */
+#define LWIP_HAVE_LOOPIF 1
 #define LWIP_NETIF_LOOPBACK 1
 #define LWIP_LOOPBACK_MAX_PBUFS 1024
 #define LWIP_NETIF_LINK_CALLBACK 0
