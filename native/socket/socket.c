@@ -49,9 +49,9 @@ static int socket_close(struct file *file)
     struct stack *home = socket_stack(sock);
     uint64_t others = home ? sock->stacks & ~(UINT64_C(1) << home->id) : 0;
 
-    ports_release(&sock->binding);
     ready_unwatch_all(sock);
     if (home == NULL) {
+        ports_release(&sock->binding);
         list_remove(&sock->blocked_watch.link);
         return 0;
     }
@@ -63,6 +63,8 @@ static int socket_close(struct file *file)
         rpc_init(&call.rpc, close_run);
         stack_call(call.stack, &call.rpc);
     }
+    /* Not before: who is given the port must find no PCB of ours there. */
+    ports_release(&sock->binding);
     if (socket_ops(sock)->closed)
         socket_ops(sock)->closed(sock);
     return 0;

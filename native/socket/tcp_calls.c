@@ -21,6 +21,10 @@ uint32_t tcp_events(struct socket *sock)
     uint32_t flags = atomic_load_explicit(&sock->flags, memory_order_acquire);
     uint32_t events = 0;
 
+    /* Not its error either: that is stored a moment before the state, and who is waiting for the
+     * outcome would wake up between the two and find neither a failure nor a connection. */
+    if (state == SOCKET_CONNECTING)
+        return 0;
     if (atomic_load_explicit(&sock->error, memory_order_relaxed))
         events |= EPOLLERR;
     if (state == SOCKET_CLOSED)
@@ -28,8 +32,6 @@ uint32_t tcp_events(struct socket *sock)
     if (state == SOCKET_IDLE)
         return events | EPOLLOUT | EPOLLWRNORM | EPOLLHUP |
                (flags & SOCKET_RX_SHUT ? EPOLLIN | EPOLLRDNORM | EPOLLRDHUP : 0);
-    if (state != SOCKET_CONNECTED)
-        return events;
     if (flags & (SOCKET_RX_END | SOCKET_RX_SHUT))
         events |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
     else if (!recv_queue_is_empty(&sock->rx))

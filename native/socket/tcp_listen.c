@@ -230,19 +230,9 @@ static void unlisten_run(struct rpc *rpc)
     rpc_finish(rpc);
 }
 
-/* As the kernel's inet_shutdown(): SHUT_RD ends the listening, and the socket is as it was before. */
-static int listen_shutdown(struct socket *sock, int how)
+/* Under sock->lock: the socket is as it was before listen(). */
+static void unlisten(struct socket *sock)
 {
-    if (how < SHUT_RD || how > SHUT_RDWR)
-        return -EINVAL;
-    if (how == SHUT_WR)
-        return 0;
-    lock_take(&sock->lock);
-    if (socket_state(sock) != SOCKET_LISTENING) {
-        lock_give(&sock->lock);
-        return -ENOTCONN;
-    }
-    ports_unlisten(&sock->binding);
     atomic_store_explicit(&sock->ops, &tcp_ops, memory_order_release);
     atomic_store_explicit(&sock->state, SOCKET_IDLE, memory_order_release);
     for (unsigned i = 0; i < group.count; i++) {
@@ -254,7 +244,23 @@ static int listen_shutdown(struct socket *sock, int how)
         stack_call(call.stack, &call.rpc);
     }
     sock->stacks = 0;
+    ports_unlisten(&sock->binding); /* last: who listens next must find no PCB of ours */
     listen_closed(sock);
+}
+
+/* As the kernel's inet_shutdown(): SHUT_RD ends the listening. */
+static int listen_shutdown(struct socket *sock, int how)
+{
+    if (how < SHUT_RD || how > SHUT_RDWR)
+        return -EINVAL;
+    if (how == SHUT_WR)
+        return 0;
+    lock_take(&sock->lock);
+    if (socket_state(sock) != SOCKET_LISTENING) {
+        lock_give(&sock->lock);
+        return -ENOTCONN;
+    }
+    unlisten(sock);
     lock_give(&sock->lock);
     return 0;
 }
@@ -369,6 +375,8 @@ int tcp_listen_call(struct socket *sock, int backlog)
             atomic_store_explicit(&sock->ops, &tcp_listen_ops, memory_order_release);
             atomic_store_explicit(&sock->state, SOCKET_LISTENING, memory_order_release);
             result = listen_everywhere(sock);
+            if (result < 0)
+                unlisten(sock);
             q = NULL;
         }
         if (q != sock->accepts)

@@ -160,13 +160,14 @@ void udp_close_end(struct socket *sock, struct stack *stack)
 {
     struct udp_end *end = &sock->udp[stack->id];
 
+    if (stack == socket_stack(sock))
+        udp_drain(sock); /* what was sent goes out */
     if (end->pcb) {
         udp_remove(end->pcb);
         end->pcb = NULL;
     }
     if (stack != socket_stack(sock))
         return;
-    udp_drain(sock); /* what was sent goes out */
     recv_queue_discard(&sock->rx, return_arrival);
     send_queue_discard(&sock->tx);
     socket_detach(sock);

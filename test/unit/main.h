@@ -9,6 +9,8 @@
 #define TEST_UNIT_MAIN_H
 
 #include <check.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -17,11 +19,35 @@
 
 static Suite *suite(void);
 
+/*
+ * Check notes each assertion that held in one file, and jumps out of those that did not: both are for
+ * one thread only. In others what holds leaves no note, and what does not ends the program.
+ */
+static pthread_t main_thread;
+
+static inline int is_main_thread(void)
+{
+    return pthread_equal(pthread_self(), main_thread);
+}
+
+static void __attribute__((noreturn, unused)) fail_in_thread(const char *file, int line, const char *what)
+{
+    printf("not ok - %s:%d: %s (in a thread of the test)\n", file, line, what);
+    fflush(stdout);
+    abort();
+}
+
+#define _mark_point(file, line) (is_main_thread() ? (_mark_point)(file, line) : (void)0)
+#define _ck_assert_failed(file, line, what, ...) \
+    (is_main_thread() ? (_ck_assert_failed)(file, line, what, __VA_ARGS__) \
+                      : fail_in_thread(file, line, what))
+
 int main(void)
 {
     SRunner *runner = srunner_create(suite());
     int failed;
 
+    main_thread = pthread_self();
 #ifdef RUN_NOFORK
     srunner_set_fork_status(runner, CK_NOFORK);
     alarm(RUN_SECONDS); /* Check's own limit needs the fork */
