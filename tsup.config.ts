@@ -9,6 +9,7 @@ const entries = {
     net: 'lib/net/index.ts',
     dgram: 'lib/dgram/index.ts',
     stats: 'lib/stats/index.ts',
+    cli: 'lib/cli/main.ts',
 }
 
 export default defineConfig({

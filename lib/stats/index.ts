@@ -4,10 +4,12 @@
 
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
+import { type Facts, readFacts } from './facts.js'
 import { Histogram } from './histogram.js'
 import { type Field, HEAD_BYTES, type Layout, layoutOf, SegmentError, socketsUsed } from './layout.js'
 import { numberReader, readSockets, type SocketStats } from './sockets.js'
 
+export type { Facts, PortFact, SettingFact, StackFact } from './facts.js'
 export type { Bucket } from './histogram.js'
 export type { Field, Kind } from './layout.js'
 export type { SocketStats } from './sockets.js'
@@ -45,6 +47,8 @@ export interface SegmentStats {
     process: ProcessInfo
     stacks: StackStats[]
     sockets: SocketStats[]
+    /** Settings, ports and sizes: what does not change. */
+    facts: Facts
     /** Name, unit and meaning of what is in `stacks` and `sockets`. */
     fields: { stack: Field[]; socket: Field[] }
 }
@@ -131,6 +135,7 @@ export function readSegment(pid: number, options: StatsOptions & { sockets?: boo
         return {
             process: infoOf(layout, path),
             stacks,
+            facts: readFacts(fd, layout),
             sockets: options.sockets === false ? [] : readSockets(fd, layout, socketsUsed(head, layout)),
             fields: { stack: layout.stackFields, socket: layout.socketFields },
         }

@@ -6,6 +6,8 @@
 export const SEGMENT_VERSION = 1
 const MAGIC = 'PRNGHORN'
 const HEADER_BYTES = 192
+/** With the facts, which the first segments of this version did not have. */
+const FACTS_HEADER_BYTES = 208
 const ENTRY_BYTES = 192
 /** Sizes beyond these are no real process's. */
 const STACKS_MAX = 4096
@@ -45,6 +47,8 @@ export interface Layout {
     socketOffset: number
     socketBytes: number
     socketsMax: number
+    /** 0: the segment has none. */
+    factsOffset: number
     stackFields: Field[]
     socketFields: Field[]
     /** What the numbers of a `word` field mean, by field name. */
@@ -130,6 +134,8 @@ export function layoutOf(path: string, head: Buffer, fileBytes: number): Layout 
         socketOffset: wordAt(head, 168),
         socketBytes: head.readUInt32LE(176),
         socketsMax: head.readUInt32LE(180),
+        factsOffset:
+            Math.min(head.readUInt32LE(12), head.length) >= FACTS_HEADER_BYTES ? wordAt(head, 192) : 0,
         stackFields: [],
         socketFields: [],
         words: new Map(),
@@ -141,6 +147,7 @@ export function layoutOf(path: string, head: Buffer, fileBytes: number): Layout 
     if (wordAt(head, 16) !== fileBytes) damaged('its size')
     if (head.readUInt32LE(12) < HEADER_BYTES || directoryOffset < head.readUInt32LE(12)) damaged('header')
     if (entries > ENTRIES_MAX || entryBytes < ENTRY_BYTES) damaged('directory')
+    if (layout.factsOffset > layout.stackOffset) damaged('facts')
     if (directoryOffset + entries * entryBytes > Math.min(layout.stackOffset, head.length))
         damaged('directory')
     if (layout.stackBytes > STACK_BYTES_MAX || layout.stacks > STACKS_MAX) damaged('stacks')

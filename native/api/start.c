@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include "api/facts.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
@@ -319,8 +320,10 @@ int start_all(const struct config *c, const char *product, char *err, size_t err
     }
     for (unsigned p = 0; p < c->port.count && result == 0; p++)
         result = open_port(&c->port.entry[p], err, err_size);
-    if (result == 0)
+    if (result == 0) {
+        facts_tell(c, parts.ports, parts.ports_count);
         result = drive(c, err, err_size);
+    }
     if (result < 0)
         stop_all();
     return result;

@@ -369,6 +369,11 @@ struct port_queue *netif_port_queue(struct netif_port *np)
     return np->queue;
 }
 
+const struct port *netif_port_port(const struct netif_port *np)
+{
+    return np->port;
+}
+
 struct netif *netif_port_netif(struct netif_port *np)
 {
     return &np->netif;

@@ -52,6 +52,7 @@ unsigned netif_port_packets_free(const struct netif_port *netif_port);
 bool netif_port_is_low(const struct netif_port *netif_port);
 
 struct port_queue *netif_port_queue(struct netif_port *netif_port);
+const struct port *netif_port_port(const struct netif_port *netif_port);
 struct netif *netif_port_netif(struct netif_port *netif_port);
 
 /* The IPv6 gateway of a netif that is a netif_port's, or NULL; for whoever replaces our hooks. */

@@ -55,9 +55,10 @@ static struct segment_header plan(const struct segment_settings *settings)
         .sockets_max = settings->sockets_max,
     };
 
-    header.stack_offset = align_up(
+    header.facts_offset = align_up(
         header.directory_offset + (size_t)header.directory_entries * header.directory_entry_bytes,
         page);
+    header.stack_offset = header.facts_offset + SEGMENT_FACTS_BYTES;
     header.socket_offset = header.stack_offset + (uint64_t)header.stacks * header.stack_bytes;
     header.total_bytes = align_up(
         header.socket_offset + (size_t)header.sockets_max * header.socket_bytes, page);
@@ -205,6 +206,20 @@ struct stats_stack *segment_stack(unsigned index)
     INVARIANT(segment.header && index < segment.header->stacks);
     return (struct stats_stack *)((char *)segment.header + segment.header->stack_offset +
                                   (size_t)index * segment.header->stack_bytes);
+}
+
+void segment_facts(const char *text, size_t bytes)
+{
+    struct segment_header *header = segment.header;
+    uint32_t sequence = atomic_load_explicit(&header->facts_sequence, memory_order_relaxed);
+
+    while (bytes > SEGMENT_FACTS_BYTES || (bytes > 0 && text[bytes - 1] != '\n'))
+        bytes--;
+    atomic_store_explicit(&header->facts_sequence, sequence + 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    memcpy((char *)header + header->facts_offset, text, bytes);
+    header->facts_bytes = (uint32_t)bytes;
+    atomic_store_explicit(&header->facts_sequence, sequence + 2, memory_order_release);
 }
 
 /* Memory for the row and some more; false: there is none. */

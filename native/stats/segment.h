@@ -4,7 +4,9 @@
  * describes itself (struct segment_header and a directory of names, units, kinds and offsets), so a
  * reader needs no knowledge of counters.def and one of another version still works:
  *
- *     header | directory | one block for each stack | socket rows (backed as they are used)
+ *     header | directory | facts | one block for each stack | socket rows (backed as they are used)
+ *
+ * The facts are what does not change after the start (settings, ports, sizes): lines of JSON.
  *
  * It appears complete, in one moment, and goes at exit. A process that was killed leaves its file;
  * the next start removes it: the owner holds an flock() on its file, and one that can be locked has
@@ -24,6 +26,7 @@
 
 #define SEGMENT_MAGIC "PRNGHORN"
 #define SEGMENT_VERSION 1
+#define SEGMENT_FACTS_BYTES (64u << 10)
 #define SEGMENT_DIRECTORY "/dev/shm"
 
 /* Little-endian, as all in the segment. Never shrinks or changes order within a version. */
@@ -47,6 +50,10 @@ struct segment_header {
     uint32_t socket_bytes; /* from one row to the next */
     uint32_t sockets_max;
     _Atomic uint32_t sockets_used; /* rows from here on were never used and need not be read */
+    uint32_t facts_bytes; /* 0: not known yet */
+    /* From here on only if header_bytes says so. */
+    uint64_t facts_offset;
+    _Atomic uint32_t facts_sequence; /* odd: being written */
     uint32_t reserved;
 };
 
@@ -87,6 +94,9 @@ int segment_create(const struct segment_settings *settings, char *err, size_t er
 
 /* Valid until segment_remove(). All zero at first. */
 struct stats_stack *segment_stack(unsigned index);
+
+/* Sets the facts; one thread at a time. What does not fit is cut after a whole line. */
+void segment_facts(const char *text, size_t bytes);
 
 /*
  * Row `index` for a new socket, or NULL: beyond stats.sockets_max, or no memory for it; then the

@@ -224,6 +224,7 @@ t.test('files that are no segment give an error that says why', async (t) => {
         [152, 'entry bytes'],
         [156, 'stack bytes'],
         [160, 'stack offset'],
+        [192, 'facts offset'],
         [168, 'socket offset'],
         [176, 'socket bytes'],
         [180, 'sockets'],
@@ -231,7 +232,7 @@ t.test('files that are no segment give an error that says why', async (t) => {
         changed(at, 0xffffffff)
         rejects(/is damaged/, name)
     }
-    changed(192 + 52, 0xfffffff0)
+    changed(bytes.readUInt32LE(144) + 52, 0xfffffff0)
     rejects(/is damaged \(field rx_packets\)/, 'a field outside its block')
     copyFileSync(good, path)
     truncateSync(path, 30_000)

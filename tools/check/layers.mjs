@@ -64,7 +64,7 @@ export const libLayers = {
 const libImport =
     /\b(?:import|export)\b(\s+type\b)?[^'";]*?\bfrom\s*['"](\.[^'"]+)['"]|\bimport\s*\(?\s*['"](\.[^'"]+)['"]/g
 /* Reads shared memory only: must work where the addon does not load. */
-const withoutAddon = ['stats']
+const withoutAddon = ['stats', 'cli']
 
 const sources = /\.(c|h|cc|hh|cpp|hpp|def|inc)$/
 

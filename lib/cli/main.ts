@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+// The tool. It reads shared memory (lib/stats) and, for what changes something, talks to the
+// process's console; the addon is not loaded. One file for each command.
+
+import { Command, CommanderError } from 'commander'
+import { EXIT, Failure } from './failure.js'
+import { show } from './show/index.js'
+import { red, useColour } from './text.js'
+import { packageVersion, version } from './version.js'
+
+/** A new command is a line here. */
+const commands = [show, version]
+
+export function program(): Command {
+    const root = new Command('pronghorn')
+        .description('See and steer the processes that run on Pronghorn, a userspace TCP/IP stack.')
+        .version(packageVersion(), '-V, --version')
+        .option('--color', 'colours even when this is no terminal')
+        .option('--no-color', 'no colours')
+        .hook('preAction', (command) => useColour(command.opts().color as boolean | undefined))
+        .showSuggestionAfterError()
+        .configureHelp({ showGlobalOptions: false })
+        .addHelpText(
+            'after',
+            `
+Examples:
+  pronghorn show processes                         who runs on Pronghorn
+  pronghorn show sockets -i state established      like ss -tin
+  pronghorn show settings --changed --json
+  pronghorn show stacks --watch 0.5 --pid redis
+
+Exit codes: 0 done; 1 failed, or what was found is not well; 2 the command line is wrong;
+3 no such process; 4 its numbers cannot be read.`,
+        )
+    for (const command of commands) root.addCommand(command())
+    const strict = (command: Command): void => {
+        command.exitOverride()
+        command.commands.forEach(strict)
+    }
+    strict(root)
+    return root
+}
+
+async function main(): Promise<void> {
+    // `pronghorn ... | head` ends us quietly.
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+        if (error.code === 'EPIPE') process.exit(EXIT.ok)
+        throw error
+    })
+    try {
+        await program().parseAsync()
+    } catch (error) {
+        if (error instanceof CommanderError) {
+            process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+        } else if (error instanceof Failure) {
+            console.error(`${red('pronghorn:')} ${error.message}`)
+            process.exitCode = error.exit
+        } else throw error
+    }
+}
+
+void main()

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text for people: aligned columns, numbers with units, ages.
+
+import pc from 'picocolors'
+
+let colours = pc.createColors(false)
+
+/** On a terminal, or as asked for (--color, --no-color, NO_COLOR, FORCE_COLOR). */
+export function useColour(wanted: boolean | undefined): void {
+    colours = pc.createColors(wanted ?? (pc.isColorSupported && process.stdout.isTTY === true))
+}
+
+export const bold = (text: string) => colours.bold(text)
+export const dim = (text: string) => colours.dim(text)
+export const red = (text: string) => colours.red(text)
+export const yellow = (text: string) => colours.yellow(text)
+export const green = (text: string) => colours.green(text)
+export const cyan = (text: string) => colours.cyan(text)
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences are ours
+const ESCAPES = /\u001b\[[0-9;]*m/g
+export const widthOf = (text: string) => text.replace(ESCAPES, '').length
+
+export interface Column<T> {
+    head: string
+    value: (row: T) => string | number
+    /** Numbers stand at the right end of their column. */
+    right?: boolean
+    paint?: (text: string, row: T) => string
+}
+
+/** Columns as wide as their contents, two blanks between them, a head in bold. */
+export function table<T>(columns: Column<T>[], rows: T[]): string {
+    const cells = rows.map((row) => columns.map((column) => `${column.value(row)}`))
+    const widths = columns.map((column, i) =>
+        cells.reduce((width, line) => Math.max(width, widthOf(line[i]!)), column.head.length),
+    )
+    const lineOf = (texts: string[], paint: (text: string, i: number) => string) =>
+        texts
+            .map((text, i) => {
+                const blanks = ' '.repeat(Math.max(0, widths[i]! - widthOf(text)))
+                const painted = paint(text, i)
+                if (columns[i]!.right) return blanks + painted
+                return i === texts.length - 1 ? painted : painted + blanks
+            })
+            .join('  ')
+            .trimEnd()
+    return [
+        lineOf(
+            columns.map((column) => column.head),
+            bold,
+        ),
+        ...cells.map((line, at) => lineOf(line, (text, i) => columns[i]!.paint?.(text, rows[at]!) ?? text)),
+    ].join('\n')
+}
+
+/** 1234567 -> "1.23M"; steps of 1000. */
+export function short(value: number, unit = ''): string {
+    if (!Number.isFinite(value)) return '-'
+    const steps = ['', 'k', 'M', 'G', 'T', 'P']
+    let step = 0
+    let scaled = value
+    while (Math.abs(scaled) >= 1000 && step < steps.length - 1) {
+        scaled /= 1000
+        step++
+    }
+    const digits = step === 0 ? (Number.isInteger(value) ? 0 : 1) : scaled < 10 ? 2 : scaled < 100 ? 1 : 0
+    return `${scaled.toFixed(digits)}${steps[step]}${unit}`
+}
+
+const grouped = new Intl.NumberFormat('en')
+export const whole = (value: number) => grouped.format(value)
+
+/** Microseconds with a unit that suits: "850us", "1.2ms", "3.4s". */
+export function micros(us: number): string {
+    if (us < 1000) return `${Number(us.toFixed(us < 10 ? 1 : 0))}us`
+    if (us < 1_000_000) return `${Number((us / 1000).toFixed(us < 10_000 ? 2 : 1))}ms`
+    return `${Number((us / 1_000_000).toFixed(1))}s`
+}
+
+export const nanos = (ns: number) => (ns < 1000 ? `${Math.round(ns)}ns` : micros(ns / 1000))
+
+/** "4s", "2m05s", "3h12m", "5d04h". */
+export function age(ms: number): string {
+    const s = Math.max(0, Math.floor(ms / 1000))
+    const two = (n: number) => `${n}`.padStart(2, '0')
+    if (s < 60) return `${s}s`
+    if (s < 3600) return `${Math.floor(s / 60)}m${two(s % 60)}s`
+    if (s < 86400) return `${Math.floor(s / 3600)}h${two(Math.floor(s / 60) % 60)}m`
+    return `${Math.floor(s / 86400)}d${two(Math.floor(s / 3600) % 24)}h`
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all commands that show something have in common: which process, text or JSON, once or again
+// and again.
+
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { listProcesses, readSegment, SegmentError, type SegmentStats } from '../stats/index.js'
+import { banner } from './banner.js'
+import { EXIT, Failure } from './failure.js'
+import { dim } from './text.js'
+
+export interface ViewOptions {
+    pid?: string
+    json?: boolean
+    /** Seconds between two looks; true: 1. */
+    watch?: number | boolean
+    /** For the tests: another folder than /dev/shm. */
+    directory?: string
+}
+
+/** One decimal, or several joined by commas are too much: a plain number of seconds. */
+export function seconds(text: string): number {
+    const value = Number(text)
+    if (!Number.isFinite(value) || value < 0.05 || value > 86400)
+        throw new InvalidArgumentError('give seconds, from 0.05 to 86400')
+    return value
+}
+
+export function positive(text: string): number {
+    const value = Number(text)
+    if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('give a number from 1 on')
+    return value
+}
+
+export const pidOption = () =>
+    new Option('-p, --pid <pid>', 'the process: its pid or name (default: the newest)')
+export const jsonOption = () => new Option('-j, --json', 'JSON instead of text')
+
+/** A command with the options of all views. */
+export function viewCommand(name: string, description: string): Command {
+    return new Command(name)
+        .description(description)
+        .addOption(pidOption())
+        .addOption(jsonOption())
+        .option('-w, --watch [seconds]', 'again every second, or as often as given', seconds)
+        .addOption(new Option('--directory <path>', 'where the segments are').hideHelp())
+}
+
+function unreadable(error: unknown, what: string): Failure {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (error instanceof SegmentError) return new Failure(message, EXIT.unreadable)
+    if (code === 'EACCES' || code === 'EPERM')
+        return new Failure(`${what}: another user's; run this as that user or as root`, EXIT.unreadable)
+    if (code === 'ENOENT')
+        return new Failure(
+            `${what}: not a process of Pronghorn, or it ended, or it runs with stats.enabled = off`,
+            EXIT.noProcess,
+        )
+    return new Failure(`${what}: ${message}`, EXIT.unreadable)
+}
+
+/** The pid that --pid means: a number, a name (the newest of that name), or nothing (the newest). */
+export function choosePid({ pid, directory }: ViewOptions): number {
+    if (pid !== undefined && /^\d+$/.test(pid)) return Number(pid)
+    const processes = listProcesses(directory ? { directory } : {})
+    const found = pid === undefined ? processes[0] : processes.find((process) => process.name === pid)
+    if (found) return found.pid
+    throw new Failure(
+        pid === undefined
+            ? 'no process of Pronghorn runs that you may look at (pronghorn show processes --all)'
+            : `no process of Pronghorn is named "${pid}" (pronghorn show processes)`,
+        EXIT.noProcess,
+    )
+}
+
+/** The statistics of the chosen process. */
+export function readChosen(options: ViewOptions, what: { sockets?: boolean } = {}): SegmentStats {
+    const pid = choosePid(options)
+    try {
+        return readSegment(pid, { ...what, ...(options.directory && { directory: options.directory }) })
+    } catch (error) {
+        throw unreadable(error, `process ${pid}`)
+    }
+}
+
+/** For JSON: whose numbers these are. */
+export function processOf({ process: about }: SegmentStats) {
+    const { pid, name, product, startedAt, alive } = about
+    return { pid, name, product, started: startedAt.toISOString(), alive }
+}
+
+/** For text: the same on a line, with what must not be overlooked. */
+export function headLine(stats: SegmentStats): string {
+    const { pid, name, product, alive } = stats.process
+    const line = dim(`${name} (${pid}), Pronghorn ${product}${alive ? '' : ', DEAD: its last numbers'}`)
+    const warning = banner(stats)
+    return warning ? `${warning}\n${line}` : line
+}
+
+export interface View<T> {
+    collect: () => T | Promise<T>
+    text: (data: T) => string
+}
+
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+/** Shows once, or until interrupted. With --json --watch: one line of JSON for each look. */
+export async function show<T>(options: ViewOptions, view: View<T>): Promise<void> {
+    const out = (text: string) => process.stdout.write(`${text}\n`)
+    if (!options.watch) {
+        const data = await view.collect()
+        out(options.json ? JSON.stringify(data, null, 2) : view.text(data))
+        return
+    }
+    const every = options.watch === true ? 1 : options.watch
+    const screen = process.stdout.isTTY && !options.json
+    for (;;) {
+        const data = await view.collect()
+        if (options.json) out(JSON.stringify(data))
+        else if (screen) out(`\u001b[H\u001b[2J${view.text(data)}`)
+        else out(`${new Date().toISOString()}\n${view.text(data)}\n`)
+        await sleep(every * 1000)
+    }
+}
+
+/** A view of one process's numbers: JSON is {process, ...data}, text begins with its head line. */
+export function showStats<T extends object>(
+    options: ViewOptions,
+    pick: (stats: SegmentStats) => T,
+    text: (data: T, stats: SegmentStats) => string,
+    what: { sockets?: boolean } = { sockets: false },
+): Promise<void> {
+    let stats: SegmentStats
+    return show(options, {
+        collect: () => {
+            stats = readChosen(options, what)
+            return { process: processOf(stats), ...pick(stats) }
+        },
+        text: (data) => `${headLine(stats)}\n${text(data, stats)}`,
+    })
+}

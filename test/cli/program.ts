@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// The process that the tests of the tool look at: two stacks joined by the in-process wire, an echo
+// server, clients. It does what it is told, line by line on stdin, and answers each with a line of JSON:
+//
+//     echo BYTES [TIMES]   the first client sends BYTES and waits for their echo, TIMES times
+//     open N               N more clients
+//     stall BYTES          a client that the server never reads sends BYTES (at least begins to)
+//     datagrams N          N datagrams to a port on which nobody listens, N to one that is read
+//     spin MS              computes
+
+import type { AddressInfo } from 'node:net'
+import { createInterface } from 'node:readline'
+import { createSocket } from '../../lib/dgram/index.js'
+import { connect, createServer, type Socket } from '../../lib/net/index.js'
+import { host, startStack } from '../lib/stack.js'
+
+startStack()
+
+const once = (emitter: { once(name: string, run: () => void): unknown }, name: string) =>
+    new Promise<void>((resolve) => emitter.once(name, resolve))
+
+const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.pipe(socket)
+})
+const deaf = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.pause()
+})
+server.listen(0, host)
+deaf.listen(0, host)
+const listener = createSocket('udp4')
+listener.bind(0, host)
+await Promise.all([once(server, 'listening'), once(deaf, 'listening'), once(listener, 'listening')])
+const portOf = (of: { address(): unknown }) => (of.address() as AddressInfo).port
+const udp = createSocket('udp4')
+
+async function open(port: number): Promise<Socket> {
+    const client = connect(port, host)
+    client.on('error', () => {})
+    await once(client, 'connect')
+    return client
+}
+const clients = [await open(portOf(server))]
+
+async function echo(bytes: number, times: number): Promise<void> {
+    const client = clients[0]!
+    for (let i = 0; i < times; i++) {
+        let left = bytes
+        const done = new Promise<void>((resolve) => {
+            client.on('data', function count(data) {
+                left -= data.length
+                if (left > 0) return
+                client.off('data', count)
+                resolve()
+            })
+        })
+        client.write(Buffer.alloc(bytes, i))
+        await done
+    }
+}
+
+async function datagrams(count: number): Promise<void> {
+    let got = 0
+    const done = new Promise<void>((resolve) => {
+        listener.on('message', () => ++got === count && resolve())
+    })
+    for (let i = 0; i < count; i++) {
+        await new Promise<void>((resolve) => udp.send('hello', portOf(listener), host, () => resolve()))
+        await new Promise<void>((resolve) => udp.send('nobody', 9, host, () => resolve()))
+    }
+    await done
+}
+
+const commands: Record<string, (a: number, b: number) => Promise<void>> = {
+    echo: (bytes, times) => echo(bytes, times || 1),
+    open: async (count) => {
+        for (let i = 0; i < count; i++) clients.push(await open(portOf(server)))
+    },
+    stall: async (bytes) => {
+        const client = await open(portOf(deaf))
+        client.write(Buffer.alloc(bytes))
+    },
+    datagrams,
+    spin: async (ms) => {
+        for (const end = Date.now() + ms; Date.now() < end; );
+    },
+}
+
+const say = (value: unknown) => console.log(JSON.stringify(value))
+say({ port: portOf(server), own: clients[0]!.localPort, udp: portOf(listener), host })
+
+for await (const line of createInterface(process.stdin)) {
+    const [word = '', a, b] = line.split(' ')
+    await commands[word]!(Number(a), Number(b))
+    say({ done: word })
+}
+process.exit(0)
