@@ -8,7 +8,6 @@
 #include "base/kernel_calls.h"
 #include "loop/tick.h"
 #include "port/interrupt.h"
-#include "stack/group.h"
 
 /* Calls per turn, so that a crowd of callers does not starve the device. */
 #define CALLS_PER_TURN 64
@@ -55,19 +54,6 @@ static int ports_arm(struct stack *s)
     return 0;
 }
 
-/* Over a wire in this process packets of one stack's pool lie in sockets of another's. */
-static void look_at_packets(struct stack *s)
-{
-    bool low = false, any = false;
-
-    for (unsigned i = 0; i < s->ports_count; i++)
-        low |= netif_port_is_low(s->ports[i]);
-    atomic_store_explicit(&s->packets_low, low, memory_order_relaxed);
-    for (unsigned i = 0; i < group.count; i++)
-        any |= atomic_load_explicit(&group.stacks[i]->packets_low, memory_order_relaxed);
-    s->set_aside = any;
-}
-
 static void timers(struct stack *s)
 {
     uint64_t lwip, own;
@@ -75,7 +61,6 @@ static void timers(struct stack *s)
     if (s->now_us < s->next_timer_us && s->now_us - s->timers_us < TIMER_STEP_US)
         return;
     s->timers_us = s->now_us;
-    look_at_packets(s);
     if (s->now_us >= s->next_timer_us)
         tick_with_timers(s);
     lwip = instance_timers(s->lwip, s->now_us);

@@ -359,11 +359,6 @@ unsigned netif_port_packets_free(const struct netif_port *np)
     return rte_mempool_avail_count(np->packets);
 }
 
-bool netif_port_is_low(const struct netif_port *np)
-{
-    return packet_pool_is_low(np->packets);
-}
-
 struct port_queue *netif_port_queue(struct netif_port *np)
 {
     return np->queue;

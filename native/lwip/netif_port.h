@@ -48,8 +48,6 @@ unsigned netif_port_flush(struct netif_port *netif_port);
 /* Free packets of its pool, those in DPDK's caches included. */
 unsigned netif_port_packets_free(const struct netif_port *netif_port);
 
-/* Whether its packet pool is low; see packet_set_aside(). */
-bool netif_port_is_low(const struct netif_port *netif_port);
 
 struct port_queue *netif_port_queue(struct netif_port *netif_port);
 const struct port *netif_port_port(const struct netif_port *netif_port);

@@ -28,22 +28,6 @@ unsigned packet_pool_in_use(const struct rte_mempool *pool)
     return rte_mempool_in_use_count(pool);
 }
 
-bool packet_pool_is_low(const struct rte_mempool *pool)
-{
-    return rte_mempool_avail_count(pool) < pool->size / 4;
-}
-
-struct pbuf *packet_set_aside(struct pbuf *packet)
-{
-    struct pbuf *copy = pbuf_alloc(PBUF_RAW, packet->tot_len, PBUF_RAM);
-
-    if (copy == NULL)
-        return packet;
-    pbuf_copy(copy, packet);
-    pbuf_free(packet);
-    return copy;
-}
-
 void packet_pool_destroy(struct rte_mempool *pool)
 {
     rte_mempool_free(pool);
@@ -51,9 +35,14 @@ void packet_pool_destroy(struct rte_mempool *pool)
 
 /* ---- receive ---------------------------------------------------------------------------------- */
 
+static inline struct rte_mbuf *mbuf_of(struct pbuf *pbuf)
+{
+    return (struct rte_mbuf *)((char *)pbuf - sizeof(struct rte_mbuf));
+}
+
 static void packet_freed(struct pbuf *pbuf)
 {
-    rte_pktmbuf_free_seg((struct rte_mbuf *)((char *)pbuf - sizeof(struct rte_mbuf)));
+    rte_pktmbuf_free_seg(mbuf_of(pbuf));
 }
 
 static struct pbuf *segment_to_pbuf(struct rte_mbuf *mbuf, uint16_t tot_len)
@@ -91,6 +80,36 @@ struct pbuf *packet_from_mbuf(struct rte_mbuf *mbuf)
     }
     mbuf->nb_segs = 1;
     return first;
+}
+
+/*
+ * Asked for each packet that a socket takes: only what everybody can have counts, not what lies in
+ * the caches of the stacks. Those words change once in a cache's worth of packets.
+ */
+static inline bool pool_is_low(const struct rte_mempool *pool)
+{
+    return rte_mempool_ops_get_count(pool) < pool->size / 4;
+}
+
+static struct pbuf *set_aside(struct pbuf *packet)
+{
+    struct pbuf *copy = pbuf_alloc(PBUF_RAW, packet->tot_len, PBUF_RAM);
+
+    if (copy == NULL)
+        return packet;
+    pbuf_copy(copy, packet);
+    pbuf_free(packet);
+    return copy;
+}
+
+struct pbuf *packet_keep(struct pbuf *packet)
+{
+    /* A packet from one of our own addresses to another lies in the instance's memory already. */
+    if ((packet->flags & PBUF_FLAG_IS_CUSTOM) == 0 ||
+        ((struct pbuf_custom *)packet)->custom_free_function != packet_freed ||
+        LIKELY(!pool_is_low(mbuf_of(packet)->pool)))
+        return packet;
+    return set_aside(packet);
 }
 
 /* ---- send ------------------------------------------------------------------------------------- */

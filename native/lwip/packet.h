@@ -34,15 +34,13 @@ void packet_pool_destroy(struct rte_mempool *pool);
 /* Packets that somebody holds; exact while nobody takes or gives any. */
 unsigned packet_pool_in_use(const struct rte_mempool *pool);
 
-/* Fewer than a quarter of the pool is free. Not for each packet: it adds up all caches. */
-bool packet_pool_is_low(const struct rte_mempool *pool);
-
 /*
- * Takes a received packet and gives one with the same payload in the instance's memory, so that its
- * mbufs go back to the pool: for packets that may lie long in a socket's queue while the pool is
- * low. The same packet when there is no memory for it.
+ * For a received packet that may lie long in a socket's queue: takes it, and gives it back as it is
+ * as long as a quarter of the pool that it came from is free (over a wire that is the sender's pool);
+ * then one with the same payload in the instance's memory, so that its mbufs go home. The same packet
+ * also when there is no memory for that.
  */
-struct pbuf *packet_set_aside(struct pbuf *packet);
+struct pbuf *packet_keep(struct pbuf *packet);
 
 /* Takes the mbuf chain; the pbuf chain (reference count 1) over the same memory. Never fails. */
 struct pbuf *packet_from_mbuf(struct rte_mbuf *mbuf);

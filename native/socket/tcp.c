@@ -160,9 +160,7 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
     a = mem_malloc(offsetof(struct arrival, origin));
     if (a == NULL)
         return ERR_MEM; /* lwIP keeps it and offers it again */
-    if (UNLIKELY(stack->set_aside))
-        p = packet_set_aside(p);
-    a->packet = p;
+    a->packet = p = packet_keep(p);
     a->bytes = a->cost = p->tot_len;
     a->time_us = stack->now_us;
     recv_queue_push(&sock->rx, a);

@@ -71,10 +71,8 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
     STAT_INC(end->stack->stats, udp_in);
     end->packets_in++;
     end->bytes_in += p->tot_len;
-    if (UNLIKELY(end->stack->set_aside))
-        p = packet_set_aside(p);
-    a->packet = p;
-    a->bytes = p->tot_len;
+    a->packet = packet_keep(p);
+    a->bytes = a->packet->tot_len;
     a->cost = cost;
     a->time_us = end->stack->now_us;
     a->origin = end->stack;

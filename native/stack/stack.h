@@ -101,7 +101,6 @@ struct stack {
     _Alignas(CACHE_LINE) _Atomic uint32_t turn; /* 0 free, 1 somebody drives */
     _Atomic uint32_t attended;     /* inline: threads that sleep on sleep_fd and will come back */
     _Atomic uint64_t last_turn_us; /* for the caretaker and for doctors */
-    _Atomic bool packets_low; /* of this stack's pool fewer than a quarter are free */
     _Atomic bool stopping;
     struct doorbell bell;
 
@@ -110,7 +109,6 @@ struct stack {
     uint64_t next_timer_us; /* absolute; UINT64_MAX: none */
     uint64_t timers_us;     /* when the timers were last looked at */
     uint64_t nap_us;        /* length of the next sleep on a port that cannot wake us */
-    bool set_aside;         /* packets are low: what waits for applications is copied (lwip/packet.h) */
     bool armed;             /* doorbell and devices will write to sleep_fd */
     bool ports_wake;        /* while armed: every port can end a sleep; otherwise sleeps are short */
     bool ports_full;        /* a device has not taken all packets yet */
