@@ -20,10 +20,12 @@
 #include "loop/tick.h"
 #include "lwip/netif_steer.h"
 #include "lwip/packet.h"
+#include "platform/arena.h"
 #include "platform/eal.h"
 #include "platform/topology.h"
 #include "port/interrupt.h"
 #include "port/port.h"
+#include "socket/lend.h"
 #include "socket/ready.h"
 #include "socket/socket.h"
 #include "socket/thread.h"
@@ -321,6 +323,7 @@ int start_all(const struct config *c, const char *product, char *err, size_t err
     for (unsigned p = 0; p < c->port.count && result == 0; p++)
         result = open_port(&c->port.entry[p], err, err_size);
     if (result == 0) {
+        arena_settle();
         facts_tell(c, parts.ports, parts.ports_count);
         result = drive(c, err, err_size);
     }
@@ -391,9 +394,10 @@ static void check_balance(const struct stack *s)
 
 static void free_stack(struct stack *s)
 {
-    if (s->chunks)
+    /* Memory that was shown to the application must stay where it looks. */
+    if (s->chunks && !arena_bounds.exported)
         chunk_pool_destroy(s->chunks);
-    if (parts.pools[s->id])
+    if (parts.pools[s->id] && !arena_bounds.exported)
         packet_pool_destroy(parts.pools[s->id]);
     if (parts.has_lcore[s->id])
         core_release(s->lcore);
@@ -409,6 +413,7 @@ void stop_all(void)
         if (parts.running[i])
             dedicated_stop(group.stacks[i]);
     }
+    lend_stop();
     settle_stacks();
     for (unsigned i = 0; i < group.count; i++)
         end_stack(group.stacks[i]);

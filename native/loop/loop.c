@@ -87,6 +87,7 @@ int loop_turn(struct stack *s)
     uint64_t start_ns = clock_now_ns();
     int work, calls;
 
+    s->now_ns = start_ns;
     s->now_us = start_ns / 1000;
     instance_clock(s->lwip, s->now_us);
     atomic_store_explicit(&s->last_turn_us, s->now_us, memory_order_relaxed);

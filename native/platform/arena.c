@@ -50,6 +50,16 @@ void arena_range(void **base, size_t *bytes)
     *bytes = range.high - range.low;
 }
 
+struct arena_bounds arena_bounds;
+
+void arena_settle(void)
+{
+    void *base;
+
+    arena_range(&base, &arena_bounds.bytes);
+    arena_bounds.base = (uintptr_t)base;
+}
+
 void arena_usage(struct arena_usage *out)
 {
     *out = (struct arena_usage){0, 0, 0};

@@ -7,6 +7,7 @@
 #ifndef PLATFORM_ARENA_H
 #define PLATFORM_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,23 @@ uint64_t arena_iova(const void *memory);
 
 /* The smallest range of addresses that holds all that the arena holds now (it may have holes). */
 void arena_range(void **base, size_t *bytes);
+
+/*
+ * The same as it was when arena_settle() was called: after that no packets or chunks are made.
+ */
+extern struct arena_bounds {
+    uintptr_t base;
+    size_t bytes;
+    bool exported; /* somebody outside was told of it: it stays mapped to the end of the process */
+} arena_bounds;
+void arena_settle(void);
+
+static inline bool arena_has(const void *data, size_t bytes)
+{
+    uintptr_t offset = (uintptr_t)data - arena_bounds.base;
+
+    return offset < arena_bounds.bytes && bytes <= arena_bounds.bytes - offset;
+}
 
 struct arena_usage {
     size_t total_bytes, used_bytes, largest_free_bytes;

@@ -39,7 +39,7 @@ struct chunk {
 
     /* Written by the application's thread, hence on a line of its own. */
     _Alignas(64) _Atomic uint32_t committed; /* bytes written and released to the stack */
-    uint32_t reserved;                       /* bytes given out for writing */
+    uint32_t end;                            /* CHUNK_DATA_BYTES, less if it was sealed before it was full */
 
     /* The pool's, while free. */
     uint32_t bundle_next; /* index + 1 of the next bundle's first chunk */
@@ -111,7 +111,7 @@ static inline struct chunk *chunk_alloc(struct chunk_pool *pool, struct chunk_ca
     chunk->next = NULL;
     chunk->queued = 0;
     chunk->acked = 0;
-    chunk->reserved = 0;
+    chunk->end = CHUNK_DATA_BYTES;
     atomic_store_explicit(&chunk->committed, 0, memory_order_relaxed);
     rte_mbuf_ext_refcnt_set(&chunk->shinfo, 1);
     return chunk;

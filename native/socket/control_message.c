@@ -46,7 +46,7 @@ void control_message_arrival(struct socket *sock, const struct arrival *a, struc
 
         clock_gettime(CLOCK_REALTIME, &wall);
         us = (uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_nsec / 1000 -
-             (clock_now_us() - a->time_us);
+             (clock_now_ns() - a->time_ns) / 1000;
         tv = (struct timeval){ .tv_sec = (time_t)(us / 1000000), .tv_usec = (int)(us % 1000000) };
         put(&w, SOL_SOCKET, SCM_TIMESTAMP, &tv, sizeof(tv));
     }

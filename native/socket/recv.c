@@ -167,6 +167,25 @@ struct arrival *recv_queue_datagram(struct recv_queue *q)
     return q->first;
 }
 
+struct arrival *recv_queue_next(struct recv_queue *q, const struct pbuf **piece, uint32_t *offset)
+{
+    take(q);
+    *piece = q->piece;
+    *offset = q->piece_offset;
+    return q->first;
+}
+
+void recv_queue_lend(struct recv_queue *q)
+{
+    struct arrival *a = q->first;
+
+    /* Of a stream, what was read of it before is consumed already. */
+    a->cost -= q->first_offset;
+    atomic_store_explicit(&q->lent, atomic_load_explicit(&q->lent, memory_order_relaxed) + a->cost,
+                          memory_order_relaxed);
+    set_first(q, arrival_of(a->node.next));
+}
+
 size_t arrival_copy(const struct arrival *a, const struct iovec *iov, int iov_count)
 {
     struct position to = { .iov = iov, .iov_count = iov_count };

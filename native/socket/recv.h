@@ -6,7 +6,8 @@
  * the application, under `reader`, takes all that has arrived onto its own list, copies or lends
  * from there, and pushes what it is through with onto `done`; the stack frees those and credits the
  * peer's window with `consumed` in one coalesced call. An arrival has one owner at any time: stack,
- * `arrived`, reader, `done`, stack.
+ * `arrived`, reader, `done`, stack. One that is lent (lend.h) is the borrower's between reader and
+ * stack; it goes on counting against the limit, as `lent`.
  */
 #ifndef SOCKET_RECV_H
 #define SOCKET_RECV_H
@@ -31,7 +32,7 @@ struct arrival {
     uint32_t bytes;      /* payload of the chain */
     uint32_t cost;       /* what it counts against SO_RCVBUF */
     uint32_t interface;  /* index of the interface it came in on */
-    uint64_t time_us;    /* stack's clock when it arrived */
+    uint64_t time_ns;    /* clock_now_ns() of the turn that took it from its port */
     /* ---- datagrams only ---- */
     struct stack *origin; /* whose memory it is */
     struct endpoint from;
@@ -47,6 +48,7 @@ struct recv_queue {
     uint32_t first_offset;  /* bytes of `first` already consumed */
     uint32_t done_pending;  /* arrivals pushed to `done` since the stack was last kicked */
     _Atomic uint64_t consumed; /* of arrival.cost */
+    _Atomic uint64_t lent;     /* of arrival.cost: taken off, not yet consumed */
 
     /* ---- both ---- */
     struct mpsc arrived;
@@ -67,12 +69,21 @@ static inline void recv_queue_push(struct recv_queue *q, struct arrival *a)
     mpsc_push(&q->arrived, &a->node);
 }
 
-/* Bytes that wait to be read. Any thread; exact under `reader`. */
-static inline uint64_t recv_queue_bytes(const struct recv_queue *q)
+/* What counts against the limit: bytes that wait to be read and those that are lent. Any thread. */
+static inline uint64_t recv_queue_held(const struct recv_queue *q)
 {
     uint64_t consumed = atomic_load_explicit(&q->consumed, memory_order_relaxed);
 
     return atomic_load_explicit(&q->received, memory_order_acquire) - consumed;
+}
+
+/* Bytes that wait to be read. Any thread; exact under `reader`. */
+static inline uint64_t recv_queue_bytes(const struct recv_queue *q)
+{
+    uint64_t lent = atomic_load_explicit(&q->lent, memory_order_relaxed);
+    uint64_t held = recv_queue_held(q);
+
+    return held > lent ? held - lent : 0;
 }
 
 /* Application: is anything there (a datagram may be empty)? */
@@ -94,6 +105,13 @@ struct arrival *recv_queue_datagram(struct recv_queue *q);
 size_t arrival_copy(const struct arrival *a, const struct iovec *iov, int iov_count);
 /* The datagram at the front is through. */
 void recv_queue_pop(struct recv_queue *q);
+
+/*
+ * Application, under `reader`: what can be taken off next, NULL: nothing. `*piece` and `*offset` say
+ * where reading goes on in it. recv_queue_lend() then takes it off: the caller's, counted as lent.
+ */
+struct arrival *recv_queue_next(struct recv_queue *q, const struct pbuf **piece, uint32_t *offset);
+void recv_queue_lend(struct recv_queue *q);
 
 /* Stack: frees what the application is through with; returns how many. */
 unsigned recv_queue_reap(struct recv_queue *q, void (*free_arrival)(struct arrival *));

@@ -12,22 +12,28 @@ void send_queue_init(struct send_queue *q, uint32_t limit)
     atomic_store_explicit(&q->limit, limit, memory_order_relaxed);
 }
 
-/* Room in the last chunk, or a new last chunk; NULL when the pool is empty. */
-static struct chunk *writable_tail(struct send_queue *q, struct chunk_pool *pool)
+/* Room for so many bytes in the last chunk, or a new last chunk; NULL when the pool is empty. */
+static struct chunk *writable_tail(struct send_queue *q, struct chunk_pool *pool, uint32_t bytes)
 {
     struct chunk *tail = q->tail;
     struct chunk *fresh;
 
-    if (tail && atomic_load_explicit(&tail->committed, memory_order_relaxed) < CHUNK_DATA_BYTES)
+    if (tail && CHUNK_DATA_BYTES - atomic_load_explicit(&tail->committed, memory_order_relaxed) >= bytes &&
+        LIKELY(q->reserved != tail))
         return tail;
     fresh = thread_chunk(pool);
     if (fresh == NULL)
         return NULL;
-    /* Release: whoever finds the chunk finds it initialised. The old tail is the stack's from here. */
-    if (tail)
+    /*
+     * Release: whoever finds the chunk finds it initialised, and where the old one ends. The old tail
+     * is the stack's from here.
+     */
+    if (tail) {
+        tail->end = atomic_load_explicit(&tail->committed, memory_order_relaxed);
         __atomic_store_n(&tail->next, fresh, __ATOMIC_RELEASE);
-    else
+    } else {
         atomic_store_explicit(&q->head, fresh, memory_order_release);
+    }
     q->tail = fresh;
     return fresh;
 }
@@ -63,7 +69,7 @@ size_t send_queue_write(struct send_queue *q, struct chunk_pool *pool, const str
         if (from_bytes > left)
             from_bytes = left;
         while (from_bytes > 0) {
-            struct chunk *tail = writable_tail(q, pool);
+            struct chunk *tail = writable_tail(q, pool, 1);
             uint32_t at, part;
 
             if (tail == NULL)
@@ -121,7 +127,7 @@ bool send_queue_write_record(struct send_queue *q, struct chunk_pool *pool,
 
     if (used > 0 && used + need > atomic_load_explicit(&q->limit, memory_order_relaxed))
         return false;
-    tail = writable_tail(q, pool);
+    tail = writable_tail(q, pool, 1);
     if (tail == NULL)
         return false;
     s.chunk = tail;
@@ -169,6 +175,47 @@ bool send_queue_write_record(struct send_queue *q, struct chunk_pool *pool,
     return true;
 }
 
+void send_queue_unreserve(struct send_queue *q)
+{
+    struct chunk *held = q->reserved;
+
+    q->reserved = NULL;
+    if (held)
+        chunk_put(held);
+}
+
+uint8_t *send_queue_reserve(struct send_queue *q, struct chunk_pool *pool, uint32_t bytes)
+{
+    struct chunk *tail;
+
+    send_queue_unreserve(q);
+    tail = writable_tail(q, pool, bytes);
+    if (tail == NULL)
+        return NULL;
+    chunk_hold(tail);
+    q->reserved = tail;
+    q->reserved_at = atomic_load_explicit(&tail->committed, memory_order_relaxed);
+    q->reserved_bytes = bytes;
+    return tail->data + q->reserved_at;
+}
+
+bool send_queue_commit(struct send_queue *q, struct chunk_pool *pool, uint32_t bytes)
+{
+    const uint8_t *from = q->reserved->data + q->reserved_at;
+    struct chunk *tail = q->tail;
+
+    if (UNLIKELY(q->reserved != tail && bytes > 0)) {
+        tail = writable_tail(q, pool, bytes);
+        if (tail == NULL)
+            return false;
+        memcpy(tail->data + atomic_load_explicit(&tail->committed, memory_order_relaxed), from, bytes);
+    }
+    if (bytes > 0)
+        publish(q, tail, bytes);
+    send_queue_unreserve(q);
+    return true;
+}
+
 const uint8_t *send_queue_peek(struct send_queue *q, uint32_t *bytes)
 {
     struct chunk *c = q->cursor;
@@ -188,7 +235,7 @@ const uint8_t *send_queue_peek(struct send_queue *q, uint32_t *bytes)
             *bytes = committed - c->queued;
             return c->data + c->queued;
         }
-        if (next == NULL || committed < CHUNK_DATA_BYTES)
+        if (next == NULL || committed < c->end)
             return NULL;
         q->cursor = c = next;
     }
@@ -207,11 +254,9 @@ static void chunks_through(struct send_queue *q, uint64_t bytes)
             part = (uint32_t)bytes;
         c->acked += part;
         bytes -= part;
-        if (c->acked < CHUNK_DATA_BYTES)
-            break;
         next = __atomic_load_n(&c->next, __ATOMIC_ACQUIRE);
-        /* A full chunk that is not sealed yet stays until its writer has moved on. */
-        if (next == NULL)
+        /* One that is not sealed yet stays until its writer has moved on; then its end is known. */
+        if (next == NULL || c->acked < c->end)
             break;
         if (q->cursor == c)
             q->cursor = next;

@@ -5,10 +5,14 @@
  * A list of chunks. The application copies into the last one and publishes with one store
  * (chunk->committed); the stack hands what is published to lwIP by reference (`queued`) and gives a
  * chunk back when all of it is acknowledged and the application has moved on to the next
- * (`chunk->next` is set: the chunk is sealed). What lwIP copies (short writes) holds its chunk only
+ * (`chunk->next` is set: the chunk is sealed, at `chunk->end`). What lwIP copies (short writes) holds its chunk only
  * until then, unless bytes that it refers to are still out: a peer that acknowledges late does not
  * hold a chunk for each of many small answers. UDP puts records (struct send_record, then payload)
  * into the same stream; a record is "acknowledged" when it was sent.
+ *
+ * Room that is reserved (send_queue_reserve) lies behind what is committed in the last chunk, which it
+ * holds by a reference of its own. Who writes meanwhile seals the chunk and goes on in another one;
+ * the commit then finds that its place is taken and is copied there. So neither waits for the other.
  *
  * Owners: `writer` and the first group belong to the application thread that holds the lock; the
  * second group to the stack; `head` passes from the application to the stack when the list was empty.
@@ -37,6 +41,8 @@ struct send_queue {
     _Atomic uint64_t written; /* bytes published so far */
     _Atomic bool wants_room;  /* a writer met a full queue: tell it when there is room */
     _Atomic bool starved;     /* a writer met an empty pool of chunks: not writable meanwhile */
+    struct chunk *reserved;   /* holds reserved room, NULL: none */
+    uint32_t reserved_at, reserved_bytes;
 
     /* ---- handed over ---- */
     _Atomic(struct chunk *) head; /* first chunk of the list; set by the application when NULL */
@@ -95,6 +101,23 @@ size_t send_queue_write(struct send_queue *q, struct chunk_pool *pool, const str
 bool send_queue_write_record(struct send_queue *q, struct chunk_pool *pool,
                              const struct send_record *record, const struct iovec *iov,
                              int iov_count);
+
+/* The largest piece that can be reserved at once. */
+#define SEND_RESERVE_MAX CHUNK_DATA_BYTES
+
+/*
+ * Application, under writer: lends room for `bytes` (at most SEND_RESERVE_MAX) in one piece. The
+ * room of an earlier reservation is given up. NULL: no chunk to be had. The limit is the caller's
+ * business.
+ */
+uint8_t *send_queue_reserve(struct send_queue *q, struct chunk_pool *pool, uint32_t bytes);
+/*
+ * Application, under writer: publishes the first `bytes` of what was reserved, and gives the rest
+ * up. False: another writer came between and there is no memory to copy to; the reservation stays.
+ */
+bool send_queue_commit(struct send_queue *q, struct chunk_pool *pool, uint32_t bytes);
+/* Application, under writer, or when no writer can come any more: gives the reservation up. */
+void send_queue_unreserve(struct send_queue *q);
 
 /* Stack: what lies ready at the cursor, contiguous; NULL when nothing is left. */
 const uint8_t *send_queue_peek(struct send_queue *q, uint32_t *bytes);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/address.h"
+#include "socket/lend.h"
 #include "socket/ready.h"
 #include "socket/table.h"
 #include "stack/group.h"
@@ -49,6 +50,8 @@ static int socket_close(struct file *file)
     struct stack *home = socket_stack(sock);
     uint64_t others = home ? sock->stacks & ~(UINT64_C(1) << home->id) : 0;
 
+    lend_detach(sock);
+    send_queue_unreserve(&sock->tx);
     ready_unwatch_all(sock);
     if (home == NULL) {
         ports_release(&sock->binding);

@@ -59,6 +59,7 @@ enum socket_flag {
 };
 
 struct socket;
+struct lender;
 
 /* What differs between TCP, a TCP listener and UDP. Results: >= 0, or -errno. */
 struct socket_ops {
@@ -75,6 +76,12 @@ struct socket_ops {
     void (*close)(struct socket *sock, struct stack *stack);
     void (*closed)(struct socket *sock); /* application, after all stacks; may be NULL */
     void (*options_changed)(struct socket *sock); /* stack: apply `options` to the PCB */
+    /* For those that take from the receive queue themselves (lend.c); NULL: it has none. */
+    bool (*recv_is_over)(struct socket *sock); /* nothing will come after what is queued */
+    int (*recv_nothing)(struct socket *sock);  /* over, and the queue is empty: what recv(2) says */
+    void (*give_back)(struct socket *sock);    /* something was consumed: tell the stack */
+    /* For those that write to the send queue themselves (reserve.c): 0 and a stack, or -errno. */
+    int (*send_refusal)(struct socket *sock);
     /* Home stack: the protocol's part of the socket's row (socket/table.h). */
     void (*row)(struct socket *sock, struct stats_socket *row);
 };
@@ -110,6 +117,7 @@ struct socket {
     _Atomic uint32_t told;  /* events raised by other stacks, told by the home stack */
     struct mpsc_node dirty_node;
     struct waiter *_Atomic blocked; /* the thread that is blocked in a call on this socket (wait.c) */
+    struct lender *_Atomic lender;          /* lend.c; NULL: it never lent anything */
     _Atomic bool blocked_watched;   /* blocked_watch is on the list: from the first such call on */
 
     struct recv_queue rx;

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "socket/lend.h"
 #include "socket/socket.h"
 #include "stack/group.h"
 #include "stats/segment.h"
@@ -131,6 +132,8 @@ bool table_refresh(struct stack *stack)
             break;
         list_remove(&sock->stack_link);
         list_push_back(&stack->sockets, &sock->stack_link);
+        if (UNLIKELY(atomic_load_explicit(&sock->rx.lent, memory_order_relaxed) > 0))
+            lend_look(sock);
         if (sock->row == NULL)
             claim(sock, stack);
         if (sock->row)

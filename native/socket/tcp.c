@@ -162,7 +162,7 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
         return ERR_MEM; /* lwIP keeps it and offers it again */
     a->packet = p = packet_keep(p);
     a->bytes = a->cost = p->tot_len;
-    a->time_us = stack->now_us;
+    a->time_ns = stack->now_ns;
     recv_queue_push(&sock->rx, a);
     ready_raise(sock, stack, EPOLLIN);
     return ERR_OK;

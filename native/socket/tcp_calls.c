@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "control/address.h"
 #include "control/steer.h"
+#include "socket/lend.h"
 #include "socket/ready.h"
 #include "socket/tcp.h"
 #include "socket/wait.h"
@@ -113,6 +114,7 @@ static void be_idle(struct socket *sock)
 {
     struct connect_call call = { .sock = sock };
 
+    lend_detach(sock);
     lock_take(&sock->rx.reader); /* nobody is in the queues while they are emptied */
     lock_take(&sock->tx.writer);
     rpc_init(&call.rpc, disconnect_run);
@@ -234,7 +236,7 @@ static int tcp_shutdown_call(struct socket *sock, int how)
 }
 
 /* Why nothing can be sent now: -errno; 0: it can. */
-static int send_refusal(struct socket *sock)
+static int tcp_send_refusal(struct socket *sock)
 {
     int error = socket_take_error(sock);
 
@@ -273,7 +275,7 @@ static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int 
     for (;;) {
         size_t part = 0;
 
-        result = send_refusal(sock);
+        result = tcp_send_refusal(sock);
         if (result == 0) {
             if (bytes == 0)
                 return 0;
@@ -318,7 +320,7 @@ static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int 
 }
 
 /* Tells the stack what was consumed. */
-static void give_back(struct socket *sock)
+static void tcp_give_back(struct socket *sock)
 {
     struct recv_queue *rx = &sock->rx;
     uint64_t owed = atomic_load_explicit(&rx->consumed, memory_order_relaxed) -
@@ -333,7 +335,7 @@ static void give_back(struct socket *sock)
 }
 
 /* No data will come after what is queued. */
-static bool recv_is_over(struct socket *sock)
+static bool tcp_recv_is_over(struct socket *sock)
 {
     enum socket_state state = socket_state(sock);
 
@@ -343,7 +345,7 @@ static bool recv_is_over(struct socket *sock)
 }
 
 /* The queue is empty and it is over: what recv(2) says then. */
-static int recv_nothing(struct socket *sock)
+static int tcp_recv_nothing(struct socket *sock)
 {
     int error;
 
@@ -383,7 +385,7 @@ static ssize_t tcp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
     if (flags & MSG_ERRQUEUE)
         return -EAGAIN;
     for (;;) {
-        bool over = recv_is_over(sock); /* before the look at the queue: it comes after all data */
+        bool over = tcp_recv_is_over(sock); /* before the look at the queue: it comes after all data */
         size_t part;
 
         lock_take(&sock->rx.reader);
@@ -391,12 +393,12 @@ static ssize_t tcp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
         lock_give(&sock->rx.reader);
         done += part;
         if (part > 0 && !peek)
-            give_back(sock);
+            tcp_give_back(sock);
         if (bytes > 0 ? done == bytes || (done > 0 && (peek || !(flags & MSG_WAITALL)))
                       : !recv_queue_is_empty(&sock->rx)) /* nothing asked: waits for data as well */
             return (ssize_t)done;
         if (over)
-            return done ? (ssize_t)done : recv_nothing(sock);
+            return done ? (ssize_t)done : tcp_recv_nothing(sock);
         if (!polled) {
             polled = true;
             if (socket_poll(sock))
@@ -432,4 +434,8 @@ const struct socket_ops tcp_ops = {
     .close = tcp_close_socket,
     .options_changed = tcp_options_changed,
     .row = tcp_row,
+    .recv_is_over = tcp_recv_is_over,
+    .recv_nothing = tcp_recv_nothing,
+    .give_back = tcp_give_back,
+    .send_refusal = tcp_send_refusal,
 };

@@ -60,7 +60,7 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
     uint32_t cost = p->tot_len + ARRIVAL_OVERHEAD;
     struct arrival *a = NULL;
 
-    if (recv_queue_bytes(rx) + cost <= atomic_load_explicit(&rx->limit, memory_order_relaxed))
+    if (recv_queue_held(rx) + cost <= atomic_load_explicit(&rx->limit, memory_order_relaxed))
         a = mem_malloc(sizeof(*a));
     if (a == NULL) {
         STAT_INC(end->stack->stats, drop_rx_socket_full);
@@ -74,7 +74,7 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
     a->packet = packet_keep(p);
     a->bytes = a->packet->tot_len;
     a->cost = cost;
-    a->time_us = end->stack->now_us;
+    a->time_ns = end->stack->now_ns;
     a->origin = end->stack;
     a->interface = netif_get_index(ip_current_input_netif());
     endpoint_from_ip(&a->from, from, from_port);

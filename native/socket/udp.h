@@ -26,6 +26,10 @@ void udp_row(struct socket *sock, struct stats_socket *row);
 /* Joins or leaves a multicast group on the interface with that address (any: all). 0 or -errno. */
 int udp_membership(const struct endpoint *group_address, const struct endpoint *interface, bool join);
 
+/* Application: where a datagram goes and whether it may: 0 or -errno. */
+struct msghdr;
+int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, struct send_record *record);
+
 /* stack->take_back: arrivals that another stack's application is through with. */
 void udp_take_back(struct mpsc_node *returned);
 

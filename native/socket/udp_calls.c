@@ -159,9 +159,7 @@ static int udp_shutdown_call(struct socket *sock, int how)
     return socket_state(sock) == SOCKET_CONNECTED ? 0 : -ENOTCONN; /* shut all the same */
 }
 
-/* Where a datagram goes and whether it may: 0 or -errno. */
-static int resolve(struct socket *sock, const struct msghdr *msg, size_t bytes,
-                   struct send_record *record)
+int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, struct send_record *record)
 {
     const struct endpoint *to = &record->to;
     int result;
@@ -210,7 +208,7 @@ static ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int 
         return -EOPNOTSUPP;
     for (size_t i = 0; i < msg->msg_iovlen; i++)
         bytes += msg->msg_iov[i].iov_len;
-    result = resolve(sock, msg, bytes, &record);
+    result = udp_resolve(sock, msg, bytes, &record);
     if (result < 0)
         return result;
     result = socket_take_error(sock);
@@ -314,6 +312,36 @@ static ssize_t udp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
     }
 }
 
+static bool udp_recv_is_over(struct socket *sock)
+{
+    return atomic_load_explicit(&sock->error, memory_order_relaxed) != 0 || socket_has(sock, SOCKET_RX_SHUT);
+}
+
+static int udp_recv_nothing(struct socket *sock)
+{
+    return -socket_take_error(sock);
+}
+
+static void udp_give_back(struct socket *sock)
+{
+    socket_mark_dirty(sock, false);
+}
+
+static int udp_send_refusal(struct socket *sock)
+{
+    struct endpoint any = { .family = sock->family };
+    int result = -socket_take_error(sock);
+
+    if (result == 0 && socket_has(sock, SOCKET_TX_SHUT))
+        return -EPIPE;
+    if (result == 0 && UNLIKELY(socket_stack(sock) == NULL)) {
+        lock_take(&sock->lock);
+        result = autobind(sock, &any);
+        lock_give(&sock->lock);
+    }
+    return result;
+}
+
 static uint32_t udp_events(struct socket *sock)
 {
     uint32_t flags = atomic_load_explicit(&sock->flags, memory_order_acquire), events = 0;
@@ -346,4 +374,8 @@ const struct socket_ops udp_ops = {
     .close = udp_close_end,
     .options_changed = udp_options_changed,
     .row = udp_row,
+    .recv_is_over = udp_recv_is_over,
+    .recv_nothing = udp_recv_nothing,
+    .give_back = udp_give_back,
+    .send_refusal = udp_send_refusal,
 };

@@ -106,6 +106,7 @@ struct stack {
 
     /* ---- the holder of the turn ---- */
     _Alignas(CACHE_LINE) uint64_t now_us;
+    uint64_t now_ns;        /* the same moment */
     uint64_t next_timer_us; /* absolute; UINT64_MAX: none */
     uint64_t timers_us;     /* when the timers were last looked at */
     uint64_t nap_us;        /* length of the next sleep on a port that cannot wake us */

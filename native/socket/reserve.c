@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sending in place: room in the send queue that the caller writes to (lend.h says who calls). */
+#include <errno.h>
+#include <string.h>
+
+#include "socket/lend.h"
+#include "socket/udp.h"
+#include "socket/wait.h"
+
+/* A datagram's record comes first; both begin at multiples of 8. */
+static size_t head_bytes(const struct socket *sock)
+{
+    return sock->type == SOCK_DGRAM ? sizeof(struct send_record) : 0;
+}
+
+static size_t whole_bytes(const struct socket *sock, size_t bytes)
+{
+    return sock->type == SOCK_DGRAM ? sizeof(struct send_record) + ((bytes + 7) & ~(size_t)7) : bytes;
+}
+
+size_t reserve_max(const struct socket *sock)
+{
+    return (SEND_RESERVE_MAX - head_bytes(sock)) & ~(size_t)7;
+}
+
+/* Under writer. False: no room, or no memory (then the socket is marked as starved). */
+static bool reserve_now(struct socket *sock, struct stack *stack, void **data, size_t bytes)
+{
+    struct send_queue *tx = &sock->tx;
+    uint8_t *room = NULL;
+
+    /* As much too much as one reservation: EPOLLOUT then always means that one succeeds. */
+    if (!send_queue_is_writable(tx) && send_queue_bytes(tx) > 0) {
+        atomic_store(&tx->wants_room, true);
+        return false;
+    }
+    room = send_queue_reserve(tx, stack->chunks, (uint32_t)whole_bytes(sock, bytes));
+    if (room == NULL) {
+        atomic_store(&tx->wants_room, true);
+        atomic_store(&tx->starved, true);
+        return false;
+    }
+    *data = room + head_bytes(sock);
+    return true;
+}
+
+int reserve_room(struct socket *sock, void **data, size_t bytes, int flags)
+{
+    bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
+    const struct socket_ops *ops = socket_ops(sock);
+    uint64_t deadline = 0;
+    bool polled = false;
+    int result;
+
+    if (ops->send_refusal == NULL)
+        return -EOPNOTSUPP; /* a listener */
+    if (data == NULL)
+        return -EFAULT;
+    if (bytes == 0 || (flags & ~MSG_DONTWAIT))
+        return -EINVAL;
+    if (bytes > reserve_max(sock))
+        return -EMSGSIZE;
+    for (;;) {
+        bool taken = false;
+
+        result = ops->send_refusal(sock);
+        if (result == 0) {
+            lock_take(&sock->tx.writer);
+            taken = reserve_now(sock, socket_stack(sock), data, bytes);
+            lock_give(&sock->tx.writer);
+        } else if (result != -EAGAIN) {
+            return result;
+        }
+        if (taken)
+            return 0;
+        if (result == 0)
+            socket_mark_dirty(sock, true);
+        /* Inline: acknowledgements, or the answer to a SYN, may lie in the port. */
+        if (!polled) {
+            polled = true;
+            if (socket_poll(sock))
+                continue;
+        }
+        if (!block)
+            return -EAGAIN;
+        if (deadline == 0)
+            deadline = socket_deadline(sock->options.send_timeout_us);
+        result = socket_wait(sock, EPOLLOUT, deadline);
+        if (result < 0)
+            return result;
+    }
+}
+
+/* Under writer. */
+static int commit_now(struct socket *sock, struct stack *stack, size_t bytes, const struct send_record *record)
+{
+    struct send_queue *tx = &sock->tx;
+
+    if (tx->reserved == NULL || whole_bytes(sock, bytes) > tx->reserved_bytes)
+        return -EINVAL;
+    if (sock->type == SOCK_DGRAM)
+        memcpy(tx->reserved->data + tx->reserved_at, record, sizeof(*record));
+    if (!send_queue_commit(tx, stack->chunks, (uint32_t)whole_bytes(sock, bytes)))
+        return -EAGAIN;
+    return 0;
+}
+
+static ssize_t give_up(struct socket *sock, ssize_t result)
+{
+    lock_take(&sock->tx.writer);
+    send_queue_unreserve(&sock->tx);
+    lock_give(&sock->tx.writer);
+    return result;
+}
+
+ssize_t reserve_commit(struct socket *sock, size_t bytes, int flags, const struct sockaddr *to,
+                       socklen_t to_len)
+{
+    const struct socket_ops *ops = socket_ops(sock);
+    struct send_record record = { 0 };
+    bool more = (flags & MSG_MORE) != 0;
+    struct stack *stack;
+    int result;
+
+    if (ops->send_refusal == NULL)
+        return -EOPNOTSUPP;
+    if (flags & ~(MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL))
+        return -EINVAL;
+    if (bytes == 0)
+        return give_up(sock, 0);
+    result = ops->send_refusal(sock);
+    if (result == 0 && sock->type == SOCK_DGRAM) {
+        struct msghdr msg = { .msg_name = (void *)(uintptr_t)to, .msg_namelen = to ? to_len : 0 };
+
+        result = udp_resolve(sock, &msg, bytes, &record);
+    }
+    if (result < 0)
+        return result == -EAGAIN ? result : give_up(sock, result);
+    stack = socket_stack(sock);
+    lock_take(&sock->tx.writer);
+    result = commit_now(sock, stack, bytes, &record);
+    lock_give(&sock->tx.writer);
+    if (result < 0)
+        return result;
+    if (sock->type == SOCK_STREAM && more != socket_has(sock, SOCKET_MORE))
+        (more ? socket_set : socket_clear)(sock, SOCKET_MORE);
+    /* Inline, a turn for each part would undo what MSG_MORE is for; the caretaker sees to the rest. */
+    socket_mark_dirty(sock, !(more && stack->driver->caller_drives));
+    return (ssize_t)bytes;
+}
