@@ -96,13 +96,6 @@ PH_API ssize_t ph_send_reserve_max(int fd);
 PH_API ssize_t ph_send_commit(int fd, size_t bytes, int flags, const struct sockaddr *to,
                               socklen_t to_len);
 
-/*
- * Walks the way of a send of these bytes, through the stack to the point where a packet would be
- * handed to the device, and sends nothing: caches, branch predictors and pools are then as after a
- * real one. 0, or -1 with what send(2) says.
- */
-PH_API int ph_send_warm(int fd, const void *data, size_t bytes);
-
 /* ---- memory ----------------------------------------------------------------------------------- */
 
 /*
