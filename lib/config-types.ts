@@ -60,6 +60,8 @@ export interface PortSettings {
 export interface Settings {
     /** The network ports, one line each, separated by semicolons; in a file a list of lines or of objects. Empty: two stacks in this process, 10.0.0.1 and 10.0.0.2 (fd00::1 and fd00::2), joined by a wire. */
     port?: string | PortSettings | (string | PortSettings)[]
+    /** Unmodified programs: which of their sockets are ours, one rule each, separated by semicolons; in a file a list. The first that fits decides; docs/legacy-programs.md has their form and what holds without any. */
+    route?: string | string[]
     runtime?: {
         /** A name for this process in the tools and in messages. Empty: the program's name. */
         name?: string
@@ -172,6 +174,10 @@ export interface Settings {
         receive_buffer_bytes?: Bytes
         /** The send buffer (SO_SNDBUF) of a new UDP socket. 2048 to 1073741824. Default: 256K. */
         send_buffer_bytes?: Bytes
+    }
+    shim?: {
+        /** Unmodified programs: what becomes of their sockets when our stacks cannot start. Default: kernel. */
+        without_core?: 'kernel' | 'refuse'
     }
     fd?: {
         /** What the descriptor numbers of our sockets are. Default: kernel. */

@@ -52,6 +52,8 @@ export function settingsOf(options: Options): string[] {
             if (key === 'port') {
                 const ports = Array.isArray(value) ? value : [value]
                 settings.push(key, ports.map(portLine).join(';'))
+            } else if (key === 'route') {
+                settings.push(key, (Array.isArray(value) ? value : [value]).join(';'))
             } else if (Array.isArray(value)) {
                 settings.push(key, value.map((one) => textOf(key, one)).join(','))
             } else if (value !== null && typeof value === 'object') {

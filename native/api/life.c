@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "fd/fd_table.h"
+#include "fd/route.h"
 #include "lwip/instance.h"
 #include "platform/eal.h"
 #include "pronghorn.h"
@@ -30,32 +31,63 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int phase;
 static pid_t owner; /* a forked child must not stop its parent's stacks */
 static char error_text[2048];
+static struct config *loaded; /* by life_shim(), for the start that may follow */
 static struct config *active; /* what the runtime was started with, for those who ask */
 
 static int start(const struct ph_setting *settings, size_t count)
 {
     struct config_setting *copy = calloc(count ? count : 1, sizeof(*copy));
-    struct config *config = malloc(sizeof(*config));
+    struct config *config = loaded && count == 0 ? loaded : malloc(sizeof(*config));
     int result = -ENOMEM;
 
-    if (config && copy) {
+    if (config && config == loaded) {
+        result = 0;
+    } else if (config && copy) {
         for (size_t i = 0; i < count; i++)
             copy[i] = (struct config_setting){ .key = settings[i].key, .value = settings[i].value };
         result = config_load(config, copy, count, error_text, sizeof(error_text));
     }
-    if (result == 0)
+    if (result == 0 && !loaded)
         result = fd_table_start(config->fd_numbers == CONFIG_FD_KERNEL, config->sockets_max);
     if (result == 0) {
         result = start_all(config, ph_version(), error_text, sizeof(error_text));
-        if (result < 0)
+        if (result < 0 && !loaded)
             fd_table_stop();
     }
     if (result == 0)
         active = config;
-    else
+    else if (config != loaded)
         free(config);
     free(copy);
     return result;
+}
+
+bool life_shim(void)
+{
+    struct config *config = malloc(sizeof(*config));
+    int result = -ENOMEM;
+
+    pthread_mutex_lock(&lock);
+    snprintf(error_text, sizeof(error_text), "out of memory");
+    if (phase == PHASE_RUNNING) { /* the program uses us knowingly as well */
+        free(config);
+        config = active;
+        result = 0;
+    } else if (config) {
+        result = config_load(config, NULL, 0, error_text, sizeof(error_text));
+        if (result == 0)
+            result = fd_table_start(true, config->sockets_max);
+    }
+    if (result == 0) {
+        log_set_level(config->log_level);
+        route_start(config);
+        loaded = config;
+    } else {
+        log_error("nothing is accelerated: %s", error_text);
+        free(config);
+    }
+    pthread_mutex_unlock(&lock);
+    return result == 0;
 }
 
 struct question {

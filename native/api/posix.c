@@ -20,8 +20,10 @@
 #include "fd/epoll.h"
 #include "fd/fd_table.h"
 #include "fd/poll.h"
+#include "fd/undecided.h"
 #include "pronghorn.h"
 #include "socket/socket.h"
+#include "socket/wait.h"
 
 #define RESULT(expression)                 \
     ({                                     \
@@ -33,7 +35,10 @@
         r_;                                \
     })
 
-/* The socket of `fd` with one user more; NULL with *error 0 (the kernel's) or ENOTSOCK. */
+/* No errno: a socket that a shim made and that nobody has decided about. */
+#define UNDECIDED (-1)
+
+/* The socket of `fd` with one user more; NULL with *error 0 (the kernel's), ENOTSOCK or UNDECIDED. */
 static struct socket *use(int fd, int *error)
 {
     struct file *file = fd_use(fd);
@@ -45,24 +50,61 @@ static struct socket *use(int fd, int *error)
         return NULL;
     }
     if (UNLIKELY(file->kind != FILE_SOCKET)) {
+        *error = file->kind == FILE_UNDECIDED ? UNDECIDED : ENOTSOCK;
         file_unuse(file);
-        *error = ENOTSOCK;
         return NULL;
     }
     return socket_of(file);
 }
 
+/* Whose it is, is decided now by `addr`, or by its being waited on. 0 or -errno. */
+static int decide(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct file *file = fd_use(fd);
+    int result = 0;
+
+    if (file && file->kind == FILE_UNDECIDED)
+        result = addr ? undecided_connect(file, fd, addr, len) : undecided_serve(file, fd);
+    if (file)
+        file_unuse(file);
+    return result;
+}
+
+/* Undecided, and `call` with `file` is to be made instead of what follows. */
+#define SERVE_UNDECIDED(fd, call)                                 \
+    do {                                                          \
+        struct file *file = fd_use(fd);                           \
+        if (file && file->kind == FILE_UNDECIDED) {               \
+            int result_ = (call);                                 \
+            file_unuse(file);                                     \
+            if (result_ != -EAGAIN) /* decided in between */      \
+                return RESULT(result_);                           \
+        } else if (file) {                                        \
+            file_unuse(file);                                     \
+        }                                                         \
+    } while (0)
+
 /* Ours: `call` is made with `sock`; else the kernel's function with the same arguments. */
-#define SERVE(fd, kernel_call, call) SERVE_OR(ENOTSOCK, fd, kernel_call, call)
+#define SERVE(fd, kernel_call, call) SERVE_OR(ENOTSOCK, 0, fd, kernel_call, call)
+/* The same, but first it is decided whose it is, by an address or by its being used. */
+#define SERVE_TO(fd, addr, len, kernel_call, call) \
+    SERVE_OR(ENOTSOCK, decide(fd, addr, len), fd, kernel_call, call)
+#define SERVE_USED(fd, kernel_call, call) SERVE_TO(fd, NULL, 0, kernel_call, call)
 /* read(2) and its like: an epoll of ours has no data. */
-#define SERVE_IO(fd, kernel_call, call) SERVE_OR(EINVAL, fd, kernel_call, call)
-#define SERVE_OR(no_socket, fd, kernel_call, call) \
+#define SERVE_IO(fd, kernel_call, call) SERVE_OR(EINVAL, decide(fd, NULL, 0), fd, kernel_call, call)
+#define SERVE_OR(no_socket, decision, fd, kernel_call, call) \
     do {                                       \
         int error_;                            \
         struct socket *sock = use(fd, &error_); \
         __typeof__(kernel_call) result_;       \
+        if (UNLIKELY(error_ == UNDECIDED)) {   \
+            error_ = (decision);               \
+            if (error_ < 0)                    \
+                return RESULT(error_);         \
+            sock = use(fd, &error_);           \
+        }                                      \
         if (UNLIKELY(sock == NULL)) {          \
-            if (error_ == 0)                   \
+            if (error_ == 0 || error_ == UNDECIDED) \
                 return kernel_call;            \
             errno = error_ == ENOTSOCK ? (no_socket) : error_; \
             return -1;                         \
@@ -76,7 +118,7 @@ static int install(struct socket *sock, int type_flags)
 {
     int fd;
 
-    atomic_store(&sock->file.nonblock, (type_flags & SOCK_NONBLOCK) != 0);
+    file_set_nonblock(&sock->file, (type_flags & SOCK_NONBLOCK) != 0);
     fd = fd_install(&sock->file, (type_flags & SOCK_CLOEXEC) != 0);
     if (fd < 0)
         file_unuse(&sock->file);
@@ -117,15 +159,17 @@ static int bind_ours(struct socket *sock, const struct sockaddr *addr, socklen_t
 
 int ph_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
+    SERVE_UNDECIDED(fd, undecided_bind(file, fd, addr, len));
     SERVE(fd, kernel.bind(fd, addr, len), bind_ours(sock, addr, len));
 }
 
 int ph_listen(int fd, int backlog)
 {
+    SERVE_UNDECIDED(fd, undecided_listen(file, fd, backlog));
     SERVE(fd, kernel.listen(fd, backlog), socket_ops(sock)->listen(sock, backlog));
 }
 
-static int accept_ours(struct socket *sock, struct sockaddr *addr, socklen_t *len, int flags)
+static int accept_own(struct socket *sock, struct sockaddr *addr, socklen_t *len, int flags)
 {
     struct socket *accepted;
     int result, fd;
@@ -148,14 +192,42 @@ static int accept_ours(struct socket *sock, struct sockaddr *addr, socklen_t *le
     }
     if (addr)
         endpoint_to_sockaddr(&accepted->peer, accepted->family, addr, len);
-    atomic_store(&accepted->file.nonblock, (flags & SOCK_NONBLOCK) != 0);
+    file_set_nonblock(&accepted->file, (flags & SOCK_NONBLOCK) != 0);
     fd_fill(fd, &accepted->file);
     return fd;
 }
 
+/* A listener of both sides: whichever has a connection; neither half waits alone. */
+static int accept_both(struct socket *sock, int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    uint64_t deadline = socket_deadline(sock->options.receive_timeout_us);
+    struct pollfd both = { .fd = fd, .events = POLLIN };
+
+    for (;;) {
+        int result = accept_own(sock, addr, len, flags);
+
+        if (result != -EAGAIN)
+            return result;
+        result = kernel.accept4(fd, addr, len, flags);
+        if (result >= 0 || errno != EAGAIN)
+            return result < 0 ? -errno : result;
+        if (file_user_nonblock(&sock->file))
+            return -EAGAIN;
+        result = poll_wait(&both, 1, deadline, NULL);
+        if (result <= 0)
+            return result < 0 ? result : -EAGAIN;
+    }
+}
+
+static int accept_ours(struct socket *sock, int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    return sock->file.kernel_side ? accept_both(sock, fd, addr, len, flags)
+                                  : accept_own(sock, addr, len, flags);
+}
+
 int ph_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-    SERVE(fd, kernel.accept4(fd, addr, len, flags), accept_ours(sock, addr, len, flags));
+    SERVE_USED(fd, kernel.accept4(fd, addr, len, flags), accept_ours(sock, fd, addr, len, flags));
 }
 
 int ph_accept(int fd, struct sockaddr *addr, socklen_t *len)
@@ -182,12 +254,19 @@ static int connect_ours(struct socket *sock, const struct sockaddr *addr, sockle
 
 int ph_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-    SERVE(fd, kernel.connect(fd, addr, len), connect_ours(sock, addr, len));
+    SERVE_TO(fd, addr, len, kernel.connect(fd, addr, len), connect_ours(sock, addr, len));
+}
+
+static int shutdown_ours(struct socket *sock, int fd, int how)
+{
+    if (sock->file.kernel_side)
+        kernel.shutdown(fd, how);
+    return socket_ops(sock)->shutdown(sock, how);
 }
 
 int ph_shutdown(int fd, int how)
 {
-    SERVE(fd, kernel.shutdown(fd, how), socket_ops(sock)->shutdown(sock, how));
+    SERVE(fd, kernel.shutdown(fd, how), shutdown_ours(sock, fd, how));
 }
 
 int ph_close(int fd)
@@ -201,6 +280,7 @@ int ph_close(int fd)
 
 int ph_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 {
+    SERVE_UNDECIDED(fd, undecided_getsockname(file, fd, addr, len));
     SERVE(fd, kernel.getsockname(fd, addr, len), socket_getsockname(sock, addr, len));
 }
 
@@ -217,6 +297,7 @@ int ph_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 int ph_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
+    SERVE_UNDECIDED(fd, undecided_setsockopt(file, fd, level, name, value, len));
     SERVE(fd, kernel.setsockopt(fd, level, name, value, len),
           socket_option_set(sock, level, name, value, len));
 }
@@ -279,13 +360,14 @@ ssize_t ph_send(int fd, const void *buf, size_t len, int flags)
 ssize_t ph_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
                   socklen_t to_len)
 {
-    SERVE(fd, kernel.sendto(fd, buf, len, flags, to, to_len),
+    SERVE_TO(fd, to, to_len, kernel.sendto(fd, buf, len, flags, to, to_len),
           send_part(sock, buf, len, flags, to, to_len));
 }
 
 ssize_t ph_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-    SERVE(fd, kernel.sendmsg(fd, msg, flags), send_ours(sock, msg, flags));
+    SERVE_TO(fd, msg ? msg->msg_name : NULL, msg ? msg->msg_namelen : 0,
+             kernel.sendmsg(fd, msg, flags), send_ours(sock, msg, flags));
 }
 
 static int send_many(struct socket *sock, struct mmsghdr *msgs, unsigned int count, int flags)
@@ -304,7 +386,9 @@ static int send_many(struct socket *sock, struct mmsghdr *msgs, unsigned int cou
 
 int ph_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags)
 {
-    SERVE(fd, kernel.sendmmsg(fd, msgs, count, flags), send_many(sock, msgs, count, flags));
+    SERVE_TO(fd, msgs && count ? msgs->msg_hdr.msg_name : NULL,
+             msgs && count ? msgs->msg_hdr.msg_namelen : 0,
+             kernel.sendmmsg(fd, msgs, count, flags), send_many(sock, msgs, count, flags));
 }
 
 ssize_t ph_write(int fd, const void *buf, size_t len)
@@ -348,19 +432,19 @@ static ssize_t recv_parts(struct socket *sock, const struct iovec *iov, int coun
 
 ssize_t ph_recv(int fd, void *buf, size_t len, int flags)
 {
-    SERVE(fd, kernel.recv(fd, buf, len, flags), recv_part(sock, buf, len, flags, NULL, NULL));
+    SERVE_USED(fd, kernel.recv(fd, buf, len, flags), recv_part(sock, buf, len, flags, NULL, NULL));
 }
 
 ssize_t ph_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
                     socklen_t *from_len)
 {
-    SERVE(fd, kernel.recvfrom(fd, buf, len, flags, from, from_len),
+    SERVE_USED(fd, kernel.recvfrom(fd, buf, len, flags, from, from_len),
           recv_part(sock, buf, len, flags, from, from_len));
 }
 
 ssize_t ph_recvmsg(int fd, struct msghdr *msg, int flags)
 {
-    SERVE(fd, kernel.recvmsg(fd, msg, flags), recv_ours(sock, msg, flags));
+    SERVE_USED(fd, kernel.recvmsg(fd, msg, flags), recv_ours(sock, msg, flags));
 }
 
 static int recv_many(struct socket *sock, struct mmsghdr *msgs, unsigned int count, int flags,
@@ -388,7 +472,7 @@ static int recv_many(struct socket *sock, struct mmsghdr *msgs, unsigned int cou
 int ph_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags,
                 struct timespec *timeout)
 {
-    SERVE(fd, kernel.recvmmsg(fd, msgs, count, flags, timeout),
+    SERVE_USED(fd, kernel.recvmmsg(fd, msgs, count, flags, timeout),
           recv_many(sock, msgs, count, flags, timeout));
 }
 
@@ -408,10 +492,10 @@ ssize_t ph_readv(int fd, const struct iovec *iov, int count)
 static int fcntl_ours(struct file *file, int fd, int cmd, long argument)
 {
     switch (cmd) {
-    case F_GETFL: return O_RDWR | file->append | (file_nonblock(file) ? O_NONBLOCK : 0);
+    case F_GETFL: return O_RDWR | file->append | (file_user_nonblock(file) ? O_NONBLOCK : 0);
     case F_SETFL:
         file->append = (int)argument & O_APPEND;
-        atomic_store(&file->nonblock, (argument & O_NONBLOCK) != 0);
+        file_set_nonblock(file, (argument & O_NONBLOCK) != 0);
         return 0;
     case F_GETFD:
     case F_SETFD:
@@ -436,6 +520,10 @@ int ph_fcntl(int fd, int cmd, ...)
     va_end(list);
     if (file == NULL)
         return fd >= FD_VIRTUAL_FIRST ? RESULT(-EBADF) : kernel.fcntl(fd, cmd, argument);
+    if (file->kind == FILE_UNDECIDED && cmd != F_DUPFD && cmd != F_DUPFD_CLOEXEC) {
+        file_unuse(file);
+        return kernel.fcntl(fd, cmd, argument);
+    }
     result = fcntl_ours(file, fd, cmd, argument);
     file_unuse(file);
     return RESULT(result);
@@ -451,7 +539,7 @@ static int ioctl_ours(struct socket *sock, unsigned long request, void *argument
     if (argument == NULL)
         return -EFAULT;
     switch (request) {
-    case FIONBIO: atomic_store(&sock->file.nonblock, *number != 0); return 0;
+    case FIONBIO: file_set_nonblock(&sock->file, *number != 0); return 0;
     case FIONREAD: *number = socket_readable_bytes(sock); return *number < 0 ? -EINVAL : 0;
     case SIOCOUTQ:
         if (socket_state(sock) == SOCKET_LISTENING)

@@ -6,8 +6,11 @@
 
 #include "api/life.h"
 #include "base/clock.h"
+#include "base/compiler.h"
 #include "base/kernel_calls.h"
 #include "fd/epoll.h"
+#include "fd/epoll_fd.h"
+#include "fd/epoll_marker.h"
 #include "fd/fd_table.h"
 #include "fd/poll.h"
 #include "pronghorn.h"
@@ -128,7 +131,7 @@ int ph_epoll_create1(int flags)
         return result_of(-EINVAL);
     result = life_ensure();
     if (result == 0)
-        result = epoll_create_file(&file);
+        result = epoll_create_file(-1, &file);
     if (result == 0) {
         result = fd_install(file, (flags & EPOLL_CLOEXEC) != 0);
         if (result < 0)
@@ -158,21 +161,7 @@ static struct file *use_epoll(int epfd, int *error)
 
 int ph_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
-    struct file *file, *target;
-    int result;
-
-    file = use_epoll(epfd, &result);
-    if (file == NULL)
-        return result < 0 ? result_of(result) : kernel.epoll_ctl(epfd, op, fd, event);
-    target = fd_use(fd);
-    if (target == NULL && fd >= FD_VIRTUAL_FIRST)
-        result = -EBADF;
-    else
-        result = epoll_control(file, op, fd, target, event);
-    if (target)
-        file_unuse(target);
-    file_unuse(file);
-    return result_of(result);
+    return result_of(epoll_control_fd(epfd, op, fd, event));
 }
 
 static int collect(int epfd, struct epoll_event *events, int max, uint64_t deadline_ns,
@@ -189,11 +178,32 @@ static int collect(int epfd, struct epoll_event *events, int max, uint64_t deadl
     return result;
 }
 
+/*
+ * While this thread slept in the kernel's epoll, another added a socket of ours to it. What is left of
+ * `count` events without the one that says so; 0: go on with all (the whole time-out once more).
+ */
+static int woken_to_ours(int epfd, struct epoll_event *events, int count)
+{
+    int kept = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (epoll_is_marker(&events[i]))
+            epoll_marker_pass(epfd);
+        else
+            events[kept++] = events[i];
+    }
+    return count < 0 ? count : kept;
+}
+
 int ph_epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms,
                    const sigset_t *mask)
 {
-    if (!fd_is_ours(epfd) && epfd < FD_VIRTUAL_FIRST)
-        return kernel.epoll_pwait(epfd, events, max, timeout_ms, mask);
+    if (!fd_is_ours(epfd) && epfd < FD_VIRTUAL_FIRST) {
+        int count = kernel.epoll_pwait(epfd, events, max, timeout_ms, mask);
+
+        if (LIKELY(!fd_is_ours(epfd)) || (count = woken_to_ours(epfd, events, count)) != 0)
+            return count;
+    }
     return result_of(collect(epfd, events, max, deadline_of_ms(timeout_ms), mask));
 }
 
@@ -208,8 +218,12 @@ int ph_epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct 
     uint64_t deadline;
     int result;
 
-    if (!fd_is_ours(epfd) && epfd < FD_VIRTUAL_FIRST)
-        return kernel.epoll_pwait2(epfd, events, max, timeout, mask);
+    if (!fd_is_ours(epfd) && epfd < FD_VIRTUAL_FIRST) {
+        int count = kernel.epoll_pwait2(epfd, events, max, timeout, mask);
+
+        if (LIKELY(!fd_is_ours(epfd)) || (count = woken_to_ours(epfd, events, count)) != 0)
+            return count;
+    }
     result = deadline_of_timespec(timeout, &deadline);
     return result_of(result < 0 ? result : collect(epfd, events, max, deadline, mask));
 }

@@ -17,7 +17,9 @@ static long not_in_this_libc(void)
 
 static void resolve(const char *name, void *slot)
 {
-    void *function = dlsym(RTLD_NEXT, name);
+    /* Under our preload shim: from the libraries behind it, wherever we ourselves were loaded. */
+    void *(*next)(const char *) = (void *(*)(const char *))dlsym(RTLD_DEFAULT, "pronghorn_preload_next");
+    void *function = next ? next(name) : dlsym(RTLD_NEXT, name);
 
     if (!function)
         function = (void *)not_in_this_libc;

@@ -120,6 +120,32 @@ static int apply_ports(const struct config_input *input, const char *text)
     return 0;
 }
 
+static int apply_routes(const struct config_input *input, const char *text)
+{
+    struct config_routes *routes = &input->config->route;
+    char line[CONFIG_ROUTE_LINE_BYTES];
+    struct value_problem problem;
+
+    routes->count = 0;
+    for (size_t length; *text; text += length + (text[length] != '\0')) {
+        length = strcspn(text, ";\n");
+        if (strspn(text, " \t\r") >= length)
+            continue;
+        if (length >= sizeof(line))
+            return config_complain(input, "route", "\"%.60s...\" is too long; give at most %zu "
+                                   "characters a line", text, sizeof(line) - 1);
+        memcpy(line, text, length);
+        line[length] = '\0';
+        if (routes->count == CONFIG_ROUTES_MAX)
+            return config_complain(input, "route", "\"%.100s\" is one too many; give at most %d",
+                                   line, CONFIG_ROUTES_MAX);
+        if (!route_line_parse(line, &routes->entry[routes->count], &problem))
+            return config_complain(input, "route", "\"%.100s\" %s", line, problem.text);
+        routes->count++;
+    }
+    return 0;
+}
+
 int config_apply(const struct config_input *input, enum config_key key, const char *text)
 {
     const struct value_rule *rule = &keys[key].rule;
@@ -133,6 +159,8 @@ int config_apply(const struct config_input *input, enum config_key key, const ch
     input->config->origin[key].line = input->line;
     if (rule->type == VALUE_ports)
         return apply_ports(input, text);
+    if (rule->type == VALUE_routes)
+        return apply_routes(input, text);
     if (!value_parse(rule, text, (char *)input->config + keys[key].offset, &problem))
         return config_complain(input, rule->name, "\"%.100s\" %s", text, problem.text);
     return 0;
@@ -315,6 +343,13 @@ void config_dump(const struct config *config,
             for (uint32_t i = 0; i < config->port.count; i++)
                 length += (size_t)snprintf(value + length, sizeof(value) - length, "%s%s",
                                            i ? ";" : "", config->port.entry[i].text);
+        } else if (keys[key].rule.type == VALUE_routes) {
+            size_t length = 0;
+
+            value[0] = '\0';
+            for (uint32_t i = 0; i < config->route.count; i++)
+                length += (size_t)snprintf(value + length, sizeof(value) - length, "%s%s",
+                                           i ? ";" : "", config->route.entry[i].text);
         } else {
             value_format(&keys[key].rule, (const char *)config + keys[key].offset, value,
                          sizeof(value));

@@ -30,6 +30,28 @@ struct config_ports {
 };
 #define VALUE_FIELD_ports(field) struct config_ports field
 
+/* One line of the setting `route`: what it decides, and for which sockets. */
+#define CONFIG_ROUTES_MAX 64
+#define CONFIG_ROUTE_LINE_BYTES 160
+enum route_verdict { ROUTE_KERNEL, ROUTE_OURS, ROUTE_BOTH };
+enum route_use { ROUTE_USE_ANY, ROUTE_USE_LISTEN, ROUTE_USE_CONNECT };
+
+struct route_config {
+    char text[CONFIG_ROUTE_LINE_BYTES];
+    enum route_verdict verdict;
+    char process[32];              /* program's name; empty: any */
+    int family, type;              /* AF_*, SOCK_*; 0: any */
+    enum route_use use;
+    struct config_address address; /* family 0: any */
+    struct config_range port;      /* last 0: any */
+};
+
+struct config_routes {
+    uint32_t count;
+    struct route_config entry[CONFIG_ROUTES_MAX];
+};
+#define VALUE_FIELD_routes(field) struct config_routes field
+
 enum config_key {
 #define KEY(path, field, type, default_text, min, max, help) CONFIG_KEY_##field,
 #include "config/keys.def"
@@ -43,7 +65,7 @@ enum config_source {
     CONFIG_FROM_CALLER,
 };
 
-/* About 40 KB: not for the stack of a small thread. Holds no pointers; copying it is enough. */
+/* About 60 KB: not for the stack of a small thread. Holds no pointers; copying it is enough. */
 struct config {
 #define KEY(path, field, type, default_text, min, max, help) VALUE_FIELD_##type(field);
 #include "config/keys.def"
@@ -78,6 +100,9 @@ void config_dump(const struct config *config,
                  void (*each)(void *context, const char *key, const char *value,
                               const char *source),
                  void *context);
+
+/* Reads one route line. False: `problem` says why. */
+bool route_line_parse(const char *line, struct route_config *route, struct value_problem *problem);
 
 /* Reads one port line. False: `problem` says why. */
 bool port_line_parse(const char *line, struct port_config *port, struct value_problem *problem);

@@ -59,19 +59,19 @@ static bool is_list(enum config_key key)
 {
     enum value_type type = config_rule(key)->type;
 
-    return type == VALUE_cores || type == VALUE_ports;
+    return type == VALUE_cores || type == VALUE_ports || type == VALUE_routes;
 }
 
 /* An element of a list: "stack.cores[0]", "port[1]". */
 static bool list_element(struct file_state *state, enum config_key key, const char *text)
 {
-    bool is_port = config_rule(key)->type == VALUE_ports;
+    bool is_line = config_rule(key)->type != VALUE_cores;
 
-    if (is_port && strpbrk(text, ";\n"))
+    if (is_line && strpbrk(text, ";\n"))
         return fail(state, config_rule(key)->name,
                     "\"%.100s\" has a semicolon or a line end in it; make two list entries of it",
                     text);
-    const char *separator = state->list[0] == '\0' ? "" : is_port ? ";" : ",";
+    const char *separator = state->list[0] == '\0' ? "" : is_line ? ";" : ",";
     if (!append(state->list, sizeof(state->list), separator, text))
         return fail(state, config_rule(key)->name, "the list is too long; make it shorter");
     return true;
@@ -150,7 +150,7 @@ static bool inside_list(struct file_state *state, const struct json_value *value
             return true;
     }
     return fail(state, name, "it is nested too deeply at %.80s; give a list of %s", value->path,
-                key == CONFIG_KEY_port ? "lines or objects" : "numbers");
+                key == CONFIG_KEY_port ? "lines or objects" : key == CONFIG_KEY_route ? "lines" : "numbers");
 }
 
 /* An object that is no group of settings ("stack") is a misspelling, even when it is empty. */

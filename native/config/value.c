@@ -323,11 +323,12 @@ bool value_parse(const struct value_rule *rule, const char *text, void *field,
     case VALUE_mac:
         return parse_mac(text, field, problem);
     case VALUE_ports:
+    case VALUE_routes:
         break;
     default:
         return parse_word(rule, text, field, problem);
     }
-    INVARIANT(!"a list of ports is config.c's");
+    INVARIANT(!"a list of lines is config.c's");
     return false;
 }
 
@@ -391,7 +392,8 @@ void value_format(const struct value_rule *rule, const void *field, char *text, 
             append(text, size, "%s%02x", i ? ":" : "", mac->bytes[i]);
         break;
     case VALUE_ports:
-        INVARIANT(!"a list of ports is config.c's");
+    case VALUE_routes:
+        INVARIANT(!"a list of lines is config.c's");
         break;
     default:
         for (size_t i = 0; i < ARRAY_SIZE(words); i++)

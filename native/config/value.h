@@ -21,6 +21,7 @@ enum config_idle { CONFIG_IDLE_POLL, CONFIG_IDLE_ADAPTIVE, CONFIG_IDLE_INTERRUPT
 enum config_hugepages { CONFIG_HUGEPAGES_AUTO, CONFIG_HUGEPAGES_ON, CONFIG_HUGEPAGES_OFF };
 enum config_congestion { CONFIG_CONGESTION_CUBIC, CONFIG_CONGESTION_RENO };
 enum config_fd_numbers { CONFIG_FD_KERNEL, CONFIG_FD_VIRTUAL };
+enum config_without_core { CONFIG_WITHOUT_CORE_KERNEL, CONFIG_WITHOUT_CORE_REFUSE };
 enum config_role { CONFIG_ROLE_AUTO, CONFIG_ROLE_SERVER, CONFIG_ROLE_CLIENT };
 
 struct config_range {
@@ -64,6 +65,7 @@ struct config_mac {
 #define VALUE_FIELD_hugepages(field) enum config_hugepages field
 #define VALUE_FIELD_congestion(field) enum config_congestion field
 #define VALUE_FIELD_fd_numbers(field) enum config_fd_numbers field
+#define VALUE_FIELD_without_core(field) enum config_without_core field
 #define VALUE_FIELD_role(field) enum config_role field
 
 enum value_type {
@@ -73,7 +75,8 @@ enum value_type {
     VALUE_string,
     VALUE_range,
     VALUE_cores,
-    VALUE_ports, /* config.c: a list of port lines */
+    VALUE_ports,  /* config.c: a list of port lines */
+    VALUE_routes, /* config.c: a list of route lines */
     VALUE_addresses,
     VALUE_gateways,
     VALUE_mac,
@@ -85,6 +88,7 @@ enum value_type {
     VALUE_congestion,
     VALUE_fd_numbers,
     VALUE_role,
+    VALUE_without_core,
 };
 
 struct value_rule {

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/mpsc.h"
+#include "fd/epoll_marker.h"
 #include "socket/ready.h"
 #include "socket/socket.h"
 #include "stack/group.h"
@@ -17,7 +18,6 @@
 
 #define ALWAYS (EPOLLERR | EPOLLHUP)
 #define FLAGS (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP)
-#define KERNEL_BATCH 64
 
 struct epoll {
     struct file file;
@@ -29,6 +29,7 @@ struct epoll {
     uint32_t kernel_count;
     int sleep_fd; /* epoll of kernel_fd, the waiter's bell, and the inline stacks' sleep_fds */
     bool prepared; /* stacks and bell are armed */
+    bool adopted;  /* kernel_fd is the program's, and may have a marker in it */
     struct lock sleeper; /* one thread sleeps with everything armed */
 
     struct mpsc arrived; /* items that a stack put forward */
@@ -259,7 +260,15 @@ int epoll_control(struct file *file, int op, int fd, struct file *target,
         return -EFAULT;
     if (target == file)
         return -EINVAL;
-    return target ? control_ours(ep, op, fd, target, event) : control_kernel(ep, op, fd, event);
+    if (target == NULL)
+        return control_kernel(ep, op, fd, event);
+    if (target->kernel_side) { /* a listener of both sides: an item on each */
+        int result = control_kernel(ep, op, fd, event);
+
+        if (result < 0)
+            return result;
+    }
+    return control_ours(ep, op, fd, target, event);
 }
 
 /* ---- collecting ---- */
@@ -333,6 +342,8 @@ static int collect_now(struct epoll *ep, struct epoll_event *events, int max)
         from_kernel = kernel.epoll_wait(ep->kernel_fd, events + count, max - count, 0);
         if (from_kernel < 0)
             from_kernel = 0;
+        if (ep->adopted)
+            from_kernel = epoll_without_marker(events + count, from_kernel);
     }
     return count + from_kernel;
 }
@@ -506,7 +517,7 @@ static struct epoll *epoll_memory(void)
     return ep;
 }
 
-int epoll_create_file(struct file **out)
+int epoll_create_file(int kernel_fd, struct file **out)
 {
     struct epoll *ep = epoll_memory();
     int result;
@@ -515,7 +526,8 @@ int epoll_create_file(struct file **out)
         return -ENOMEM;
     ep->lock = ep->sleeper = (struct lock){ 0 };
     ep->prepared = false;
-    ep->kernel_fd = -1;
+    ep->kernel_fd = kernel_fd;
+    ep->adopted = kernel_fd >= 0;
     ep->items_count = ep->kernel_count = 0;
     ep->buckets_count = 64;
     ep->buckets = malloc(ep->buckets_count * sizeof(*ep->buckets));
@@ -530,6 +542,8 @@ int epoll_create_file(struct file **out)
         result = -errno;
     if (result == 0)
         result = watch_kernel_fd(ep->sleep_fd, ep->waiter.bell.fd);
+    if (result == 0 && kernel_fd >= 0)
+        result = watch_kernel_fd(ep->sleep_fd, kernel_fd);
     for (unsigned i = 0; i < group.count && result == 0; i++) {
         if (group.stacks[i]->driver->caller_drives)
             result = watch_kernel_fd(ep->sleep_fd, group.stacks[i]->sleep_fd);

@@ -16,8 +16,11 @@
 
 #include "socket/file.h"
 
-/* A file of kind FILE_EPOLL with one user, or -errno. */
-int epoll_create_file(struct file **out);
+/*
+ * A file of kind FILE_EPOLL with one user, or -errno. `kernel_fd`: an epoll of the kernel's that it is
+ * made around, and closes; -1: none.
+ */
+int epoll_create_file(int kernel_fd, struct file **out);
 
 /* 0 or -errno, as epoll_ctl(2). `target`: the file of `fd` if it is one of ours, else NULL. */
 int epoll_control(struct file *file, int op, int fd, struct file *target,

@@ -24,6 +24,7 @@ static struct {
     int template_fd; /* what the kernel's numbers are duplicates of */
     fd_slot *kernel;
     uint32_t kernel_max;
+    _Atomic int highest; /* no number above was ever used */
     fd_slot *virtual;
     uint32_t virtual_max;
     /* virtual numbers: the lowest that was never used, and those that are free again */
@@ -139,6 +140,15 @@ static int reserve_number(int least, bool close_on_exec)
     return fd;
 }
 
+static void used(int fd)
+{
+    int highest = atomic_load_explicit(&table.highest, memory_order_relaxed);
+
+    while (fd < FD_VIRTUAL_FIRST && fd > highest &&
+           !atomic_compare_exchange_weak(&table.highest, &highest, fd))
+        ;
+}
+
 int fd_reserve(bool close_on_exec)
 {
     return reserve_number(0, close_on_exec);
@@ -147,6 +157,7 @@ int fd_reserve(bool close_on_exec)
 void fd_fill(int fd, struct file *file)
 {
     sign(file, fd);
+    used(fd);
     atomic_store_explicit(slot_of(fd), file, memory_order_release);
 }
 
@@ -214,10 +225,99 @@ int fd_dup(int fd, int least, bool close_on_exec)
 
     if (file == NULL)
         return -EBADF;
-    copy = least < 0 ? -EINVAL : install(file, least, close_on_exec);
+    if (least < 0) {
+        copy = -EINVAL;
+    } else if (fd < FD_VIRTUAL_FIRST) {
+        /* The kernel's socket behind it is duplicated as well: it may have a part to play. */
+        copy = kernel.fcntl(fd, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, least);
+        if (copy < 0)
+            copy = -errno;
+        else if (!fd_adopt(copy, file))
+            copy = -EMFILE;
+    } else {
+        copy = install(file, least, close_on_exec);
+    }
     if (copy < 0)
         file_unuse(file);
     return copy;
+}
+
+bool fd_adopt(int fd, struct file *file)
+{
+    fd_slot *slot = slot_of(fd);
+
+    if (slot == NULL) {
+        kernel.close(fd);
+        return false;
+    }
+    fd_forget(fd); /* closed where we did not see it */
+    fd_fill(fd, file);
+    return true;
+}
+
+void fd_forget(int fd)
+{
+    fd_slot *slot = table.virtual ? slot_of(fd) : NULL;
+    struct file *file = slot ? atomic_exchange(slot, NULL) : NULL;
+
+    if (file == NULL)
+        return;
+    if (atomic_load_explicit(&file->fd, memory_order_relaxed) == fd)
+        atomic_store_explicit(&file->fd, -1, memory_order_relaxed);
+    file_unuse(file);
+}
+
+void fd_copied(int fd, int as)
+{
+    struct file *file = fd_use(fd); /* the new descriptor is this user */
+    fd_slot *slot = slot_of(as);
+    struct file *before;
+
+    if (file == NULL || slot == NULL) {
+        if (file)
+            file_unuse(file);
+        fd_forget(as);
+        return;
+    }
+    sign(file, as);
+    used(as);
+    before = atomic_exchange(slot, file);
+    if (before)
+        file_unuse(before);
+}
+
+unsigned fd_replace(struct file *from, struct file *to)
+{
+    int highest = atomic_load(&table.highest);
+    unsigned count = 0;
+
+    for (int fd = 0; fd <= highest; fd++) {
+        struct file *expected = from;
+
+        if (atomic_load_explicit(&table.kernel[fd], memory_order_relaxed) != from)
+            continue;
+        if (to && count > 0)
+            file_use(to);
+        if (to)
+            sign(to, fd);
+        if (atomic_compare_exchange_strong(&table.kernel[fd], &expected, to)) {
+            count++;
+            file_unuse(from);
+        } else if (to && count > 0) {
+            file_unuse(to);
+        }
+    }
+    return count;
+}
+
+int fd_next(int fd)
+{
+    int highest = table.virtual ? atomic_load(&table.highest) : -1;
+
+    for (; fd <= highest; fd++)
+        if (atomic_load_explicit(&table.kernel[fd], memory_order_relaxed))
+            return fd;
+    return -1;
 }
 
 /*

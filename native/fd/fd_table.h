@@ -46,4 +46,25 @@ int fd_dup(int fd, int least, bool close_on_exec);
 
 bool fd_is_ours(int fd);
 
+/*
+ * The kernel's descriptor `fd`, which the caller just got, is `file` from now on: takes the file's
+ * first user over. False: beyond what the table can hold.
+ */
+bool fd_adopt(int fd, struct file *file);
+
+/*
+ * Every descriptor of `from` becomes one of `to` (its first user is the first of them), or plainly
+ * the kernel's if that is NULL. How many there were.
+ */
+unsigned fd_replace(struct file *from, struct file *to);
+
+/* The kernel's `fd` now stands for something else: what the table had there is closed. */
+void fd_forget(int fd);
+
+/* After kernel.dup2(fd, as): `as` is what `fd` is. */
+void fd_copied(int fd, int as);
+
+/* All that are in use, lowest first: the first at or after `fd`, or -1. */
+int fd_next(int fd);
+
 #endif

@@ -10,6 +10,7 @@
 #include "base/kernel_calls.h"
 #include "fd/epoll.h"
 #include "fd/fd_table.h"
+#include "fd/undecided.h"
 #include "socket/ready.h"
 #include "socket/thread.h"
 #include "stack/group.h"
@@ -19,6 +20,7 @@
 struct entry {
     struct watch watch; /* only sockets of ours */
     struct file *file;  /* NULL: the kernel's */
+    bool kernel_side;   /* of both sides: in kernel_fds as well */
     struct waiter *waiter;
 };
 
@@ -66,10 +68,12 @@ static int look_at_kernels(struct poll *p)
     int ready = 0;
 
     for (nfds_t i = 0; i < p->count; i++) {
-        if (p->entries[i].file)
+        short before = p->fds[i].revents;
+
+        if (p->entries[i].file && !p->entries[i].kernel_side)
             continue;
-        p->fds[i].revents = p->kernel_fds[k++].revents;
-        ready += p->fds[i].revents != 0;
+        p->fds[i].revents = (short)((p->entries[i].file ? before : 0) | p->kernel_fds[k++].revents);
+        ready += p->fds[i].revents != 0 && !(p->entries[i].file && before);
     }
     return ready;
 }
@@ -177,14 +181,20 @@ int poll_wait(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, const sigs
             p.entries[i].watch.notify = wake;
             p.entries[i].waiter = p.waiter;
             list_init(&p.entries[i].watch.link);
+            fd_serve(fds[i].fd);
             p.entries[i].file = fd_use(fds[i].fd);
+            if (p.entries[i].file && p.entries[i].file->kind == FILE_UNDECIDED) {
+                file_unuse(p.entries[i].file);
+                p.entries[i].file = NULL;
+            }
             if (p.entries[i].file && p.entries[i].file->kind != FILE_SOCKET) {
                 /* An epoll of ours inside poll(): by its kernel descriptor. */
                 p.kernel_fds[p.kernel_count++] = (struct pollfd){
                     .fd = epoll_kernel_fd(p.entries[i].file), .events = fds[i].events };
                 file_unuse(p.entries[i].file);
                 p.entries[i].file = NULL;
-            } else if (p.entries[i].file == NULL) {
+            } else if (p.entries[i].file == NULL || p.entries[i].file->kernel_side) {
+                p.entries[i].kernel_side = p.entries[i].file != NULL;
                 p.kernel_fds[p.kernel_count++] = fds[i];
             }
         }

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -106,12 +107,21 @@ PH_API ssize_t ph_recvfrom(int fd, void *buf, size_t len, int flags, struct sock
 PH_API ssize_t ph_recvmsg(int fd, struct msghdr *msg, int flags);
 PH_API int ph_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags,
                        struct timespec *timeout);
+PH_API ssize_t ph_sendfile(int to, int from, off_t *offset, size_t len);
+PH_API ssize_t ph_splice(int from, off_t *from_at, int to, off_t *to_at, size_t len, unsigned int flags);
 PH_API ssize_t ph_read(int fd, void *buf, size_t len);
 PH_API ssize_t ph_write(int fd, const void *buf, size_t len);
 PH_API ssize_t ph_readv(int fd, const struct iovec *iov, int count);
 PH_API ssize_t ph_writev(int fd, const struct iovec *iov, int count);
 PH_API int ph_fcntl(int fd, int cmd, ...);
 PH_API int ph_ioctl(int fd, unsigned long request, ...);
+PH_API int ph_dup(int fd);
+PH_API int ph_dup2(int fd, int as);
+PH_API int ph_dup3(int fd, int as, int flags);
+PH_API int ph_close_range(unsigned int first, unsigned int last, int flags);
+PH_API void ph_closefrom(int first);
+/* stdio over one of ours; fclose() closes it. */
+PH_API FILE *ph_fdopen(int fd, const char *mode);
 
 /* ---- waiting: poll(2), select(2), epoll(7) over our descriptors and the kernel's together ------ */
 

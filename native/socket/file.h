@@ -14,11 +14,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum file_kind { FILE_SOCKET = 1, FILE_EPOLL };
+enum file_kind {
+    FILE_SOCKET = 1,
+    FILE_EPOLL,
+    FILE_UNDECIDED, /* a kernel socket that may still become ours: fd/undecided.h */
+};
 
 struct file {
     uint8_t kind;
-    _Atomic bool nonblock; /* O_NONBLOCK */
+    _Atomic bool nonblock; /* O_NONBLOCK; always with kernel_side, whose calls wait by themselves */
+    bool kernel_side;      /* the kernel's socket of the descriptor takes part as well */
+    _Atomic bool waits;    /* with kernel_side: not O_NONBLOCK */
     int append;            /* O_APPEND or 0: kept for F_GETFL, no meaning here */
     _Atomic int32_t fd;    /* for the statistics: the first descriptor, -1: none */
     _Atomic uint32_t owner; /* for the statistics: the thread that was given it */
@@ -36,6 +42,8 @@ static inline void file_init(struct file *file, enum file_kind kind, int (*close
 {
     file->kind = kind;
     file->append = 0;
+    file->kernel_side = false;
+    atomic_init(&file->waits, false);
     file->close = close;
     file->release = release;
     atomic_init(&file->nonblock, false);
@@ -81,6 +89,20 @@ static inline int file_unuse(struct file *file)
     return result;
 }
 
+/* O_NONBLOCK as the user sets and sees it. */
+static inline void file_set_nonblock(struct file *file, bool nonblock)
+{
+    atomic_store(&file->nonblock, nonblock || file->kernel_side);
+    atomic_store(&file->waits, !nonblock);
+}
+
+static inline bool file_user_nonblock(const struct file *file)
+{
+    return file->kernel_side ? !atomic_load_explicit(&file->waits, memory_order_relaxed)
+                             : atomic_load_explicit(&file->nonblock, memory_order_relaxed);
+}
+
+/* As our half of it takes it. */
 static inline bool file_nonblock(const struct file *file)
 {
     return atomic_load_explicit(&file->nonblock, memory_order_relaxed);

@@ -31,6 +31,7 @@ const sections = [
 const inSection = (section) => keys.filter((key) => key.path.startsWith(`${section}.`))
 const nameIn = (key) => key.path.slice(key.path.indexOf('.') + 1)
 const portsKey = keys.find((key) => key.type === 'ports')
+const routesKey = keys.find((key) => key.type === 'routes')
 
 /** What a user may write, in words. */
 function accepts(key) {
@@ -136,6 +137,12 @@ ${markdownTable(
     rowsFor(portKeys, (key) => key.path),
 )}
 ${wordLists(portKeys).join('\n')}
+## route
+
+\`route\`: ${routesKey.help}
+
+    PRONGHORN_ROUTE='kernel,process=ssh;ours,type=tcp,use=connect,address=10.0.0.0/8,port=5432'
+
 ## Variables that are no settings
 
 ${markdownTable(
@@ -200,6 +207,8 @@ ${portKeys.map((key) => member(key, key.path, '    ')).join('')}}
 export interface Settings {
     /** ${portsKey.help.replace(/ In a file.*?objects\./, '')} */
     port?: string | PortSettings | (string | PortSettings)[]
+    /** ${routesKey.help} */
+    route?: string | string[]
 ${sections
     .map(
         (section) =>
@@ -268,6 +277,10 @@ const schema = {
         port: {
             description: portsKey.help,
             anyOf: [portLine, { type: 'array', items: { anyOf: [portLine, portObject] } }],
+        },
+        route: {
+            description: routesKey.help,
+            anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
         },
         ...Object.fromEntries(
             sections.map((section) => [

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fd/epoll_marker.h"
+
+#include <stdint.h>
+#include <sys/eventfd.h>
+
+#include "base/kernel_calls.h"
+
+static int marker_fd = -1;
+
+static void control(int kernel_epfd, int op)
+{
+    struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u64 = (uintptr_t)&marker_fd };
+
+    kernel.epoll_ctl(kernel_epfd, op, marker_fd, &event);
+}
+
+void epoll_marker_add(int kernel_epfd)
+{
+    if (marker_fd < 0)
+        marker_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    control(kernel_epfd, EPOLL_CTL_ADD);
+}
+
+void epoll_marker_pass(int kernel_epfd)
+{
+    control(kernel_epfd, EPOLL_CTL_MOD);
+}
+
+bool epoll_is_marker(const struct epoll_event *event)
+{
+    return event->data.u64 == (uintptr_t)&marker_fd;
+}
+
+int epoll_without_marker(struct epoll_event *events, int count)
+{
+    int kept = 0;
+
+    for (int i = 0; i < count; i++)
+        if (!epoll_is_marker(&events[i]))
+            events[kept++] = events[i];
+    return kept;
+}

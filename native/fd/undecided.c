@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fd/undecided.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "base/kernel_calls.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "fd/epoll_fd.h"
+#include "fd/fd_table.h"
+#include "fd/route.h"
+#include "socket/socket.h"
+
+struct remembered {
+    struct remembered *next;
+    int level, name;
+    socklen_t len;
+    uint8_t value[];
+};
+
+/* A registration in an epoll. */
+struct watched {
+    struct watched *next;
+    int epfd, fd;
+    struct epoll_event event;
+};
+
+struct undecided {
+    struct file file;
+    uint8_t domain, type;
+    struct lock lock; /* all below */
+    bool decided;
+    int protocol, backlog;
+    bool bound, listening;
+    struct route_answer answer; /* once bound or listening */
+    struct endpoint local;      /* as bound; the port is known */
+    struct remembered *options, **options_end;
+    struct watched *watched;
+    struct undecided *next_free;
+};
+
+/* Memory is kept for fd_use(); see fd_table.h. */
+static struct lock free_lock;
+static struct undecided *free_list;
+
+static int (*start_stacks)(void);
+
+void undecided_set_start(int (*start)(void))
+{
+    start_stacks = start;
+}
+
+static struct undecided *undecided_of(struct file *file)
+{
+    return container_of(file, struct undecided, file);
+}
+
+/* ---- life ---- */
+
+static int on_close(struct file *file)
+{
+    struct undecided *u = undecided_of(file);
+
+    while (u->options) {
+        struct remembered *option = u->options;
+
+        u->options = option->next;
+        free(option);
+    }
+    while (u->watched) {
+        struct watched *watched = u->watched;
+
+        u->watched = watched->next;
+        free(watched);
+    }
+    return 0;
+}
+
+static void on_release(struct file *file)
+{
+    struct undecided *u = undecided_of(file);
+
+    lock_take(&free_lock);
+    u->next_free = free_list;
+    free_list = u;
+    lock_give(&free_lock);
+}
+
+static struct undecided *memory(void)
+{
+    struct undecided *u;
+
+    lock_take(&free_lock);
+    u = free_list;
+    if (u)
+        free_list = u->next_free;
+    lock_give(&free_lock);
+    return u ? u : calloc(1, sizeof(*u));
+}
+
+int undecided_open(int domain, int type, int protocol)
+{
+    int fd = kernel.socket(domain, type, protocol), flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+    struct undecided *u;
+
+    if (fd < 0)
+        return -errno;
+    /* Whatever else the kernel has for these types (MPTCP, SCTP, ICMP) is the kernel's. */
+    if (protocol != 0 && protocol != (((type & ~flags) == SOCK_STREAM) ? IPPROTO_TCP : IPPROTO_UDP)) {
+        fd_forget(fd);
+        return fd;
+    }
+    u = memory();
+    if (u == NULL)
+        return fd;
+    memset((uint8_t *)u + sizeof(u->file), 0, sizeof(*u) - sizeof(u->file));
+    u->domain = (uint8_t)domain;
+    u->type = (uint8_t)(type & ~flags);
+    u->protocol = protocol;
+    u->options_end = &u->options;
+    file_init(&u->file, FILE_UNDECIDED, on_close, on_release);
+    return fd_adopt(fd, &u->file) ? fd : -EMFILE;
+}
+
+/* ---- deciding: under u->lock ---- */
+
+static void be_the_kernels(struct undecided *u, int fd, const char *reason)
+{
+    u->decided = true;
+    log_debug("socket %d: the kernel's (%s)", fd, reason);
+    fd_replace(&u->file, NULL);
+}
+
+static void apply_options(struct undecided *u, struct socket *sock)
+{
+    for (struct remembered *o = u->options; o; o = o->next) {
+        int result = socket_option_set(sock, o->level, o->name, o->value, o->len);
+
+        if (result < 0)
+            log_debug("option %d of level %d is not ours: %s", o->name, o->level, strerror(-result));
+    }
+}
+
+/* A socket of ours with all that was set so far. */
+static int make_ours(struct undecided *u, int fd, struct socket **out)
+{
+    struct socket *sock;
+    int flags = kernel.fcntl(fd, F_GETFL), result;
+
+    result = start_stacks();
+    if (result == 0)
+        result = socket_create(&sock, u->domain, u->type, u->protocol);
+    if (result < 0)
+        return result;
+    sock->file.kernel_side = u->answer.verdict == ROUTE_BOTH && (u->bound || u->listening);
+    file_set_nonblock(&sock->file, flags & O_NONBLOCK);
+    apply_options(u, sock);
+    if (u->bound)
+        result = socket_ops(sock)->bind(sock, &u->local);
+    if (result == 0 && u->listening)
+        result = socket_ops(sock)->listen(sock, u->backlog);
+    if (result < 0) {
+        file_unuse(&sock->file);
+        return result;
+    }
+    *out = sock;
+    return 0;
+}
+
+static int be_ours(struct undecided *u, int fd)
+{
+    struct socket *sock;
+    int result = make_ours(u, fd, &sock);
+
+    if (result < 0)
+        return result;
+    u->decided = true;
+    log_debug("socket %d: %s (%s)", fd, sock->file.kernel_side ? "both" : "ours", u->answer.reason);
+    /* The kernel's half never blocks: calls take from whichever half has something. */
+    if (sock->file.kernel_side)
+        kernel.fcntl(fd, F_SETFL, kernel.fcntl(fd, F_GETFL) | O_NONBLOCK);
+    if (fd_replace(&u->file, &sock->file) == 0)
+        file_unuse(&sock->file); /* closed meanwhile */
+    for (struct watched *w = u->watched; w; w = w->next)
+        epoll_move(w->epfd, w->fd, &w->event);
+    return 0;
+}
+
+/* The stacks, or this socket on them, could not be had. */
+static int without_us(struct undecided *u, int fd, int result)
+{
+    if (route_refuses())
+        return result;
+    be_the_kernels(u, fd, "our stacks could not start");
+    return 0;
+}
+
+static int become(struct undecided *u, int fd)
+{
+    int result;
+
+    if (u->answer.verdict == ROUTE_KERNEL) {
+        be_the_kernels(u, fd, u->answer.reason);
+        return 0;
+    }
+    result = be_ours(u, fd);
+    return result == -ENODEV || result == -EBADF ? without_us(u, fd, result) : result;
+}
+
+static bool take(struct undecided *u)
+{
+    lock_take(&u->lock);
+    if (!u->decided)
+        return true;
+    lock_give(&u->lock);
+    return false;
+}
+
+/* The kernel's socket takes the address or, when only we have it, at least a port number. */
+static int bind_kernels(struct undecided *u, int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct sockaddr_storage name;
+    socklen_t name_len = sizeof(name);
+    struct endpoint e;
+
+    if (u->answer.verdict == ROUTE_OURS && u->local.port != 0 && !endpoint_is_any(&u->local))
+        return 0;
+    if (u->answer.verdict == ROUTE_OURS && !endpoint_is_any(&u->local)) {
+        struct endpoint any = { .family = u->local.family };
+
+        endpoint_to_sockaddr(&any, u->domain, (struct sockaddr *)&name, &name_len);
+        addr = (struct sockaddr *)&name;
+        len = name_len;
+        name_len = sizeof(name);
+    }
+    if (kernel.bind(fd, addr, len) < 0)
+        return -errno;
+    if (kernel.getsockname(fd, (struct sockaddr *)&name, &name_len) < 0)
+        return -errno;
+    if (endpoint_from_sockaddr(&e, u->domain, (struct sockaddr *)&name, name_len) == 0)
+        u->local.port = e.port;
+    return 0;
+}
+
+int undecided_bind(struct file *file, int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct undecided *u = undecided_of(file);
+    struct endpoint e;
+    int result = 0;
+
+    if (endpoint_from_sockaddr(&e, u->domain, addr, len) < 0)
+        return kernel.bind(fd, addr, len) < 0 ? -errno : 0; /* which says what is wrong with it */
+    if (!take(u))
+        return -EAGAIN;
+    if (u->bound) {
+        result = -EINVAL;
+    } else {
+        route_decide(&u->answer, u->type, ROUTE_USE_LISTEN, &e);
+        u->local = e;
+        if (u->answer.verdict == ROUTE_KERNEL) {
+            result = kernel.bind(fd, addr, len) < 0 ? -errno : 0;
+            if (result == 0)
+                be_the_kernels(u, fd, u->answer.reason);
+        } else {
+            result = bind_kernels(u, fd, addr, len);
+            u->bound = result == 0;
+        }
+    }
+    lock_give(&u->lock);
+    return result;
+}
+
+int undecided_listen(struct file *file, int fd, int backlog)
+{
+    struct undecided *u = undecided_of(file);
+    int result = 0;
+
+    if (u->type != SOCK_STREAM)
+        return -EOPNOTSUPP;
+    if (!take(u))
+        return -EAGAIN;
+    if (!u->bound) {
+        u->local = (struct endpoint){ .family = u->domain };
+        route_decide(&u->answer, u->type, ROUTE_USE_LISTEN, &u->local);
+    }
+    if (u->answer.verdict != ROUTE_OURS && kernel.listen(fd, backlog) < 0)
+        result = -errno;
+    if (result == 0) {
+        u->listening = true;
+        u->backlog = backlog;
+        if (u->answer.verdict == ROUTE_KERNEL) {
+            be_the_kernels(u, fd, u->answer.reason);
+        } else if (!u->bound) { /* ours listens on the number that the kernel chose */
+            struct sockaddr_storage name;
+            socklen_t len = sizeof(name);
+
+            if (u->answer.verdict == ROUTE_OURS)
+                kernel.listen(fd, backlog);
+            if (kernel.getsockname(fd, (struct sockaddr *)&name, &len) == 0)
+                endpoint_from_sockaddr(&u->local, u->domain, (struct sockaddr *)&name, len);
+            u->bound = true;
+        }
+    }
+    lock_give(&u->lock);
+    return result;
+}
+
+int undecided_connect(struct file *file, int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct undecided *u = undecided_of(file);
+    struct route_answer towards;
+    struct endpoint e;
+    int result;
+
+    if (addr == NULL || endpoint_from_sockaddr(&e, u->domain, addr, len) < 0)
+        return 0; /* the kernel says what is wrong with it */
+    if (!take(u))
+        return 0;
+    route_decide(&towards, u->type, ROUTE_USE_CONNECT, &e);
+    if (!u->bound || endpoint_is_any(&u->local)) {
+        /* A datagram socket on all addresses may hear from both sides. */
+        if (u->type == SOCK_STREAM || !u->bound || u->answer.verdict != ROUTE_BOTH)
+            u->answer = towards;
+    }
+    result = become(u, fd);
+    lock_give(&u->lock);
+    return result;
+}
+
+int undecided_serve(struct file *file, int fd)
+{
+    struct undecided *u = undecided_of(file);
+    int result = 0;
+
+    if (!take(u))
+        return 0;
+    if (u->listening || (u->bound && u->type == SOCK_DGRAM))
+        result = become(u, fd);
+    lock_give(&u->lock);
+    return result;
+}
+
+void undecided_leave(struct file *file, int fd, const char *reason)
+{
+    struct undecided *u = undecided_of(file);
+
+    if (!take(u))
+        return;
+    be_the_kernels(u, fd, reason);
+    lock_give(&u->lock);
+}
+
+void fd_serve(int fd)
+{
+    struct file *file = fd_use(fd);
+
+    if (file == NULL)
+        return;
+    if (file->kind == FILE_UNDECIDED)
+        undecided_serve(file, fd);
+    file_unuse(file);
+}
+
+/* ---- what is remembered ---- */
+
+int undecided_setsockopt(struct file *file, int fd, int level, int name, const void *value,
+                         socklen_t len)
+{
+    struct undecided *u = undecided_of(file);
+    struct remembered *option;
+
+    if (kernel.setsockopt(fd, level, name, value, len) < 0)
+        return -errno;
+    option = malloc(sizeof(*option) + len);
+    if (option == NULL)
+        return -ENOBUFS;
+    *option = (struct remembered){ .level = level, .name = name, .len = len };
+    if (len > 0)
+        memcpy(option->value, value, len);
+    if (!take(u)) {
+        free(option);
+        return 0;
+    }
+    *u->options_end = option;
+    u->options_end = &option->next;
+    lock_give(&u->lock);
+    return 0;
+}
+
+int undecided_getsockname(struct file *file, int fd, struct sockaddr *addr, socklen_t *len)
+{
+    struct undecided *u = undecided_of(file);
+
+    lock_take(&u->lock);
+    if (u->bound && u->answer.verdict == ROUTE_OURS && !u->decided) {
+        if (addr == NULL || len == NULL) {
+            lock_give(&u->lock);
+            return -EFAULT;
+        }
+        endpoint_to_sockaddr(&u->local, u->domain, addr, len);
+        lock_give(&u->lock);
+        return 0;
+    }
+    lock_give(&u->lock);
+    return kernel.getsockname(fd, addr, len) < 0 ? -errno : 0;
+}
+
+void undecided_watch(struct file *file, int op, int epfd, int fd, const struct epoll_event *event)
+{
+    struct undecided *u = undecided_of(file);
+    struct watched **link, *found;
+
+    if (!take(u))
+        return;
+    for (link = &u->watched; *link; link = &(*link)->next)
+        if ((*link)->epfd == epfd && (*link)->fd == fd)
+            break;
+    found = *link;
+    if (op == EPOLL_CTL_DEL && found) {
+        *link = found->next;
+        free(found);
+    } else if (op != EPOLL_CTL_DEL) {
+        if (found == NULL && (found = *link = calloc(1, sizeof(*found))) == NULL)
+            log_warn("out of memory: an event registration will be lost");
+        else
+            *found = (struct watched){ .next = found->next, .epfd = epfd, .fd = fd, .event = *event };
+    }
+    lock_give(&u->lock);
+}

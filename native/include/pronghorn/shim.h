@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the preload shim needs beyond pronghorn.h: sockets that may be ours or the kernel's, by the
+ * rules of the setting `route` (docs/legacy-programs.md).
+ */
+#ifndef PRONGHORN_SHIM_H
+#define PRONGHORN_SHIM_H
+
+#include <stdbool.h>
+
+#include "pronghorn.h"
+
+/* Reads the settings. False: nothing can be served; the reason is on stderr. */
+PH_API bool ph_shim_start(void);
+
+/* socket(2) of an unmodified program. The stacks start when its first socket is decided to be ours. */
+PH_API int ph_shim_socket(int domain, int type, int protocol);
+
+#endif

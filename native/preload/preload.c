@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The preload shim: libc's calls on descriptors, each one jump away from the core or from libc.
+ *
+ * Every interposed function jumps through a pointer of its own. It points first at a stub that looks
+ * libc's functions up (so that a call before main, or before our own constructors, works), then at
+ * libc's function, and, from the first socket on that may be ours, at the core's, which passes on what
+ * is not ours. Which sockets those are is the core's business (fd/route.h); a program that makes no
+ * TCP or UDP socket never loads it. No function here takes a lock.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define CORE "libpronghorn.so"
+
+typedef void (*any_function)(void);
+
+/* ---- the pointers ---- */
+
+#define CALL(result, name, core, parameters, arguments)       \
+    static result first_##name parameters;                    \
+    static result(*volatile to_##name) parameters = first_##name;
+#include "preload/symbols.def"
+
+static int first_socket(int domain, int type, int protocol);
+static int (*volatile to_socket)(int domain, int type, int protocol) = first_socket;
+static int (*core_socket)(int domain, int type, int protocol);
+static FILE *(*core_fdopen)(int fd, const char *mode);
+static long (*libc_syscall)(long number, ...);
+static pid_t (*libc_fork)(void);
+static FILE *(*libc_fdopen)(int fd, const char *mode);
+static int (*libc_socket)(int domain, int type, int protocol);
+
+/* For the core, which must not get our functions: libc's, or another shim's behind us. */
+EXPORT void *pronghorn_preload_next(const char *name);
+void *pronghorn_preload_next(const char *name)
+{
+    return dlsym(RTLD_NEXT, name);
+}
+
+static void missing(void)
+{
+    fputs("pronghorn: this libc lacks a function that the program calls\n", stderr);
+    abort();
+}
+
+static any_function next(const char *name)
+{
+    any_function function = (any_function)dlsym(RTLD_NEXT, name);
+
+    return function ? function : missing;
+}
+
+static int socket_or_core(int domain, int type, int protocol);
+
+static void resolve(void)
+{
+    libc_socket = (__typeof__(libc_socket))next("socket");
+    libc_syscall = (__typeof__(libc_syscall))next("syscall");
+    libc_fork = (__typeof__(libc_fork))next("fork");
+    libc_fdopen = (__typeof__(libc_fdopen))next("fdopen");
+#define CALL(result, name, core, parameters, arguments) \
+    if (to_##name == first_##name)                      \
+        to_##name = (result(*) parameters)next(#name);
+#include "preload/symbols.def"
+    if (to_socket == first_socket)
+        to_socket = socket_or_core;
+}
+
+#define CALL(result, name, core, parameters, arguments) \
+    static result first_##name parameters               \
+    {                                                   \
+        resolve();                                      \
+        return to_##name arguments;                     \
+    }
+#include "preload/symbols.def"
+
+static int first_socket(int domain, int type, int protocol)
+{
+    resolve();
+    return to_socket(domain, type, protocol);
+}
+
+/* ---- the core ---- */
+
+/* Once. False: there is none; the reason is on stderr, and all goes on with libc. */
+static bool load(void)
+{
+    void *core = dlopen(CORE, RTLD_NOW | RTLD_LOCAL);
+    bool (*ready)(void) = core ? (bool (*)(void))dlsym(core, "ph_shim_start") : NULL;
+
+    if (ready == NULL) {
+        fprintf(stderr, "pronghorn: nothing is accelerated: %s\n", dlerror());
+        return false;
+    }
+    if (!ready())
+        return false;
+    core_socket = (__typeof__(core_socket))dlsym(core, "ph_shim_socket");
+    core_fdopen = (__typeof__(core_fdopen))dlsym(core, "ph_fdopen");
+#define CALL(result, name, function, parameters, arguments) \
+    to_##name = (result(*) parameters)dlsym(core, #function);
+#include "preload/symbols.def"
+    return true;
+}
+
+static int socket_or_core(int domain, int type, int protocol)
+{
+    static _Atomic int loading; /* 1: a thread is at it, 2: done */
+    int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), none = 0, error = errno;
+
+    if ((domain != AF_INET && domain != AF_INET6) || (kind != SOCK_STREAM && kind != SOCK_DGRAM))
+        return libc_socket(domain, type, protocol);
+    if (__atomic_compare_exchange_n(&loading, &none, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        to_socket = load() ? core_socket : libc_socket;
+        loading = 2;
+    }
+    /* A socket that the core makes while it loads (or a second thread's at that moment) is libc's. */
+    errno = error;
+    return loading == 2 ? to_socket(domain, type, protocol) : libc_socket(domain, type, protocol);
+}
+
+/* ---- the interposed functions ---- */
+
+#define CALL(result, name, core, parameters, arguments)          \
+    EXPORT result shim_##name parameters __asm__(#name);         \
+    result shim_##name parameters                                \
+    {                                                            \
+        return to_##name arguments;                              \
+    }
+#include "preload/symbols.def"
+
+extern void __chk_fail(void) __attribute__((noreturn));
+
+#define to(core) CHECKED_##core
+#define CHECKED_ph_read to_read
+#define CHECKED_ph_recv to_recv
+#define CHECKED_ph_recvfrom to_recvfrom
+#define CHECKED_ph_poll to_poll
+#define CHECKED_ph_ppoll to_ppoll
+#define CHECKED(result, name, core, parameters, arguments, wanted, room) \
+    EXPORT result shim_##name parameters __asm__(#name);                 \
+    result shim_##name parameters                                        \
+    {                                                                    \
+        if ((wanted) > (room))                                           \
+            __chk_fail();                                                \
+        return CHECKED_##core arguments;                                 \
+    }
+#include "preload/symbols.def"
+
+EXPORT int shim_socket(int domain, int type, int protocol) __asm__("socket");
+int shim_socket(int domain, int type, int protocol)
+{
+    return to_socket(domain, type, protocol);
+}
+
+/*
+ * A vfork() child works in its parent's memory until it calls exec: its close() would take the
+ * parent's sockets out of the tables. POSIX allows vfork() to be fork(). (posix_spawn(), popen() and
+ * system() use none of these functions and stay as they are.)
+ */
+EXPORT pid_t shim_vfork(void) __asm__("vfork");
+pid_t shim_vfork(void)
+{
+    if (libc_fork == NULL)
+        resolve();
+    return libc_fork();
+}
+
+/* stdio reads and writes inside libc, past any shim: over one of ours it gets functions of its own. */
+EXPORT FILE *shim_fdopen(int fd, const char *mode) __asm__("fdopen");
+FILE *shim_fdopen(int fd, const char *mode)
+{
+    if (libc_fdopen == NULL)
+        resolve();
+    return (core_fdopen ? core_fdopen : libc_fdopen)(fd, mode);
+}
+
+/* libuv and others make system calls by number: those that have a row here go the same way. */
+EXPORT long shim_syscall(long number, long a, long b, long c, long d, long e, long f) __asm__("syscall");
+long shim_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    if (libc_syscall == NULL)
+        resolve();
+    switch (number) {
+#define SYSTEM_CALL(name, arguments) \
+    case SYS_##name: return to_##name arguments;
+#include "preload/system_calls.def"
+    case SYS_io_uring_setup: /* it would work on our descriptors past us; callers fall back */
+        errno = ENOSYS;
+        return -1;
+    default: return libc_syscall(number, a, b, c, d, e, f);
+    }
+}
