@@ -24,6 +24,7 @@
 #include "platform/eal.h"
 #include "platform/topology.h"
 #include "port/interrupt.h"
+#include "port/plugin.h"
 #include "port/port.h"
 #include "socket/lend.h"
 #include "socket/ready.h"
@@ -114,6 +115,7 @@ static int start_eal(const struct config *c, char *err, size_t err_size)
         .pci = pci,
         .verbose = c->log_level >= LOG_LEVEL_DEBUG,
     };
+    int status;
 
     for (unsigned p = 0; p < c->port.count; p++) {
         const struct port_config *port = &c->port.entry[p];
@@ -122,6 +124,9 @@ static int start_eal(const struct config *c, char *err, size_t err_size)
         for (unsigned i = 0; i < cards[p].count; i++)
             pci[settings.pci_count++] = cards[p].address[i];
         settings.shareable_memory |= port_shares_memory(port);
+        status = plugin_open(port, err, err_size);
+        if (status < 0)
+            return status;
     }
     if (settings.memory_mib == 0)
         settings.memory_mib = memory_mib(c);
@@ -386,6 +391,7 @@ static void check_balance(const struct stack *s)
         chunk_pool_settle(s->chunks);
         chunks = s->chunks->count - chunk_pool_free_count(s->chunks);
     }
+    packets -= packets ? plugin_packets_kept(parts.pools[s->id]) : 0;
     if (packets || chunks)
         log_error("stack %u: %u packets and %u send chunks were never given back", s->id, packets,
                   chunks);

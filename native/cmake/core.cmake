@@ -19,12 +19,14 @@ file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/empty.c" "typedef int pronghorn_empty;\n
 add_library(pronghorn SHARED "${CMAKE_CURRENT_BINARY_DIR}/empty.c")
 target_link_libraries(pronghorn PRIVATE
   -Wl,--whole-archive $<TARGET_FILE:pronghorn_core> $<TARGET_FILE:pronghorn_base> -Wl,--no-whole-archive
-  lwip dpdk::static Threads::Threads ${CMAKE_DL_LIBS} m)
+  ${PRONGHORN_DRIVER_CALLS} lwip dpdk::static Threads::Threads ${CMAKE_DL_LIBS} m)
 add_dependencies(pronghorn pronghorn_core pronghorn_base)
-# nodelete: a dlclose() under a running stack thread would unmap its code.
-target_link_options(pronghorn PRIVATE -Wl,-z,nodelete -Wl,-z,defs
-  "-Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/libpronghorn.map")
+# nodelete: a dlclose() under a running stack thread would unmap its code. symbolic: what is exported
+# for the plugins may be called otherwise by nobody, also not by a program with a DPDK of its own.
+target_link_options(pronghorn PRIVATE -Wl,-z,nodelete -Wl,-z,defs -Wl,-Bsymbolic
+  "-Wl,--version-script=${PRONGHORN_MAP}")
 # $ORIGIN: the folder of the libraries may be moved (npm packs it).
-set_target_properties(pronghorn PROPERTIES LINK_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/libpronghorn.map"
+set_target_properties(pronghorn PROPERTIES LINK_DEPENDS "${PRONGHORN_MAP}"
   BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN")
-dpdk_check_library(pronghorn)
+dpdk_check_library(pronghorn "")
+pronghorn_plugins()

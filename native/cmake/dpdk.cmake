@@ -19,21 +19,27 @@ set(DPDK_LIBRARIES
 set(dpdk_renamed_net_af_packet setsockopt socket)
 set(dpdk_renamed_net_memif munmap)
 
+# Copies an archive with each of these calls renamed to PREFIX_CALL.
+function(dpdk_rename archive renamed prefix)
+  get_filename_component(folder "${renamed}" DIRECTORY)
+  file(MAKE_DIRECTORY "${folder}")
+  set(options)
+  foreach(call ${ARGN})
+    list(APPEND options --redefine-sym "${call}=${prefix}_${call}")
+  endforeach()
+  execute_process(COMMAND ${CMAKE_OBJCOPY} ${options} "${archive}" "${renamed}" RESULT_VARIABLE failed)
+  if(failed)
+    message(FATAL_ERROR "objcopy cannot rename ${ARGN} in ${archive}")
+  endif()
+endfunction()
+
 set(dpdk_whole "")
 foreach(name ${DPDK_DRIVERS})
   set(archive "${DPDK_LIBDIR}/librte_${name}.a")
   if(EXISTS "${archive}")
     if(dpdk_renamed_${name})
       set(renamed "${CMAKE_CURRENT_BINARY_DIR}/dpdk/librte_${name}.a")
-      file(MAKE_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/dpdk")
-      set(options)
-      foreach(call ${dpdk_renamed_${name}})
-        list(APPEND options --redefine-sym "${call}=driver_${name}_${call}")
-      endforeach()
-      execute_process(COMMAND ${CMAKE_OBJCOPY} ${options} "${archive}" "${renamed}" RESULT_VARIABLE failed)
-      if(failed)
-        message(FATAL_ERROR "objcopy cannot rename ${dpdk_renamed_${name}} in ${archive}")
-      endif()
+      dpdk_rename("${archive}" "${renamed}" driver_${name} ${dpdk_renamed_${name}})
       set(archive "${renamed}")
     endif()
     string(APPEND dpdk_whole ",${archive}")
@@ -66,10 +72,11 @@ target_link_libraries(dpdk_static INTERFACE
   "-Wl,--start-group${dpdk_needed},--end-group"
   dpdk_driver_calls pronghorn_base numa bsd Threads::Threads ${CMAKE_DL_LIBS} m)
 
-# Fails the build of a shared object that would not load everywhere.
-function(dpdk_check_library target)
+# Fails the build of a shared object that would not load everywhere, or needs more libraries than these
+# (a plugin's: names joined by |).
+function(dpdk_check_library target libraries)
   add_custom_command(TARGET ${target} POST_BUILD
     COMMAND ${CMAKE_COMMAND} -DLIBRARY=$<TARGET_FILE:${target}> -DNM=${CMAKE_NM} -DREADELF=${CMAKE_READELF}
-            -DSANITIZE=${PRONGHORN_SANITIZE} -P "${CMAKE_CURRENT_SOURCE_DIR}/cmake/check_library.cmake"
+            -DSANITIZE=${PRONGHORN_SANITIZE} "-DPLUGIN=${libraries}" -P "${CMAKE_CURRENT_SOURCE_DIR}/cmake/check_library.cmake"
     VERBATIM)
 endfunction()

@@ -6,12 +6,15 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/kernel_calls.h"
+#include "base/log.h"
 #include "port/device.h"
 #include "port/pci.h"
 #include "port/plugin.h"
@@ -60,6 +63,50 @@ static int interface_check(struct device *device, const struct port_config *conf
                               "capability: setcap cap_net_raw,cap_net_admin+ep PROGRAM",
                               strerror(errno));
     kernel.close(fd);
+    return 0;
+}
+
+/* A frame, its packet's headers and the kernel's headroom lie in one page of memory. */
+#define XDP_MTU_MAX 3400u
+
+/* What bpf(2) and the XDP socket want; the driver's own words for it are no help. */
+static int xdp_check(struct device *device, const struct port_config *config, unsigned queues, char *err,
+                     size_t err_size)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } wanted[] = {
+        {CAP_NET_ADMIN, "cap_net_admin"},
+        {CAP_SYS_ADMIN, "cap_sys_admin"},
+        {CAP_IPC_LOCK, "cap_ipc_lock"},
+    };
+    uint64_t have = capabilities_read();
+    unsigned taken = config->start_queue + queues, all = interface_queues(config->iface);
+    struct rlimit lock = {0};
+
+    getrlimit(RLIMIT_MEMLOCK, &lock);
+    for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+        if ((have >> wanted[i].bit & 1) != 0 || (wanted[i].bit == CAP_IPC_LOCK && lock.rlim_cur == RLIM_INFINITY))
+            continue;
+        return device_problem(device, -EPERM, err, err_size,
+                              "no permission for XDP (%s is missing). Run as root, give the program the capabilities "
+                              "(setcap cap_net_raw,cap_net_admin,cap_sys_admin,cap_ipc_lock+ep PROGRAM), or use "
+                              "af_packet on the same interface",
+                              wanted[i].name);
+    }
+    if (config->mtu > XDP_MTU_MAX)
+        return device_problem(device, -EINVAL, err, err_size,
+                              "mtu=%u is more than XDP's %u. Lower it, or use af_packet", config->mtu, XDP_MTU_MAX);
+    if (all != 0 && taken > all)
+        return device_problem(device, -EINVAL, err, err_size,
+                              "%u queues from %u on are wanted, the interface has %u. Use fewer stacks, or give it "
+                              "more: ethtool -L %s combined %u (veth: rx %u tx %u)",
+                              queues, config->start_queue, all, config->iface, taken, taken, taken);
+    if (taken < all || config->start_queue > 0)
+        log_warn("port %s: takes the frames of queues %u to %u of %u; those of the others stay the kernel's "
+                 "(ethtool -L %s combined %u changes their number)",
+                 device->port.name, config->start_queue, taken - 1, all, config->iface, queues);
     return 0;
 }
 
@@ -156,6 +203,8 @@ int device_check(struct device *device, const struct port_config *config, unsign
         status = plugin_check(vdev->name, err, err_size);
     if (status == 0 && (vdev->traits & VDEV_NEEDS_INTERFACE))
         status = interface_check(device, config, err, err_size);
+    if (status == 0 && (vdev->traits & VDEV_XDP))
+        status = xdp_check(device, config, queues, err, err_size);
     if (status == 0 && (vdev->traits & VDEV_MAKES_INTERFACE))
         status = new_interface_check(device, config, err, err_size);
     if (status == 0 && (vdev->traits & VDEV_NEEDS_PATH))

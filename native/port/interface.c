@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/kernel_calls.h"
 
@@ -47,6 +48,31 @@ void interface_names(char *out, size_t out_size)
                                    entry->if_name);
     if (list != NULL)
         if_freenameindex(list);
+}
+
+unsigned interface_queues(const char *name)
+{
+    char path[64];
+    unsigned count = 0;
+
+    do
+        snprintf(path, sizeof(path), "/sys/class/net/%.15s/queues/rx-%u", name, count);
+    while (access(path, F_OK) == 0 && ++count < UINT16_MAX);
+    return count;
+}
+
+uint64_t capabilities_read(void)
+{
+    unsigned long long have = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    char line[256];
+
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+        if (sscanf(line, "CapEff: %llx", &have) == 1)
+            break;
+    if (file != NULL)
+        fclose(file);
+    return have;
 }
 
 int interface_open_promiscuous(const struct interface *interface)

@@ -22,6 +22,12 @@ int interface_read(const char *name, struct interface *out);
 /* "lo, eth0, ..." for messages. */
 void interface_names(char *out, size_t out_size);
 
+/* Its receive queues, 0: unknown. */
+unsigned interface_queues(const char *name);
+
+/* The effective capabilities of this process, a bit each (capabilities(7)). */
+uint64_t capabilities_read(void);
+
 /*
  * Lets the interface take in frames for other MAC addresses than its own for as long as the returned
  * descriptor is open, also when the process is killed. Or a negative errno.

@@ -15,6 +15,8 @@
 #include "port/pci.h"
 
 #define PACKET_BYTES_DEFAULT 2048u
+/* XDP_PACKET_HEADROOM of linux/bpf.h: the kernel keeps it before each frame in our packet. */
+#define XDP_HEADROOM 256u
 
 struct open {
     const struct port_config *config;
@@ -328,9 +330,14 @@ int port_open(const struct port_config *config, unsigned queues, struct rte_memp
 
 uint32_t port_packet_bytes(const struct port_config *config)
 {
-    bool framed = strcmp(config->device, "af_packet") == 0;
+    const struct vdev *vdev = vdev_find(config->device);
+    unsigned traits = vdev ? vdev->traits : 0;
 
-    return framed ? RTE_MAX(vdev_frame_data_bytes(config), PACKET_BYTES_DEFAULT) : PACKET_BYTES_DEFAULT;
+    if (traits & VDEV_FRAMED)
+        return RTE_MAX(vdev_frame_data_bytes(config), PACKET_BYTES_DEFAULT);
+    if (traits & VDEV_XDP)
+        return RTE_MAX(config->mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + XDP_HEADROOM, PACKET_BYTES_DEFAULT);
+    return PACKET_BYTES_DEFAULT;
 }
 
 unsigned port_queue_limit(const struct port_config *config)

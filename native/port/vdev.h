@@ -25,6 +25,8 @@ enum vdev_trait {
     VDEV_BOND = 1 << 12,
     VDEV_FD_STEADY = 1 << 13, /* sleep on the descriptor that DPDK tells */
     VDEV_SILENT = 1 << 14,    /* never gives a packet: nothing to wake for */
+    VDEV_FRAMED = 1 << 16,    /* a ring of frames that are cut to their size: the packets must hold one */
+    VDEV_XDP = 1 << 15,       /* takes an interface's frames, queue by queue, before the kernel sees them */
 };
 
 struct vdev {

@@ -43,3 +43,14 @@ const undefinedNames = run('nm', [
     join(prefix, found.text, '../../libpronghorn.so'),
 ])
 t.notMatch(undefinedNames.text, / rte_/, 'no symbol of DPDK is left to be found at load time')
+
+const exported = run('nm', ['-D', '--defined-only', join(prefix, found.text, '../../libpronghorn.so')])
+const names = exported.text.split('\n').map((line) => line.split(' ').at(-1) as string)
+const strange = names.filter(
+    (name) => !/^(ph_\w+@@PRONGHORN_\d|\w+@@PRONGHORN_DRIVERS$|PRONGHORN_)/.test(name),
+)
+t.strictSame(strange, [], 'exported are our calls, and what the plugins need under a version of its own')
+for (const plugin of ['af_xdp', 'mlx5']) {
+    const { ok, text } = run('ldd', ['-r', join(prefix, found.text, `../../libpronghorn-${plugin}.so`)])
+    t.ok(ok && !/undefined symbol|not found/.test(text), `${plugin} is installed beside it`, { text })
+}

@@ -12,6 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'pronghorn-pack-'))
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
 const NODES = [22, 24]
+const PLUGINS = ['libpronghorn-af_xdp.so', 'libpronghorn-mlx5.so']
 
 function run(command: string, args: string[], cwd = folder) {
     // Without the loader that tap puts into every Node by NODE_OPTIONS: users have none.
@@ -34,6 +35,7 @@ for (const wanted of [
     'prebuilds/licences/lwip.txt',
     `prebuilds/linux-${process.arch}/libpronghorn.so`,
     `prebuilds/linux-${process.arch}/libpronghorn-tls.so`,
+    ...PLUGINS.map((name) => `prebuilds/linux-${process.arch}/${name}`),
     'pronghorn.schema.json',
     'dist/net.js',
     'dist/net.d.cts',
@@ -71,6 +73,26 @@ for (const [version, binary] of nodes) {
     t.match(result, { echoed: 'hello', sameRuntime: true, posix: 'function' }, `an echo on Node ${version}`)
     t.match(result.node ?? '', version)
 }
+
+// A driver that is a plugin finds all of DPDK in the library beside it, and nowhere else.
+const there = join(folder, 'node_modules/pronghorn/prebuilds', `linux-${process.arch}`)
+for (const name of PLUGINS) {
+    const { ok, text } = run('ldd', ['-r', join(there, name)])
+    t.ok(ok && !/undefined symbol|not found/.test(text), `${name} resolves all its symbols`, { text })
+    t.match(text, `${there}/libpronghorn.so`)
+    t.notMatch(text, /librte_/)
+}
+const loaded = `
+    import { readFileSync } from 'node:fs'
+    import { runtime } from 'pronghorn'
+    try { runtime.start({ port: 'af_xdp,iface=nope0,address=10.0.0.1/24' }) } catch (error) { console.log(error.message) }
+    console.log([...readFileSync('/proc/self/maps', 'utf8').matchAll(/\\S+\\.so\\S*/g)].join(' '))
+    process.exit(0)`
+writeFileSync(join(folder, 'plugin.mjs'), loaded)
+const used = run(process.execPath, ['plugin.mjs']).stdout
+t.match(used, /there is no interface nope0/, 'a port asks for its driver')
+t.match(used, /prebuilds\/.*libpronghorn-af_xdp\.so/, 'which is loaded from the package')
+t.notMatch(used, /libpronghorn-mlx5|libibverbs/, 'and no other')
 
 // Types, as a user of either module system sees them.
 const program =

@@ -128,6 +128,8 @@ export function makeWire(options: WireOptions = {}): Wire {
             'veth',
             'peer',
             peerDevice,
+            // (XDP wants a queue for each that the other end sends on.)
+            ...(driver === 'af_xdp' ? perQueue : []),
             'netns',
             namespace,
         )
