@@ -15,6 +15,11 @@ export interface PortSettings {
     /** Which side of such a socket this port is. Default: auto. */
     role?: 'auto' | 'server' | 'client'
     /**
+     * How long the start waits for the other side, in seconds, where the device needs it to start
+     * (memif as client, virtio_user as server). 0 to 86400. Default: 30.
+     */
+    wait_s?: number
+    /**
      * Tells apart several of a kind: two wire ports with the same id are its two ends. 0 to 65535.
      * Default: 0.
      */

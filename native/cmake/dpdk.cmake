@@ -18,6 +18,7 @@ set(DPDK_LIBRARIES
 # renamed in a copy of the driver.
 set(dpdk_renamed_net_af_packet setsockopt socket)
 set(dpdk_renamed_net_memif munmap)
+set(dpdk_renamed_net_virtio accept)
 
 # Copies an archive with each of these calls renamed to PREFIX_CALL.
 function(dpdk_rename archive renamed prefix)

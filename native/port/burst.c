@@ -11,7 +11,9 @@ unsigned port_flush(struct port_queue *queue)
 
     if (queue->pending == 0 && !queue->flush_always)
         return 0;
+    port_burst_mark(queue);
     sent = rte_eth_tx_burst(queue->port_id, queue->queue_id, queue->tx, queue->pending);
+    port_burst_mark(queue);
     if (sent > 0) {
         STAT_ADD(stats, tx_packets, sent);
         STAT_INC(stats, tx_bursts);

@@ -63,6 +63,10 @@ void wire_join(struct device *device); /* once its queues exist */
 bool wire_is_up(const struct device *device);
 void wire_set_doorbell(struct device *device, unsigned queue, struct doorbell *bell);
 
+/* quiesce.c: before the device is probed; after it is closed. */
+void quiesce_join(struct device *device);
+void quiesce_leave(struct device *device);
+
 /* interrupt.c: the descriptors to sleep on. */
 struct fd_snapshot {
     int count;

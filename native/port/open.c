@@ -11,6 +11,7 @@
 #include "base/kernel_calls.h"
 #include "base/log.h"
 #include "platform/eal.h"
+#include "platform/plugins/driver_calls.h"
 #include "port/device.h"
 #include "port/pci.h"
 
@@ -74,6 +75,9 @@ static int device_probe(struct open *open)
         log_debug("port %s: %s", device->port.name, devargs);
         status = rte_dev_probe(devargs);
     }
+    if (status != 0 && driver_calls_accept_ms < 0)
+        return device_problem(device, -ETIMEDOUT, open->err, open->err_size,
+                              "nobody connected to its socket for %u s (wait_s=). Start the other side", open->config->wait_s);
     if (status != 0)
         return dpdk_problem(open, "opening the device", status);
     device->probed = true;
@@ -211,6 +215,30 @@ static void queues_bind(struct open *open)
     }
 }
 
+/*
+ * Two devices need their peer to start. memif as client connects once, while it starts; virtio_user as
+ * server accepts its first peer inside the probe, which driver_calls_accept_ms bounds.
+ */
+static int peer_await(struct open *open)
+{
+    const struct port_config *config = open->config;
+    struct device *device = open->device;
+    const char *driver = device->vdev ? device->vdev->driver : "";
+
+    driver_calls_accept_ms = 0;
+
+    if (strcmp(driver, "net_virtio_user") == 0 && vdev_is_server(device->vdev, config)) {
+        log_info("port %s: waits up to %u s for the other side to connect", device->port.name, config->wait_s);
+        driver_calls_accept_ms = (int)RTE_MAX(config->wait_s * 1000, 1u);
+    } else if (strcmp(driver, "net_memif") == 0 && !vdev_is_server(device->vdev, config) &&
+               !vdev_path_wait(config->path, config->wait_s)) {
+        return device_problem(device, -ECONNREFUSED, open->err, open->err_size,
+                              "nobody serves its socket (for %u s, wait_s=). Start the other side first, or leave out "
+                              "role=client", config->wait_s);
+    }
+    return 0;
+}
+
 static int open_on_thread(void *argument)
 {
     struct open *open = argument;
@@ -222,11 +250,11 @@ static int open_on_thread(void *argument)
     if (device->vdev != NULL && (device->vdev->traits & VDEV_NEEDS_PATH) &&
         vdev_is_server(device->vdev, open->config))
         unlink(open->config->path); /* a killed server leaves its socket, and cannot be followed at it */
-    /* DPDK accepts virtio_user's first peer inside the probe, for as long as it takes. */
-    if (device->vdev != NULL && strcmp(device->vdev->driver, "net_virtio_user") == 0 &&
-        vdev_is_server(device->vdev, open->config))
-        log_info("port virtio_user: waits for the other side to connect to %s", open->config->path);
+    status = peer_await(open);
+    if (status != 0)
+        return status;
     interrupt_snapshot(&before);
+    quiesce_join(device);
     status = device->vdev != NULL && device->vdev->driver[0] == '\0'
                  ? wire_open(device, open->config, open->queues, open->err, open->err_size)
                  : device_probe(open);
@@ -287,6 +315,7 @@ void port_close(struct port *port)
             rte_pktmbuf_free(device->queue[i].tx[--device->queue[i].pending]);
     interrupt_release(device);
     eal_run(close_on_thread, device);
+    quiesce_leave(device);
     if (device->promiscuous_fd >= 0)
         kernel.close(device->promiscuous_fd);
     free(device->queue);

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "base/kernel_calls.h"
 #include "config/config.h"
@@ -54,6 +55,18 @@ static bool path_answers(const char *path)
     answers = kernel.connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EPROTOTYPE;
     kernel.close(fd);
     return answers;
+}
+
+bool vdev_path_wait(const char *path, uint32_t seconds)
+{
+    uint64_t end_us = clock_now_us() + seconds * UINT64_C(1000000);
+
+    while (!path_answers(path)) {
+        if (clock_now_us() >= end_us)
+            return false;
+        usleep(20000);
+    }
+    return true;
 }
 
 bool vdev_is_server(const struct vdev *vdev, const struct port_config *config)

@@ -25,6 +25,7 @@ enum vdev_trait {
     VDEV_BOND = 1 << 12,
     VDEV_FD_STEADY = 1 << 13, /* sleep on the descriptor that DPDK tells */
     VDEV_SILENT = 1 << 14,    /* never gives a packet: nothing to wake for */
+    VDEV_UNMAPS = 1 << 17,    /* takes its rings away on another thread, see quiesce.c */
     VDEV_FRAMED = 1 << 16,    /* a ring of frames that are cut to their size: the packets must hold one */
     VDEV_XDP = 1 << 15,       /* takes an interface's frames, queue by queue, before the kernel sees them */
 };
@@ -43,6 +44,9 @@ void vdev_names(char *out, size_t out_size);
 
 /* Whether this end makes the socket. Looks at the path where the role is found out by trying. */
 bool vdev_is_server(const struct vdev *vdev, const struct port_config *config);
+
+/* Waits until somebody listens at the path; false: nobody did for so long. */
+bool vdev_path_wait(const char *path, uint32_t seconds);
 
 /* "iface=va,qpairs=1": 0, or -EINVAL when it does not fit. */
 int vdev_arguments(const struct vdev *vdev, const struct port_config *config, unsigned queues,

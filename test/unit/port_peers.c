@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "platform/plugins/driver_calls.h"
 #include "port/burst.h"
 #include "port/interrupt.h"
 
@@ -206,6 +208,158 @@ START_TEST(virtio_user_host_killed)
 }
 END_TEST
 
+/* ---- a peer that goes while we are in a burst ---------------------------------------------------- */
+
+static struct {
+    struct port *port;
+    bool stop, slow;
+    uint64_t frames;
+} poller;
+
+/* As a stack that never sleeps: sends back what comes, and sends as much as fits. */
+static void *poller_main(void *argument)
+{
+    struct port_queue *queue = port_queue(poller.port, 0);
+    struct rte_mbuf *packets[PORT_BURST];
+
+    while (!__atomic_load_n(&poller.stop, __ATOMIC_RELAXED)) {
+        unsigned count = port_rx(queue, packets, PORT_BURST);
+
+        rte_pktmbuf_free_bulk(packets, count);
+        __atomic_add_fetch(&poller.frames, count, __ATOMIC_RELAXED);
+        while (queue->pending < PORT_PENDING) {
+            struct rte_mbuf *packet = rte_pktmbuf_alloc(port_packets);
+
+            if (packet == NULL)
+                break;
+            memset(rte_pktmbuf_append(packet, 1500), 0, 1500);
+            port_tx_put(queue, packet);
+        }
+        port_flush(queue);
+    }
+    return argument;
+}
+
+static pthread_t poller_start(struct port *port)
+{
+    pthread_t thread;
+
+    poller.stop = false;
+    poller.port = port;
+    pthread_create(&thread, NULL, poller_main, NULL);
+    return thread;
+}
+
+static void poller_stop(pthread_t thread)
+{
+    __atomic_store_n(&poller.stop, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    port_close(poller.port);
+    ck_assert_packets_home();
+}
+
+/* Frames flow both ways for a while, and then the peer is gone. */
+static void flow_and_kill(pid_t peer, int round)
+{
+    uint64_t end = clock_now_us() + 20000000, before = __atomic_load_n(&poller.frames, __ATOMIC_RELAXED);
+
+    while (__atomic_load_n(&poller.frames, __ATOMIC_RELAXED) < before + 2000) {
+        ck_assert_msg(clock_now_us() < end, "no frames come in round %d", round);
+        usleep(1000);
+    }
+    usleep((unsigned)round * 137);
+    peer_kill(peer);
+}
+
+START_TEST(memif_client_killed_in_bursts)
+{
+    char ours[256], theirs[256];
+    pthread_t thread;
+
+    line_print(ours, "memif,path=%s,role=server", "ks");
+    line_print(theirs, "memif,path=%s,role=client", "ks");
+    thread = poller_start(port_must(ours, 1));
+    for (int round = 0; round < 12; round++)
+        flow_and_kill(peer_spawn(theirs, 1), round);
+    poller_stop(thread);
+}
+END_TEST
+
+START_TEST(memif_server_killed_in_bursts)
+{
+    char ours[256], theirs[256];
+
+    line_print(ours, "memif,path=%s,role=client", "kc");
+    line_print(theirs, "memif,path=%s,role=server", "kc");
+    for (int round = 0; round < 4; round++) {
+        pid_t peer = peer_spawn(theirs, 1);
+        pthread_t thread = poller_start(port_must(ours, 1)); /* waits for its server */
+
+        flow_and_kill(peer, round);
+        poller_stop(thread);
+    }
+}
+END_TEST
+
+START_TEST(memif_without_a_server)
+{
+    char line[256], err[1024];
+    struct port *port;
+
+    line_print(line, "memif,path=%s,role=client,wait_s=0", "nobody");
+    ck_assert_int_eq(port_try(line, 1, &port, err, sizeof(err)), -ECONNREFUSED);
+    ck_assert_msg(strstr(err, "nobody serves") && strstr(err, "wait_s"), "%s", err);
+}
+END_TEST
+
+START_TEST(virtio_user_without_a_peer)
+{
+    char line[256], err[1024];
+    uint64_t start = clock_now_us();
+    struct port *port;
+
+    line_print(line, "virtio_user,path=%s,role=server,wait_s=1", "nobody");
+    ck_assert_int_eq(port_try(line, 1, &port, err, sizeof(err)), -ETIMEDOUT);
+    ck_assert_msg(strstr(err, "nobody connected") && strstr(err, "wait_s"), "%s", err);
+    ck_assert_uint_ge(clock_now_us() - start, 900000);
+    ck_assert_packets_home();
+}
+END_TEST
+
+static void *slow_burst(void *argument)
+{
+    struct port_queue *queue = argument;
+
+    port_burst_mark(queue);
+    __atomic_store_n(&poller.slow, true, __ATOMIC_RELEASE);
+    usleep(50000);
+    __atomic_store_n(&poller.slow, false, __ATOMIC_RELEASE);
+    port_burst_mark(queue);
+    return NULL;
+}
+
+/* What the driver calls before it takes its rings away returns when the burst has ended, not before. */
+START_TEST(memif_waits_for_bursts)
+{
+    char line[256];
+    pthread_t thread;
+    struct port *port;
+
+    line_print(line, "memif,path=%s,role=server", "w1");
+    port = port_must(line, 2);
+    ck_assert_ptr_nonnull(driver_calls_quiesce);
+    driver_calls_quiesce(); /* nobody is in one */
+    pthread_create(&thread, NULL, slow_burst, port_queue(port, 1));
+    while (!__atomic_load_n(&poller.slow, __ATOMIC_ACQUIRE))
+        usleep(100);
+    driver_calls_quiesce();
+    ck_assert(!__atomic_load_n(&poller.slow, __ATOMIC_ACQUIRE));
+    pthread_join(thread, NULL);
+    port_close(port);
+    driver_calls_quiesce(); /* a closed port is not looked at */
+}
+END_TEST
+
 /* Nothing comes: asleep. The peer sends something back: awake. */
 static void sleep_check(struct port *port)
 {
@@ -329,6 +483,10 @@ static Suite *suite(void)
     tcase_add_test(tcase, memif_client_killed);
     tcase_add_test(tcase, memif_queues);
     tcase_add_test(tcase, memif_roles_by_themselves);
+    tcase_add_test(tcase, memif_waits_for_bursts);
+    tcase_add_test(tcase, memif_client_killed_in_bursts);
+    tcase_add_test(tcase, memif_server_killed_in_bursts);
+    tcase_add_test(tcase, memif_without_a_server);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("vhost");
     tcase_set_timeout(tcase, 90);
@@ -338,6 +496,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, vhost_sleeps);
     tcase_add_test(tcase, virtio_user_host_killed);
     tcase_add_test(tcase, virtio_user_sleeps);
+    tcase_add_test(tcase, virtio_user_without_a_peer);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/plugins/driver_calls.h"
 
+#include <errno.h>
 #include <linux/if_packet.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -9,10 +11,12 @@
 #include "base/kernel_calls.h"
 
 void (*driver_calls_quiesce)(void);
+int driver_calls_accept_ms;
 
 int driver_net_af_packet_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
 int driver_net_af_packet_socket(int domain, int type, int protocol);
 int driver_net_memif_munmap(void *memory, size_t bytes);
+int driver_net_virtio_accept(int fd, struct sockaddr *address, socklen_t *length);
 
 /*
  * af_packet opens its sockets for every protocol and binds them to the interface some calls later;
@@ -53,4 +57,21 @@ int driver_net_memif_munmap(void *memory, size_t bytes)
     if (driver_calls_quiesce != NULL)
         driver_calls_quiesce();
     return munmap(memory, bytes);
+}
+
+/* As a server, virtio_user accepts its first peer while it is probed: the whole start would wait. */
+int driver_net_virtio_accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+    struct pollfd listener = {.fd = fd, .events = POLLIN};
+
+    if (driver_calls_accept_ms > 0) {
+        int ready = kernel.poll(&listener, 1, driver_calls_accept_ms);
+
+        driver_calls_accept_ms = ready == 0 ? -1 : 0;
+        if (ready == 0) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+    }
+    return kernel.accept4(fd, address, length, SOCK_CLOEXEC);
 }

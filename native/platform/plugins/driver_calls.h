@@ -12,4 +12,10 @@
  */
 extern void (*driver_calls_quiesce)(void);
 
+/*
+ * How long virtio_user waits for its first peer, in milliseconds; set by port/ before it is probed, and
+ * negative afterwards if nobody came. 0: for ever, as when a peer is known to be there.
+ */
+extern int driver_calls_accept_ms;
+
 #endif
