@@ -77,7 +77,8 @@ static int device_probe(struct open *open)
     }
     if (status != 0 && driver_calls_accept_ms < 0)
         return device_problem(device, -ETIMEDOUT, open->err, open->err_size,
-                              "nobody connected to its socket for %u s (wait_s=). Start the other side", open->config->wait_s);
+                              "nobody connected to its socket for %u s (wait_s=). Start the other side",
+                              open->config->wait_s);
     if (status != 0)
         return dpdk_problem(open, "opening the device", status);
     device->probed = true;
@@ -226,7 +227,6 @@ static int peer_await(struct open *open)
     const char *driver = device->vdev ? device->vdev->driver : "";
 
     driver_calls_accept_ms = 0;
-
     if (strcmp(driver, "net_virtio_user") == 0 && vdev_is_server(device->vdev, config)) {
         log_info("port %s: waits up to %u s for the other side to connect", device->port.name, config->wait_s);
         driver_calls_accept_ms = (int)RTE_MAX(config->wait_s * 1000, 1u);
