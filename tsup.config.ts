@@ -8,6 +8,7 @@ const entries = {
     posix: 'lib/posix.ts',
     net: 'lib/net/index.ts',
     dgram: 'lib/dgram/index.ts',
+    ring: 'lib/ring/index.ts',
     stats: 'lib/stats/index.ts',
     cli: 'lib/cli/main.ts',
 }

@@ -79,6 +79,25 @@ export interface Native {
     pollerHold(hold: boolean): number
     pollerWatch(op: number, fd: number, events: number, token: number): number
     pollerCollect(): number
+
+    /** The arena; undefined where the runtime is not started or external buffers are not allowed. */
+    ringMemory(): ArrayBuffer | undefined
+    /** A ring's number. `rows` takes four numbers for each segment of a batch. */
+    ringOpen(fd: number, rows: Float64Array): number
+    /** Returns the oldest `release` segments, then takes a batch: how many segments, 0 at the end. */
+    ringTake(ring: number, release: number): number
+    /** Returns the oldest `count` segments: how many are still held. */
+    ringRelease(ring: number, count: number): number
+    /** Sender (or target) of a segment of the last batch, in the shared words. */
+    ringName(ring: number, index: number, target: boolean): number
+    ringClose(ring: number): number
+    /** The offset in the arena. */
+    sendReserve(fd: number, bytes: number): number
+    sendCommit(fd: number, bytes: number, flags: number, host?: string, port?: number): number
+    templateOpen(fd: number, bytes: Uint8Array, host?: string, port?: number): number
+    /** All of it or nothing. */
+    templateSend(template: number, warm: number): number
+    templateClose(template: number): number
 }
 
 /** What one thread of JavaScript shares with the addon: made once, whichever copy of the package comes first. */

@@ -31,6 +31,8 @@ import {
 } from '../errors.js'
 import { native } from '../native.js'
 import { poller, type Watched } from '../poller.js'
+import { placeOf } from '../ring/held.js'
+import { Ring, type RingOptions } from '../ring/ring.js'
 import { ensureRuntime } from '../runtime.js'
 import { DatagramSettings } from './settings.js'
 
@@ -86,6 +88,7 @@ export class Socket extends DatagramSettings implements Watched {
     #memory = Buffer.alloc(0)
     #offset = 0
     #waiting: Waiting[] = []
+    #ring: Ring | undefined
 
     constructor(type: SocketType | DatagramOptions, listener?: (message: Buffer, from: RemoteInfo) => void) {
         const options: DatagramOptions = typeof type === 'string' ? { type } : type
@@ -231,6 +234,10 @@ export class Socket extends DatagramSettings implements Watched {
 
     onReady(events: number): void {
         if (events & EPOLLOUT && this.#waiting.length > 0) this.#flush()
+        if (this.#ring) {
+            this.#ring.onReady(events)
+            return
+        }
         for (let reads = 0; reads < READS_PER_EVENT; reads++) {
             if (this._fd < 0) return
             if (BUFFER_BYTES - this.#offset < DATAGRAM_BYTES || this.#memory.length === 0) this.#renew()
@@ -248,6 +255,24 @@ export class Socket extends DatagramSettings implements Watched {
             this.emit('message', this.#memory.subarray(start, start + length), from)
         }
         poller().again(this)
+    }
+
+    /** Datagrams are received in place from now on, instead of as 'message' events. For bound sockets. */
+    ring(options: RingOptions = {}): Ring {
+        this._checkOpen()
+        if (this.#ring || this.#bound !== 'yes')
+            throw coded(
+                Error,
+                'ERR_PRONGHORN_RING',
+                this.#ring ? 'the socket has a ring already' : 'bind the socket first',
+            )
+        const onRingEnd = (result: number | Error) => {
+            if (result !== 0)
+                this.emit('error', result instanceof Error ? result : errnoException(result, 'recvmsg'))
+            return true
+        }
+        this.#ring = new Ring(this._fd, options, placeOf(this.ring), { onRingEnd })
+        return this.#ring
     }
 
     onStop(): void {
@@ -371,6 +396,7 @@ export class Socket extends DatagramSettings implements Watched {
         if (typeof callback === 'function') this.on('close', callback)
         this.#closed = true
         if (this._fd >= 0) {
+            this.#ring?.close()
             if (this.#token >= 0) poller().release(this.#token)
             native.close(this._fd)
         }

@@ -16,6 +16,8 @@ import {
 import { coded, EAGAIN, ENOTCONN, errnoException } from '../errors.js'
 import { native, outbox } from '../native.js'
 import { type Poller, poller, type Watched } from '../poller.js'
+import { placeOf } from '../ring/held.js'
+import { Ring, type RingOptions } from '../ring/ring.js'
 
 /** What of Node's stream state the short paths look at. The same names on Node 20, 22 and 24. */
 interface ReadableState {
@@ -78,6 +80,8 @@ export abstract class Transport extends Duplex implements Watched {
     protected _dispatched = 0
     protected _abortive = false
     protected _idleTimer: NodeJS.Timeout | undefined
+    /** Reads in place of the stream. */
+    protected _ring: Ring | undefined
 
     #queue: Uint8Array[] = []
     #queueDone: Done | undefined
@@ -122,7 +126,8 @@ export abstract class Transport extends Duplex implements Watched {
         if (events & LOST) this._lost = true
         if (events & (EPOLLIN | LOST)) {
             this._input = true
-            if (this._reading) this._receive()
+            if (this._ring !== undefined) this._ring.onReady(events)
+            else if (this._reading) this._receive()
         }
         if (this.#queueDone !== undefined && events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) this.#flush()
     }
@@ -138,10 +143,36 @@ export abstract class Transport extends Duplex implements Watched {
             if (!this.destroyed) this.once('connect', () => this._read(size))
             return
         }
-        if (this._reading || this._eof) return
+        if (this._reading || this._eof || this._ring !== undefined) return
         this._reading = true
         this._updateHold()
         if (this._input) this._receive()
+    }
+
+    /**
+     * What comes from now on is received in place, and the stream gives no 'data' any more; its end,
+     * errors and writing stay as they are. For connected sockets.
+     */
+    ring(options: RingOptions = {}): Ring {
+        if (this._fd < 0 || this.connecting || this._ring || this.readableLength > 0)
+            throw coded(
+                Error,
+                'ERR_PRONGHORN_RING',
+                this._ring
+                    ? 'the socket has a ring already'
+                    : 'a ring needs a connected socket with nothing in its read buffer',
+            )
+        const owner = { onRingEnd: (result: number | Error) => this.#ringEnd(result) }
+        this._ring = new Ring(this._fd, options, placeOf(this.ring), owner)
+        this._reading = true
+        this._updateHold()
+        return this._ring
+    }
+
+    #ringEnd(result: number | Error): boolean {
+        if (typeof result === 'number') this._receiveNothing(result)
+        else this.destroy(result)
+        return false
     }
 
     protected _receive(): void {
@@ -444,6 +475,7 @@ export abstract class Transport extends Duplex implements Watched {
         })
         this._updateHold()
         if (fd < 0) return 0
+        this._ring?.close()
         if (this._token >= 0) this._poller?.release(this._token)
         this._token = -1
         if (this._abortive) result = native.setsockoptBytes(fd, SOL_SOCKET, SO_LINGER, ABORTIVE)

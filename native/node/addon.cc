@@ -16,6 +16,7 @@ static void environment_free(Environment *e)
 static void environment_close(napi_async_cleanup_hook_handle, void *data)
 {
     Environment *e = static_cast<Environment *>(data);
+    rings_close(e);
     for (int fd : e->open)
         ph_close(fd);
     e->open.clear();
@@ -43,7 +44,7 @@ static napi_value load(napi_env env, napi_value exports)
         return nullptr;
     }
     for (const Function *functions : {life_functions, call_functions, data_functions,
-                                      wait_functions, poller_functions})
+                                      wait_functions, poller_functions, ring_functions})
         if (!export_functions(env, exports, e, functions))
             return nullptr;
     return exports;

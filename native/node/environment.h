@@ -18,6 +18,7 @@
 #include "libuv.h"
 
 struct Environment;
+struct Rings;
 
 /* The event loop's hold on one epoll of ours; poller.cc tells how it polls and sleeps. */
 struct Poller {
@@ -55,6 +56,7 @@ struct Environment {
     Shared words;                 /* Int32Array: results that do not fit one number (args.h) */
     Shared slab;                  /* where received bytes go */
     Shared outbox;                /* where JavaScript gathers small writes */
+    Rings *rings = nullptr;       /* ring.cc; made at the first use */
     Poller poller;
     unsigned closing_handles = 0;
     void (*closed)(Environment *e) = nullptr; /* after the last of them */
@@ -71,6 +73,7 @@ extern const Function call_functions[];
 extern const Function data_functions[];
 extern const Function wait_functions[];
 extern const Function poller_functions[];
+extern const Function ring_functions[];
 
 /*
  * A signal is about to end the process and has stopped the runtime first: JavaScript, whose
@@ -81,6 +84,9 @@ void wait_if_dying(void);
 
 /* The runtime was stopped: wakes every environment that waits on it. Any thread. */
 void pollers_end(void);
+
+/* Returns everything that the environment's rings borrowed. */
+void rings_close(Environment *e);
 
 /* Closes the poller's handles; `done` runs when libuv has let go of them (at once if never opened). */
 void poller_close(Environment *e, void (*done)(Environment *e));

@@ -56,8 +56,8 @@ export const libLayers = {
     runtime: 4,
     posix: 5,
     ring: 6,
-    net: 6,
-    dgram: 6,
+    net: 7,
+    dgram: 7,
     index: 7,
     cli: 8,
 }
