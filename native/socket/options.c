@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "base/privilege.h"
 #include "lwip/tcp_congestion.h"
 #include "socket/socket.h"
 #include "socket/tcp.h"
@@ -357,6 +358,14 @@ static int parse(int level, int name, const void *value, socklen_t len, int *num
     return 0;
 }
 
+/* socket(7): what only a privileged process may set. */
+static bool forbidden(int level, int name, int number)
+{
+    return level == SOL_SOCKET &&
+           (name == SO_MARK || (name == SO_PRIORITY && (number < 0 || number > 6))) &&
+           !privilege_network();
+}
+
 static int set_row(struct socket *sock, const struct row *row, int number)
 {
     uint8_t *field = (uint8_t *)&sock->options + row->offset;
@@ -396,6 +405,8 @@ int socket_option_set(struct socket *sock, int level, int name, const void *valu
     result = parse(level, name, value, len, &number);
     if (result < 0)
         return result;
+    if (forbidden(level, name, number))
+        return -EPERM;
     if (row)
         result = set_row(sock, row, number);
     else if (level == SOL_SOCKET)
