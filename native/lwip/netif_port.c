@@ -173,7 +173,8 @@ unsigned netif_port_input(struct netif_port *np)
     struct rte_mbuf *packets[PORT_BURST];
     unsigned count = port_rx(np->queue, packets, PORT_BURST), steered = 0;
 
-    if (UNLIKELY(instance_now_us() >= np->link_due_us)) {
+    /* Packets over a link that was down: it is up, and no answer finds a route before that is known. */
+    if (UNLIKELY(instance_now_us() >= np->link_due_us || (count > 0 && !netif_is_link_up(&np->netif)))) {
         np->link_due_us = instance_now_us() + LINK_PERIOD_US;
         link_look(np);
     }

@@ -7,6 +7,7 @@
  */
 #define RUN_NOFORK
 #include <arpa/inet.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ static uint8_t peer_mac[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 /* of the connection that is kept up as far as the mutations let it */
 static uint32_t seq = 1000, ack;
 static uint16_t source_port = 20000;
+static uint64_t sent; /* frames that the wire took */
 static unsigned accepted, received; /* so that the test knows that it gets past the gates */
 
 static uint32_t rnd(uint32_t below)
@@ -288,6 +290,25 @@ static void transmit(const struct frame *f)
     memcpy(rte_pktmbuf_append(packet, (uint16_t)f->length), f->bytes, f->length);
     port_tx_put(port_queue(wire, 0), packet);
     port_flush(port_queue(wire, 0));
+    sent++;
+}
+
+#define LOOK(counter) __atomic_load_n(&group.stacks[0]->stats->counter, __ATOMIC_RELAXED)
+
+/* Until the stack has seen all frames and its answers are out: it may have a thread of its own. */
+static void until_seen(void)
+{
+    time_t deadline = time(NULL) + 60;
+    uint64_t turns;
+
+    while (LOOK(rx_packets) < sent) {
+        ck_assert_msg(time(NULL) < deadline, "the stack does not take packets any more");
+        if (ph_turn() == 0)
+            sched_yield();
+    }
+    turns = LOOK(turns);
+    while (ph_turn() > 0 || (LOOK(turns) == turns && !LOOK(sleeping) && time(NULL) < deadline))
+        sched_yield();
 }
 
 /* Takes what the stack sends; learns its MAC address, and follows the connection. */
@@ -329,8 +350,7 @@ static void drive(int listener, int datagrams)
     static char buffer[65536];
     int fd;
 
-    while (ph_turn() > 0)
-        ;
+    until_seen();
     while ((fd = ph_accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
         accepted++;
         ph_send(fd, buffer, rnd(3000), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -418,7 +438,6 @@ START_TEST(hostile_packets_do_no_harm)
             checksums(&f);
         transmit(&f);
         if (i % 4 == 0) {
-            usleep(20); /* its thread may have to share our core; and its timers get their time */
             drive(listener, datagrams);
             listen_in();
         }
