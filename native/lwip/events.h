@@ -26,6 +26,7 @@
     EVENT(tcp_timeouts) \
     EVENT(tcp_retransmits) \
     EVENT(tcp_rto) \
+    EVENT(tcp_rto_undone) \
     EVENT(tcp_fast_retransmits) \
     EVENT(tcp_duplicate_acks) \
     EVENT(tcp_out_of_order) \

@@ -24,6 +24,7 @@
 #include "lwip/instance.h"
 #include "lwip/packet.h"
 #include "lwip/packet_checksum.h"
+#include "lwip/tcp_timeout.h"
 
 /* Devices tell changes of their link, and what they dropped, when asked, which costs up to a system call. */
 #define LINK_PERIOD_US 100000
@@ -149,10 +150,12 @@ static void link_look(struct netif_port *np)
     if (up == (netif_is_link_up(&np->netif) != 0))
         return;
     log_info("port %s: link is %s", np->port->name, up ? "up" : "down");
-    if (up)
+    if (up) {
         netif_set_link_up(&np->netif);
-    else
+        tcp_timeout_link_is_up();
+    } else {
         netif_set_link_down(&np->netif);
+    }
 }
 
 /* What another stack checked and found to be for us. */

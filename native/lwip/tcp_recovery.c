@@ -233,8 +233,13 @@ void tcp_recovery_send(struct tcp_pcb *pcb)
 void tcp_recovery_timeout(struct tcp_pcb *pcb)
 {
     /* only the first time-out of a row says something new */
-    if (!pcb->nrtx)
+    pcb->undo = !pcb->nrtx;
+    if (!pcb->nrtx) {
+        pcb->undo_ms = INSTANCE(tcp_ticks);
+        pcb->undo_cwnd = pcb->cwnd;
+        pcb->undo_ssthresh = pcb->ssthresh;
         tcp_congestion_loss(pcb, pcb->snd_nxt - pcb->lastack);
+    }
     pcb->cwnd = pcb->mss;
     pcb->bytes_acked = 0;
     pcb->dupacks = 0;
@@ -242,6 +247,47 @@ void tcp_recovery_timeout(struct tcp_pcb *pcb)
     pcb->recover = pcb->snd_nxt;
     pcb->recover_set = 1;
     tcp_clear_flags(pcb, TF_INFR);
+}
+
+/* What the time-out moved to the unsent queue and was not sent again is still on its way. */
+static void take_for_sent(struct tcp_pcb *pcb)
+{
+    struct tcp_seg *first = pcb->unsent, *last = NULL;
+
+    for (struct tcp_seg *seg = first; seg && TCP_SEQ_LT(seg_start(seg), pcb->rto_end); seg = seg->next)
+        last = seg;
+    if (!last)
+        return;
+    if (pcb->unacked)
+        tcp_unacked_last(pcb)->next = first;
+    else
+        pcb->unacked = first;
+    pcb->unacked_tail = last;
+    pcb->unsent = last->next;
+    last->next = NULL;
+    if (!pcb->unsent) {
+        pcb->unsent_tail = NULL;
+        pcb->unsent_oversize = 0;
+    }
+    tcp_rto_start(pcb);
+}
+
+/*
+ * The peer echoes the timestamp of what made it acknowledge. One from before the time-out says that the
+ * original had only been late (RFC 3522): nothing was lost (RFC 4015 3.2), go on where we were.
+ */
+void tcp_recovery_undo(struct tcp_pcb *pcb, u32_t ts_echo)
+{
+    pcb->undo = 0;
+    if (!(pcb->flags & TF_TIMESTAMP) || !ts_echo || (int32_t)(ts_echo - pcb->undo_ms) >= 0)
+        return;
+    COUNT_EVENT(tcp_rto_undone);
+    pcb->cwnd = max_u32(pcb->cwnd, pcb->undo_cwnd);
+    pcb->ssthresh = max_u32(pcb->ssthresh, pcb->undo_ssthresh);
+    if (pcb->flags & TF_RTO) {
+        take_for_sent(pcb);
+        tcp_clear_flags(pcb, TF_RTO);
+    }
 }
 
 u32_t tcp_recovery_allowance(const struct tcp_pcb *pcb)

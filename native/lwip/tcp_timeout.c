@@ -176,6 +176,14 @@ static bool run_retransmission(struct tcp_pcb *pcb, uint32_t now_ms)
 {
     if (is_hopeless(pcb, now_ms))
         return give_up(pcb, false, ERR_TIMEOUT);
+    if (!pcb->unacked && pcb->state >= ESTABLISHED) {
+        /* nothing has left: the device refused it, or there is no way. Not the network's fault either */
+        if (!pcb->nrtx)
+            pcb->rtx_since = pcb->rto_at;
+        tcp_rto_start(pcb);
+        tcp_rexmit_rto_commit(pcb);
+        return true;
+    }
     if (tcp_rexmit_rto_prepare(pcb) != ERR_OK && (pcb->unacked || !pcb->unsent)) {
         /* the device still holds a segment: soon again, it is not the network's fault */
         pcb->rto_at = now_ms - rto_effective(pcb) + RETRY_MS;
@@ -276,4 +284,26 @@ bool tcp_timeout_run(struct tcp_pcb *pcb)
     if (waits_for_peers_end(pcb) && (int32_t)(now_ms - pcb->tmr - TCP_FIN_WAIT_TIMEOUT) >= 0)
         return give_up(pcb, false, ERR_TIMEOUT);
     return run_callbacks(pcb, now_ms);
+}
+
+/*
+ * While the link was down the time-outs have grown, maybe to minutes: what waits for one is sent now.
+ * The first of many connections go at once, the others with the next passes (tcp_timer.c).
+ */
+void tcp_timeout_link_is_up(void)
+{
+    uint32_t now_ms = INSTANCE(tcp_ticks);
+
+    for (struct tcp_pcb *pcb = INSTANCE(tcp_active_pcbs); pcb; pcb = pcb->next) {
+        if (pcb->persist_backoff) {
+            pcb->persist_backoff = 1;
+            pcb->persist_at = now_ms - persist_interval(pcb);
+        } else if (pcb->rtime >= 0 && pcb->nrtx) {
+            tcp_rto_reset(pcb);
+            pcb->rto_at = now_ms - rto_effective(pcb);
+        } else {
+            continue;
+        }
+        tcp_timer_update(pcb);
+    }
 }

@@ -14,4 +14,7 @@ bool tcp_timeout_next(const struct tcp_pcb *pcb, uint32_t *due_ms);
 /* Does what is due. False: the PCB is gone. */
 bool tcp_timeout_run(struct tcp_pcb *pcb);
 
+/* A link is up again: what waits for a time-out need not wait any longer. */
+void tcp_timeout_link_is_up(void);
+
 #endif
