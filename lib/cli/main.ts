@@ -4,13 +4,16 @@
 // process's console; the addon is not loaded. One file for each command.
 
 import { Command, CommanderError } from 'commander'
+import { drops } from './drops.js'
 import { EXIT, Failure } from './failure.js'
+import { rates } from './rate.js'
 import { show } from './show/index.js'
+import { snmp } from './snmp.js'
 import { red, useColour } from './text.js'
 import { packageVersion, version } from './version.js'
 
 /** A new command is a line here. */
-const commands = [show, version]
+const commands = [show, rates, snmp, drops, version]
 
 export function program(): Command {
     const root = new Command('pronghorn')
