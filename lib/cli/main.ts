@@ -4,16 +4,20 @@
 // process's console; the addon is not loaded. One file for each command.
 
 import { Command, CommanderError } from 'commander'
+import { captures, recorders } from './capture.js'
 import { drops } from './drops.js'
 import { EXIT, Failure } from './failure.js'
+import { inject } from './inject.js'
+import { log } from './log.js'
 import { rates } from './rate.js'
+import { set } from './set.js'
 import { show } from './show/index.js'
 import { snmp } from './snmp.js'
 import { red, useColour } from './text.js'
 import { packageVersion, version } from './version.js'
 
 /** A new command is a line here. */
-const commands = [show, rates, snmp, drops, version]
+const commands = [show, rates, snmp, drops, captures, recorders, inject, set, log, version]
 
 export function program(): Command {
     const root = new Command('pronghorn')

@@ -9,9 +9,11 @@
 #include <sys/socket.h>
 
 #include "api/facts.h"
+#include "api/set.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "console/console.h"
 #include "control/address.h"
 #include "control/address_netif.h"
 #include "control/ports.h"
@@ -33,9 +35,6 @@
 #include "socket/udp.h"
 #include "stack/group.h"
 #include "stats/segment.h"
-
-/* Spinning is for machines with a core to spare, or where it was asked for (stack.idle = poll). */
-#define SPIN_FOR_EVER UINT64_MAX
 
 /* mbuf, pbuf, headroom, pool's own header. */
 #define PACKET_OVERHEAD_BYTES 512
@@ -170,12 +169,7 @@ static struct stack *make_stack(const struct config *c, unsigned id, char *err, 
     s->drain = socket_drain;
     s->ready_flush = ready_flush;
     s->take_back = udp_take_back;
-    s->spin_us = c->stack_idle == CONFIG_IDLE_POLL ? SPIN_FOR_EVER
-                 : c->stack_idle == CONFIG_IDLE_INTERRUPT ? 0
-                                                          : c->stack_spin_us;
-    if (c->stack_idle == CONFIG_IDLE_ADAPTIVE && s->core >= 0 &&
-        topology_cpu_isolated((unsigned)s->core))
-        s->spin_us = SPIN_FOR_EVER;
+    s->spin_us = set_spin_us(c, s);
     rpc_inbox_init(&s->inbox);
     mpsc_init(&s->dirty);
     mpsc_init(&s->returns);
@@ -305,7 +299,20 @@ static int drive(const struct config *c, char *err, size_t err_size)
     return result;
 }
 
-int start_all(const struct config *c, const char *product, char *err, size_t err_size)
+/* A process must not fail because it cannot be steered. */
+static void open_console(struct config *c)
+{
+    struct console_settings settings = { .ports = parts.ports, .ports_count = parts.ports_count, .set = set_live };
+    int result;
+
+    set_open(c, parts.ports, parts.ports_count);
+    result = c->stats_enabled ? console_start(&settings) : 0;
+    if (result < 0)
+        log_warn("the console cannot be opened: %s; pronghorn set, capture, inject and log will not reach this process",
+                 strerror(-result));
+}
+
+int start_all(struct config *c, const char *product, char *err, size_t err_size)
 {
     struct segment_settings segment = { .name = c->runtime_name, .product = product,
                                         .stacks = c->stack_count,
@@ -332,7 +339,9 @@ int start_all(const struct config *c, const char *product, char *err, size_t err
         facts_tell(c, parts.ports, parts.ports_count);
         result = drive(c, err, err_size);
     }
-    if (result < 0)
+    if (result == 0)
+        open_console(c);
+    else
         stop_all();
     return result;
 }
@@ -414,6 +423,7 @@ static void free_stack(struct stack *s)
 
 void stop_all(void)
 {
+    console_stop();
     caretaker_stop();
     for (unsigned i = 0; i < group.count; i++) {
         if (parts.running[i])

@@ -7,8 +7,11 @@
 
 struct config;
 
-/* 0, or -errno with the reason in err; then nothing is left behind but DPDK's EAL. */
-int start_all(const struct config *config, const char *product, char *err, size_t err_size);
+/*
+ * 0, or -errno with the reason in err; then nothing is left behind but DPDK's EAL. `config` must last
+ * until stop_all(); what an operator changes is written there.
+ */
+int start_all(struct config *config, const char *product, char *err, size_t err_size);
 
 /* Idempotent. All sockets must be closed before. */
 void stop_all(void);

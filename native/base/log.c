@@ -2,16 +2,19 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/kernel_calls.h"
 
-#define LINE_BYTES 1024
+#define LINE_BYTES LOG_LINE_BYTES
+#define KEPT 64
 
 static _Atomic int log_level = LOG_LEVEL_INFO;
 
@@ -21,6 +24,56 @@ static const char *const level_names[] = {
     [LOG_LEVEL_INFO] = "info",
     [LOG_LEVEL_DEBUG] = "debug",
 };
+
+/* Messages are rare: a mutex is no hindrance. (Never waited for by who logs: he may be the child of a
+ * fork() at a moment when another thread held it.) */
+static struct {
+    pthread_mutex_t mutex;
+    uint64_t next; /* the number of the next message */
+    struct log_entry *entry;
+} kept = { .mutex = PTHREAD_MUTEX_INITIALIZER, .next = 1 };
+
+static void keep(enum log_level level, const char *text, size_t length)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (pthread_mutex_trylock(&kept.mutex) != 0)
+        return;
+    if (kept.entry == NULL)
+        kept.entry = calloc(KEPT, sizeof(*kept.entry));
+    if (kept.entry != NULL) {
+        struct log_entry *entry = &kept.entry[kept.next % KEPT];
+
+        entry->sequence = kept.next++;
+        entry->time_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+        entry->level = level;
+        memcpy(entry->text, text, length);
+        entry->text[length] = '\0';
+    }
+    pthread_mutex_unlock(&kept.mutex);
+}
+
+bool log_read(uint64_t *sequence, struct log_entry *entry)
+{
+    bool found;
+
+    pthread_mutex_lock(&kept.mutex);
+    if (*sequence == 0)
+        *sequence = 1;
+    if (*sequence + KEPT < kept.next)
+        *sequence = kept.next - KEPT;
+    found = *sequence < kept.next && kept.entry != NULL;
+    if (found)
+        *entry = kept.entry[(*sequence)++ % KEPT];
+    pthread_mutex_unlock(&kept.mutex);
+    return found;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
 
 void log_set_level(enum log_level level)
 {
@@ -37,11 +90,11 @@ void log_line(enum log_level level, const char *format, ...)
     char line[LINE_BYTES];
     int saved_errno = errno;
     va_list arguments;
-    size_t length;
+    size_t length, prefix;
 
     if (!log_is_on(level))
         return;
-    length = (size_t)snprintf(line, sizeof(line), "pronghorn: %s: ", level_names[level]);
+    prefix = length = (size_t)snprintf(line, sizeof(line), "pronghorn: %s: ", level_names[level]);
     va_start(arguments, format);
     int body = vsnprintf(line + length, sizeof(line) - length, format, arguments);
     va_end(arguments);
@@ -52,6 +105,7 @@ void log_line(enum log_level level, const char *format, ...)
         length = sizeof(line) - 1;
         memcpy(line + length - 3, "...", 3);
     }
+    keep(level, line + prefix, length - prefix);
     line[length++] = '\n';
     /* A closed or full stderr is no reason to fail; there is nobody to tell. */
     ssize_t ignored = kernel.write(STDERR_FILENO, line, length);

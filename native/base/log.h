@@ -35,6 +35,20 @@ void log_line(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 #define log_debug(...) \
     (log_is_on(LOG_LEVEL_DEBUG) ? log_line(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)
 
+/* The last messages are kept, for tools that come later. */
+#define LOG_LINE_BYTES 1024
+
+struct log_entry {
+    uint64_t sequence; /* of all messages of the process, from 1 on */
+    uint64_t time_ms;  /* since 1970 */
+    enum log_level level;
+    char text[LOG_LINE_BYTES]; /* without "pronghorn: ..." and the line's end */
+};
+
+/* The oldest kept message from `*sequence` on, which moves behind it. False: there is none yet. */
+bool log_read(uint64_t *sequence, struct log_entry *entry);
+const char *log_level_name(enum log_level level);
+
 /* At most one message per interval; what was held back is counted and told with the next one. */
 struct log_limit {
     _Atomic uint64_t next_ns;

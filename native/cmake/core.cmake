@@ -1,7 +1,7 @@
 # pronghorn_core: all layers as one static library, for the C tests and the addon;
 # pronghorn: the shared library with the exported names of libpronghorn.map and nothing else.
 set(PRONGHORN_CORE_SOURCES)
-foreach(layer platform port lwip stack control socket loop fd api)
+foreach(layer platform port lwip stack control socket loop fd console api)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${layer}/*.c")
   list(APPEND PRONGHORN_CORE_SOURCES ${sources})
 endforeach()

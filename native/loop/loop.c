@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/kernel_calls.h"
 #include "loop/tick.h"
+#include "port/hooks.h"
 #include "port/interrupt.h"
 
 /* Calls per turn, so that a crowd of callers does not starve the device. */
@@ -136,6 +137,8 @@ bool loop_arm(struct stack *s, uint64_t *until_us)
             until = s->now_us + s->nap_us;
         s->nap_us = s->nap_us * 2 > NAP_MAX_US ? NAP_MAX_US : s->nap_us * 2;
     }
+    for (unsigned i = 0; i < s->ports_count; i++)
+        until = min_u64(until, port_hooks_due_us(netif_port_queue(s->ports[i])));
     *until_us = until;
     STAT_INC(s->stats, sleeps);
     STAT_SET(s->stats, sleeping, 1);

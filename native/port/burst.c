@@ -11,6 +11,8 @@ unsigned port_flush(struct port_queue *queue)
 
     if (queue->pending == 0 && !queue->flush_always)
         return 0;
+    if (UNLIKELY(queue->hooks != NULL))
+        port_hooks_flush(queue);
     port_burst_mark(queue);
     sent = rte_eth_tx_burst(queue->port_id, queue->queue_id, queue->tx, queue->pending);
     port_burst_mark(queue);

@@ -12,7 +12,9 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "base/compiler.h"
 #include "base/doorbell.h"
+#include "port/hooks.h"
 #include "stats/stats.h"
 
 #define PORT_BURST 32
@@ -30,6 +32,7 @@ struct port_queue {
     bool fd_moves;                  /* see interrupt.c */
     bool never_wakes;               /* gives no packets at all */
     bool flush_always;              /* the device wants tx calls even when there is nothing to send */
+    struct port_hooks *hooks;       /* captures and faults; NULL: none */
     struct port *port;
     int fd;        /* to sleep on, or -1 */
     int moving_fd; /* the device's, watched through fd: it changes with each peer */
@@ -61,13 +64,16 @@ static inline unsigned port_rx(struct port_queue *queue, struct rte_mbuf **packe
         STAT_INC(queue->stats, rx_bursts);
         histogram_tally(&queue->stats->rx_burst_packets, got); /* sum and max: loop/tick.c */
     }
+    if (UNLIKELY(queue->hooks != NULL))
+        got = port_hooks_rx(queue, packets, got, room);
     return got;
 }
 
 /* Takes the packet: it is sent by a later flush, or dropped and counted when the device is full. */
 void port_tx_full(struct port_queue *queue, struct rte_mbuf *packet);
 
-static inline void port_tx_put(struct port_queue *queue, struct rte_mbuf *packet)
+/* Past the hooks. */
+static inline void port_tx_now(struct port_queue *queue, struct rte_mbuf *packet)
 {
     if (__builtin_expect(queue->pending == PORT_PENDING, 0)) {
         port_tx_full(queue, packet);
@@ -75,6 +81,14 @@ static inline void port_tx_put(struct port_queue *queue, struct rte_mbuf *packet
     }
     queue->tx[queue->pending++] = packet;
     STAT_ADD(queue->stats, tx_bytes, packet->pkt_len);
+}
+
+static inline void port_tx_put(struct port_queue *queue, struct rte_mbuf *packet)
+{
+    if (UNLIKELY(queue->hooks != NULL))
+        port_hooks_tx(queue, packet);
+    else
+        port_tx_now(queue, packet);
 }
 
 #endif

@@ -23,6 +23,7 @@ export const nativeLayers = {
     socket: 7,
     loop: 8,
     fd: 8,
+    console: 8,
     api: 9,
 }
 /* They see the public headers and themselves, nothing else. */

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/set.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/facts.h"
+#include "base/compiler.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "console/on_stack.h"
+#include "platform/topology.h"
+
+/* Spinning is for machines with a core to spare, or where it was asked for (stack.idle = poll). */
+#define SPIN_FOR_EVER UINT64_MAX
+
+static struct {
+    struct config *config;
+    struct port *const *ports;
+    unsigned ports_count;
+} live;
+
+uint64_t set_spin_us(const struct config *c, const struct stack *s)
+{
+    if (c->stack_idle == CONFIG_IDLE_POLL)
+        return SPIN_FOR_EVER;
+    if (c->stack_idle == CONFIG_IDLE_INTERRUPT)
+        return 0;
+    if (s->core >= 0 && topology_cpu_isolated((unsigned)s->core))
+        return SPIN_FOR_EVER;
+    return c->stack_spin_us;
+}
+
+void set_open(struct config *config, struct port *const *ports, unsigned ports_count)
+{
+    live.config = config;
+    live.ports = ports;
+    live.ports_count = ports_count;
+}
+
+static void apply_log_level(const struct config *c)
+{
+    log_set_level(c->log_level);
+}
+
+static void respin(struct stack *stack, void *context)
+{
+    stack->spin_us = set_spin_us(context, stack);
+}
+
+static void apply_spin(const struct config *c)
+{
+    on_stacks(-1, respin, (void *)c);
+}
+
+/* All others were handed to their users at the start. */
+static const struct {
+    const char *key;
+    void (*apply)(const struct config *config);
+} changeable[] = {
+    { "log.level", apply_log_level },
+    { "stack.idle", apply_spin },
+    { "stack.spin_us", apply_spin },
+};
+
+int set_live(const char *key, const char *value, char *err, size_t err_size)
+{
+    struct config *changed;
+    int result;
+
+    for (size_t i = 0; i < ARRAY_SIZE(changeable); i++) {
+        if (strcmp(key, changeable[i].key) != 0)
+            continue;
+        changed = malloc(sizeof(*changed));
+        if (changed == NULL) {
+            snprintf(err, err_size, "out of memory");
+            return -ENOMEM;
+        }
+        *changed = *live.config;
+        result = config_set(changed, key, value, err, err_size);
+        if (result == 0) {
+            *live.config = *changed;
+            changeable[i].apply(live.config);
+            facts_tell(live.config, live.ports, live.ports_count);
+            log_info("%s is now %s (pronghorn set)", key, value);
+        }
+        free(changed);
+        return result;
+    }
+    snprintf(err, err_size, "%s cannot be changed while the process runs; these can: log.level, stack.idle, "
+             "stack.spin_us. Set it in pronghorn.json or the environment, and start again", key);
+    return -EINVAL;
+}

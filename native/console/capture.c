@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "console/capture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "console/filter.h"
+#include "console/on_stack.h"
+#include "console/pcapng.h"
+#include "port/capture_ring.h"
+#include "port/hooks.h"
+#include "port/port.h"
+
+#define TAPS_MAX 64
+/* An operator who does not read gets no more until he does; his ring then fills. */
+#define WAITING_MAX (4u << 20)
+
+enum trigger { TRIGGER_NONE, TRIGGER_RETRANSMISSION, TRIGGER_RESET, TRIGGER_DROP };
+
+struct tap {
+    struct capture_ring *ring;
+    struct stack *stack;
+    struct port_queue *queue;
+    int result;
+};
+
+struct capture {
+    struct tap tap[TAPS_MAX];
+    unsigned taps;
+    struct filter *filter;
+    bool recorder, finishing;
+    bool tapped;
+    enum trigger trigger;
+    uint64_t trigger_count; /* what it stood at */
+    uint64_t after_us, end_us;
+};
+
+/* What the trigger watches, over all stacks. */
+static uint64_t count_of(enum trigger trigger)
+{
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < group.count; i++) {
+        const struct stats_stack *s = group.stacks[i]->stats;
+
+        if (trigger == TRIGGER_RETRANSMISSION) {
+            count += s->tcp_retransmits;
+        } else if (trigger == TRIGGER_RESET) {
+            count += s->tcp_resets_in + s->tcp_resets_out;
+        } else if (trigger == TRIGGER_DROP) {
+            count += s->drop_rx_device + s->drop_rx_no_memory + s->drop_rx_checksum_tcp + s->drop_rx_checksum_udp +
+                     s->drop_rx_socket_full + s->drop_rx_listen_full + s->drop_tx_ring_full + s->drop_tx_no_memory;
+        }
+    }
+    return count;
+}
+
+static void tap_one(struct stack *stack, void *context)
+{
+    struct tap *tap = context;
+
+    tap->result = port_tap_add(tap->queue, tap->ring);
+}
+
+static void untap_one(struct stack *stack, void *context)
+{
+    struct tap *tap = context;
+
+    port_tap_remove(tap->queue, tap->ring);
+}
+
+static void untap(struct capture *c)
+{
+    if (!c->tapped)
+        return;
+    c->tapped = false;
+    for (unsigned i = 0; i < c->taps; i++)
+        if (c->tap[i].result == 0)
+            on_stack(c->tap[i].stack, untap_one, &c->tap[i]);
+}
+
+void capture_close(struct capture *c)
+{
+    if (c == NULL)
+        return;
+    untap(c);
+    for (unsigned i = 0; i < c->taps; i++)
+        capture_ring_destroy(c->tap[i].ring);
+    filter_free(c->filter);
+    free(c);
+}
+
+static bool add_taps(struct capture *c, int stack, int port, const struct capture_settings *settings)
+{
+    for (unsigned s = 0; s < group.count; s++) {
+        for (unsigned p = 0; p < group.stacks[s]->ports_count; p++) {
+            struct netif_port *np = group.stacks[s]->ports[p];
+            struct tap *tap = &c->tap[c->taps];
+
+            if ((stack >= 0 && (unsigned)stack != s) || (port >= 0 && netif_port_port(np)->id != port) ||
+                c->taps == TAPS_MAX)
+                continue;
+            tap->stack = group.stacks[s];
+            tap->queue = netif_port_queue(np);
+            tap->result = -ENOMEM;
+            tap->ring = capture_ring_create(settings);
+            if (tap->ring == NULL)
+                return false;
+            c->taps++;
+        }
+    }
+    return true;
+}
+
+static void write_head(const struct capture *c, int port, uint32_t snap_bytes, const char *expression,
+                       struct output *out)
+{
+    unsigned tap = 0;
+
+    pcapng_section(out, "pronghorn capture");
+    for (unsigned s = 0; s < group.count; s++) {
+        for (unsigned p = 0; p < group.stacks[s]->ports_count && tap < c->taps; p++) {
+            const struct port *of = netif_port_port(group.stacks[s]->ports[p]);
+            char name[80], about[128];
+
+            if (c->tap[tap].queue != netif_port_queue(group.stacks[s]->ports[p]))
+                continue;
+            snprintf(name, sizeof(name), "%s stack %u", of->name, s);
+            snprintf(about, sizeof(about), "%s, queue of stack %u", of->driver, s);
+            pcapng_interface(out, name, about, snap_bytes, expression);
+            tap++;
+        }
+    }
+}
+
+static bool start(struct capture *c, struct json_out *answer)
+{
+    c->tapped = true;
+    for (unsigned i = 0; i < c->taps; i++) {
+        on_stack(c->tap[i].stack, tap_one, &c->tap[i]);
+        if (c->tap[i].result < 0) {
+            answer_error(answer, c->tap[i].result == -EBUSY ? "as many captures run as there can be (%d on a queue)"
+                                                            : "out of memory (%d)", PORT_TAPS_MAX);
+            return false;
+        }
+    }
+    return true;
+}
+
+struct capture *capture_open(struct request *request, const struct console_settings *settings,
+                             struct json_out *answer, struct output *out)
+{
+    static const char *const triggers[] = { "none", "retransmission", "reset", "drop" };
+    const char *expression = request_text(request, "filter", "");
+    const char *trigger = request_text(request, "trigger", "none");
+    int stack = (int)request_number(request, "stack", UINT64_MAX, 0, group.count - 1);
+    int port = (int)request_number(request, "port", UINT64_MAX, 0, 65535);
+    struct capture_settings rings = {
+        .snap_bytes = (uint32_t)request_number(request, "snap_bytes", 65535, 14, 65535),
+        .directions = (uint32_t)request_number(request, "directions", CAPTURE_IN | CAPTURE_OUT, 1, 3),
+        .overwrite = request_number(request, "recorder", 0, 0, 1) != 0,
+        .ring_bytes = (uint32_t)request_number(request, "ring_kib", 4096, 256, 1 << 20) << 10,
+    };
+    uint64_t after_ms = request_number(request, "after_ms", 100, 0, 60000);
+    struct capture *c;
+    char err[512];
+
+    if (!request_is_sound(request, answer))
+        return NULL;
+    while (rings.ring_bytes & (rings.ring_bytes - 1)) /* the next lower power of two */
+        rings.ring_bytes &= rings.ring_bytes - 1;
+    c = calloc(1, sizeof(*c));
+    if (c == NULL || (*expression && filter_compile(expression, &c->filter, err, sizeof(err)) < 0)) {
+        answer_error(answer, "%s", c ? err : "out of memory");
+        goto failed;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(triggers); i++)
+        if (strcmp(trigger, triggers[i]) == 0)
+            c->trigger = (enum trigger)i;
+    if (c->trigger == TRIGGER_NONE && strcmp(trigger, "none") != 0) {
+        answer_error(answer, "there is no trigger \"%.40s\"; there are retransmission, reset, drop", trigger);
+        goto failed;
+    }
+    rings.filter = c->filter ? filter_matches : NULL;
+    rings.program = c->filter;
+    c->recorder = rings.overwrite;
+    c->after_us = after_ms * 1000;
+    c->trigger_count = count_of(c->trigger);
+    if (!add_taps(c, stack, port, &rings)) {
+        answer_error(answer, "no memory for rings of %u KiB; give a smaller one", rings.ring_bytes >> 10);
+        goto failed;
+    }
+    if (c->taps == 0) {
+        answer_error(answer, "there is no such port on that stack");
+        goto failed;
+    }
+    if (!start(c, answer))
+        goto failed;
+    json_open(answer, NULL, '{');
+    json_number(answer, "queues", c->taps);
+    json_close(answer, '}');
+    write_head(c, port, rings.snap_bytes, expression, out);
+    return c;
+
+failed:
+    capture_close(c);
+    return NULL;
+}
+
+void capture_finish(struct capture *c)
+{
+    c->finishing = true;
+    untap(c);
+}
+
+/* The oldest of what lies in the rings. */
+static struct tap *oldest(struct capture *c, const struct capture_record **record)
+{
+    struct tap *first = NULL;
+
+    for (unsigned i = 0; i < c->taps; i++) {
+        const struct capture_record *next = capture_ring_peek(c->tap[i].ring);
+
+        if (next != NULL && (first == NULL || next->time_ns < (*record)->time_ns)) {
+            first = &c->tap[i];
+            *record = next;
+        }
+    }
+    return first;
+}
+
+/* A recorder writes nothing until its trigger fired and a little time has passed. */
+static bool keeps_still(struct capture *c)
+{
+    uint64_t now_us = clock_now_us();
+
+    if (!c->recorder || c->finishing)
+        return false;
+    if (c->end_us == 0 && c->trigger != TRIGGER_NONE && count_of(c->trigger) != c->trigger_count)
+        c->end_us = now_us + c->after_us;
+    if (c->end_us == 0 || now_us < c->end_us)
+        return true;
+    capture_finish(c);
+    return false;
+}
+
+bool capture_pump(struct capture *c, struct output *out)
+{
+    const struct capture_record *record = NULL;
+    struct tap *tap;
+
+    if (keeps_still(c))
+        return true;
+    while (output_waiting(out) < WAITING_MAX) {
+        tap = oldest(c, &record);
+        if (tap == NULL)
+            break;
+        if (!pcapng_packet(out, (uint32_t)(tap - c->tap), record))
+            return false;
+        capture_ring_next(tap->ring, record);
+    }
+    if (!c->finishing || oldest(c, &record) != NULL)
+        return true;
+    for (unsigned i = 0; i < c->taps; i++)
+        pcapng_statistics(out, i, capture_time_ns(), c->tap[i].ring->seen, c->tap[i].ring->missed);
+    return false;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "console/inject.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "console/filter.h"
+#include "console/on_stack.h"
+#include "port/faults.h"
+#include "port/hooks.h"
+#include "port/port.h"
+
+/* The filter that faults use at present; one at a time, for all stacks. */
+static struct filter *in_use;
+
+struct change {
+    const struct faults_settings *settings; /* NULL: end them */
+    int port;                               /* < 0: all */
+    unsigned queues;
+};
+
+static void change_stack(struct stack *stack, void *context)
+{
+    struct change *change = context;
+    bool any = false;
+
+    for (unsigned i = 0; i < stack->ports_count; i++) {
+        struct port_queue *queue = netif_port_queue(stack->ports[i]);
+        bool chosen = change->port < 0 || netif_port_port(stack->ports[i])->id == change->port;
+        struct faults *faults = chosen && change->settings ? faults_create(change->settings) : NULL;
+
+        faults_destroy(port_faults_set(queue, faults), queue);
+        any |= faults != NULL;
+        change->queues += faults != NULL;
+    }
+    STAT_SET(stack->stats, faults, any);
+}
+
+void inject_stop(void)
+{
+    struct change end = { .port = -1 };
+
+    on_stacks(-1, change_stack, &end);
+    filter_free(in_use);
+    in_use = NULL;
+}
+
+void inject(struct request *request, struct json_out *answer)
+{
+    const char *expression = request_text(request, "filter", "");
+    bool off = request_number(request, "off", 0, 0, 1) != 0;
+    int stack = (int)request_number(request, "stack", UINT64_MAX, 0, group.count - 1);
+    struct faults_settings faults = {
+        .directions = (uint32_t)request_number(request, "directions", CAPTURE_IN | CAPTURE_OUT, 1, 3),
+        .delay_us = (uint32_t)request_number(request, "delay_us", 0, 0, 60000000),
+        .jitter_us = (uint32_t)request_number(request, "jitter_us", 0, 0, 60000000),
+        .loss_ppm = (uint32_t)request_number(request, "loss_ppm", 0, 0, 1000000),
+        .duplicate_ppm = (uint32_t)request_number(request, "duplicate_ppm", 0, 0, 1000000),
+        .reorder_ppm = (uint32_t)request_number(request, "reorder_ppm", 0, 0, 1000000),
+        .corrupt_ppm = (uint32_t)request_number(request, "corrupt_ppm", 0, 0, 1000000),
+        .rate_bits = request_number(request, "rate_bits", 0, 1000, UINT64_C(1000000000000)),
+        .seed = request_number(request, "seed", 1, 0, UINT64_MAX / 4),
+    };
+    struct change change = { .settings = &faults,
+                             .port = (int)request_number(request, "port", UINT64_MAX, 0, 65535) };
+    char err[512];
+
+    if (!request_is_sound(request, answer))
+        return;
+    inject_stop();
+    if (off) {
+        log_warn("faults are no longer injected");
+        answer_done(answer);
+        return;
+    }
+    if (*expression && filter_compile(expression, &in_use, err, sizeof(err)) < 0) {
+        answer_error(answer, "%s", err);
+        return;
+    }
+    faults.filter = in_use ? filter_matches : NULL;
+    faults.program = in_use;
+    on_stacks(stack, change_stack, &change);
+    if (change.queues == 0) {
+        answer_error(answer, "there is no such port on that stack");
+        return;
+    }
+    log_warn("FAULTS ARE BEING INJECTED on purpose, on %u queues; \"pronghorn inject --off\" ends it", change.queues);
+    json_open(answer, NULL, '{');
+    json_number(answer, "queues", change.queues);
+    json_number(answer, "seed", faults.seed);
+    json_close(answer, '}');
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blocks of a capture file (draft-ietf-opsawg-pcapng), times in nanoseconds. */
+#ifndef CONSOLE_PCAPNG_H
+#define CONSOLE_PCAPNG_H
+
+#include <stdint.h>
+
+#include "console/output.h"
+
+struct capture_record;
+
+/* Each: false when there is no memory for it. */
+bool pcapng_section(struct output *out, const char *application);
+bool pcapng_interface(struct output *out, const char *name, const char *description, uint32_t snap_bytes,
+                      const char *filter);
+bool pcapng_packet(struct output *out, uint32_t interface, const struct capture_record *record);
+bool pcapng_statistics(struct output *out, uint32_t interface, uint64_t time_ns, uint64_t seen, uint64_t missed);
+
+#endif

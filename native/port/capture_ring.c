@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "port/capture_ring.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+/* What a filter may look at of a packet in several pieces. */
+#define FILTER_BYTES 2048
+
+struct capture_ring *capture_ring_create(const struct capture_settings *settings)
+{
+    struct capture_ring *ring = aligned_alloc(CACHE_LINE, sizeof(*ring));
+
+    if (ring == NULL)
+        return NULL;
+    memset(ring, 0, sizeof(*ring));
+    ring->size = settings->ring_bytes;
+    ring->snap_bytes = settings->snap_bytes;
+    ring->directions = settings->directions;
+    ring->overwrite = settings->overwrite;
+    ring->filter = settings->filter;
+    ring->program = settings->program;
+    ring->data = malloc(settings->ring_bytes);
+    if (ring->data != NULL)
+        return ring;
+    free(ring);
+    return NULL;
+}
+
+void capture_ring_destroy(struct capture_ring *ring)
+{
+    if (ring == NULL)
+        return;
+    free(ring->data);
+    free(ring);
+}
+
+uint64_t capture_time_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static struct capture_record *record_at(struct capture_ring *ring, uint64_t position)
+{
+    return (struct capture_record *)(ring->data + (position & (ring->size - 1)));
+}
+
+/* The room for a record of `bytes` in one piece, or NULL. Moves head over the ring's end if it must. */
+static struct capture_record *room_for(struct capture_ring *ring, uint32_t bytes)
+{
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    uint32_t to_end = ring->size - (uint32_t)(head & (ring->size - 1));
+    uint64_t need = bytes <= to_end ? bytes : to_end + bytes;
+
+    if (bytes > ring->size / 2)
+        return NULL;
+    if (ring->overwrite) {
+        while (head + need - ring->oldest > ring->size)
+            ring->oldest += record_at(ring, ring->oldest)->bytes;
+    } else if (head + need - atomic_load_explicit(&ring->tail, memory_order_acquire) > ring->size) {
+        return NULL;
+    }
+    if (bytes > to_end) {
+        *(uint32_t *)record_at(ring, head) = to_end;
+        if (to_end >= 8)
+            ((uint32_t *)record_at(ring, head))[1] = CAPTURE_SKIP;
+        head += to_end;
+        atomic_store_explicit(&ring->head, head, memory_order_release);
+    }
+    return record_at(ring, head);
+}
+
+/* What the device is to sum up is not in the packet yet; an analyser would call it wrong. */
+static void complete_checksum(uint8_t *bytes, uint32_t captured, const struct rte_mbuf *packet)
+{
+    uint64_t wanted = packet->ol_flags & RTE_MBUF_F_TX_L4_MASK;
+    uint32_t l4 = packet->l2_len + packet->l3_len;
+    uint32_t at = l4 + (wanted == RTE_MBUF_F_TX_TCP_CKSUM ? 16 : 6);
+    uint16_t sum;
+
+    if ((wanted != RTE_MBUF_F_TX_TCP_CKSUM && wanted != RTE_MBUF_F_TX_UDP_CKSUM) || at + 2 > captured)
+        return;
+    /* The field holds the sum of the pseudo-header: summing over it gives the whole. */
+    if (rte_raw_cksum_mbuf(packet, l4, packet->pkt_len - l4, &sum) != 0)
+        return;
+    sum = (uint16_t)~sum;
+    memcpy(bytes + at, &sum, 2);
+}
+
+static bool wanted(const struct capture_ring *ring, const struct rte_mbuf *packet)
+{
+    uint8_t beginning[FILTER_BYTES];
+    uint32_t captured = min_u32(packet->pkt_len, FILTER_BYTES);
+    const uint8_t *bytes;
+
+    if (ring->filter == NULL)
+        return true;
+    if (packet->data_len == packet->pkt_len)
+        captured = packet->pkt_len;
+    bytes = rte_pktmbuf_read(packet, 0, captured, beginning);
+    return bytes != NULL && ring->filter(ring->program, bytes, packet->pkt_len, captured);
+}
+
+void capture_packet(struct capture_ring *ring, const struct rte_mbuf *packet, enum capture_direction direction,
+                    uint64_t time_ns)
+{
+    uint32_t captured = min_u32(packet->pkt_len, ring->snap_bytes);
+    uint32_t bytes = (uint32_t)align_up(sizeof(struct capture_record) + captured, 8);
+    struct capture_record *record;
+    const void *source;
+
+    if (!(ring->directions & direction) || !wanted(ring, packet))
+        return;
+    atomic_store_explicit(&ring->seen, ring->seen + 1, memory_order_relaxed);
+    record = room_for(ring, bytes);
+    if (record == NULL) {
+        atomic_store_explicit(&ring->missed, ring->missed + 1, memory_order_relaxed);
+        return;
+    }
+    *record = (struct capture_record){ .bytes = bytes, .captured = captured, .length = packet->pkt_len,
+                                       .direction = direction, .time_ns = time_ns };
+    source = rte_pktmbuf_read(packet, 0, captured, record + 1);
+    if (source != record + 1)
+        memcpy(record + 1, source, captured);
+    if (direction == CAPTURE_OUT)
+        complete_checksum((uint8_t *)(record + 1), captured, packet);
+    atomic_store_explicit(&ring->head, atomic_load_explicit(&ring->head, memory_order_relaxed) + bytes,
+                          memory_order_release);
+}
+
+const struct capture_record *capture_ring_peek(struct capture_ring *ring)
+{
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+
+    if (ring->overwrite && tail < ring->oldest)
+        tail = ring->oldest;
+    while (tail != atomic_load_explicit(&ring->head, memory_order_acquire)) {
+        const struct capture_record *record = record_at(ring, tail);
+
+        if (record->captured != CAPTURE_SKIP) {
+            atomic_store_explicit(&ring->tail, tail, memory_order_release);
+            return record;
+        }
+        tail += record->bytes;
+        atomic_store_explicit(&ring->tail, tail, memory_order_release);
+    }
+    return NULL;
+}
+
+void capture_ring_next(struct capture_ring *ring, const struct capture_record *record)
+{
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+
+    atomic_store_explicit(&ring->tail, tail + record->bytes, memory_order_release);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "port/faults.h"
+
+#include <stdlib.h>
+
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "port/burst.h"
+
+#define MILLION 1000000u
+/* A sender that is faster than the rate waits in the queue for at most so long. */
+#define RATE_QUEUE_US 200000u
+
+/* Packets that wait, in the order in which they are due. */
+struct held {
+    struct rte_mbuf *packet[FAULTS_HELD_MAX];
+    uint64_t due_us[FAULTS_HELD_MAX];
+    unsigned first, count;
+    uint64_t busy_until_us; /* the rate: when the line is free again */
+};
+
+struct faults {
+    struct faults_settings settings;
+    uint64_t random;
+    struct held in, out;
+};
+
+struct faults *faults_create(const struct faults_settings *settings)
+{
+    struct faults *f = calloc(1, sizeof(*f));
+
+    if (f != NULL) {
+        f->settings = *settings;
+        f->random = settings->seed * 2 + 1; /* not 0, the one state that xorshift never leaves */
+    }
+    return f;
+}
+
+static uint32_t random_below(struct faults *f, uint32_t bound)
+{
+    f->random ^= f->random << 13;
+    f->random ^= f->random >> 7;
+    f->random ^= f->random << 17;
+    return (uint32_t)((f->random >> 32) * bound >> 32);
+}
+
+static bool happens(struct faults *f, uint32_t ppm)
+{
+    return ppm != 0 && random_below(f, MILLION) < ppm;
+}
+
+static unsigned slot(const struct held *held, unsigned index)
+{
+    return (held->first + index) % FAULTS_HELD_MAX;
+}
+
+/* In its place by time; jitter may put a packet before others. False: too many wait. */
+static bool hold(struct held *held, struct rte_mbuf *packet, uint64_t due_us)
+{
+    unsigned at = held->count;
+
+    if (held->count == FAULTS_HELD_MAX)
+        return false;
+    for (; at > 0 && held->due_us[slot(held, at - 1)] > due_us; at--) {
+        held->packet[slot(held, at)] = held->packet[slot(held, at - 1)];
+        held->due_us[slot(held, at)] = held->due_us[slot(held, at - 1)];
+    }
+    held->packet[slot(held, at)] = packet;
+    held->due_us[slot(held, at)] = due_us;
+    held->count++;
+    return true;
+}
+
+static struct rte_mbuf *due(struct held *held, uint64_t now_us)
+{
+    struct rte_mbuf *packet;
+
+    if (held->count == 0 || held->due_us[held->first] > now_us)
+        return NULL;
+    packet = held->packet[held->first];
+    held->first = slot(held, 1);
+    held->count--;
+    return packet;
+}
+
+/* A copy of its own: payload of ours lies in memory that TCP may still repeat. */
+static struct rte_mbuf *copy_of(const struct rte_mbuf *packet)
+{
+    struct rte_mbuf *copy = rte_pktmbuf_copy(packet, packet->pool, 0, UINT32_MAX);
+
+    if (copy != NULL) {
+        copy->ol_flags = packet->ol_flags & ~(RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT);
+        copy->tx_offload = packet->tx_offload;
+    }
+    return copy;
+}
+
+/* One bit of what follows the Ethernet header; takes the packet, gives the broken one. */
+static struct rte_mbuf *corrupted(struct faults *f, struct rte_mbuf *packet)
+{
+    struct rte_mbuf *copy = packet->pkt_len > RTE_ETHER_HDR_LEN ? copy_of(packet) : NULL;
+    uint32_t at;
+
+    if (copy == NULL || copy->nb_segs != 1)
+        goto unchanged;
+    if (copy->ol_flags & RTE_MBUF_F_TX_L4_MASK) {
+        /* The device would sum the broken bytes up and make them right: do its work before. */
+        uint32_t l4 = copy->l2_len + copy->l3_len;
+        uint16_t sum;
+
+        if (rte_raw_cksum_mbuf(copy, l4, copy->pkt_len - l4, &sum) != 0)
+            goto unchanged;
+        at = l4 + ((copy->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM ? 16 : 6);
+        *rte_pktmbuf_mtod_offset(copy, uint16_t *, at) = (uint16_t)~sum;
+        copy->ol_flags &= ~RTE_MBUF_F_TX_L4_MASK;
+    }
+    at = RTE_ETHER_HDR_LEN + random_below(f, copy->pkt_len - RTE_ETHER_HDR_LEN);
+    *rte_pktmbuf_mtod_offset(copy, uint8_t *, at) ^= (uint8_t)(1u << random_below(f, 8));
+    rte_pktmbuf_free(packet);
+    return copy;
+
+unchanged:
+    rte_pktmbuf_free(copy);
+    return packet;
+}
+
+/* When the packet is to go on. */
+static uint64_t due_time(struct faults *f, struct held *held, const struct rte_mbuf *packet, uint64_t now_us)
+{
+    const struct faults_settings *s = &f->settings;
+    uint64_t due_us = now_us;
+
+    if (s->rate_bits != 0) {
+        uint64_t start = held->busy_until_us > now_us ? held->busy_until_us : now_us;
+
+        held->busy_until_us = start + (uint64_t)packet->pkt_len * 8 * MILLION / s->rate_bits;
+        due_us = held->busy_until_us;
+    }
+    if (happens(f, s->reorder_ppm)) /* overtakes those that wait */
+        return now_us;
+    due_us += s->delay_us;
+    if (s->jitter_us != 0)
+        due_us += random_below(f, s->jitter_us + 1);
+    return due_us;
+}
+
+/* What becomes of one packet: lost, or held (perhaps broken, perhaps twice). True: it was lost. */
+static bool treat(struct faults *f, struct held *held, struct rte_mbuf *packet, uint64_t now_us)
+{
+    const struct faults_settings *s = &f->settings;
+    struct rte_mbuf *twin;
+
+    if (happens(f, s->loss_ppm) ||
+        (s->rate_bits != 0 && held->busy_until_us > now_us + RATE_QUEUE_US)) {
+        rte_pktmbuf_free(packet);
+        return true;
+    }
+    if (happens(f, s->corrupt_ppm))
+        packet = corrupted(f, packet);
+    twin = happens(f, s->duplicate_ppm) ? copy_of(packet) : NULL;
+    if (twin != NULL && !hold(held, twin, due_time(f, held, twin, now_us)))
+        rte_pktmbuf_free(twin);
+    if (hold(held, packet, due_time(f, held, packet, now_us)))
+        return false;
+    rte_pktmbuf_free(packet);
+    return true;
+}
+
+static bool concerns(const struct faults *f, const struct rte_mbuf *packet, enum capture_direction direction)
+{
+    uint8_t beginning[256];
+    uint32_t captured = min_u32(packet->pkt_len, sizeof(beginning));
+    const uint8_t *bytes;
+
+    if (!(f->settings.directions & direction))
+        return false;
+    if (f->settings.filter == NULL)
+        return true;
+    bytes = rte_pktmbuf_read(packet, 0, captured, beginning);
+    return bytes != NULL && f->settings.filter(f->settings.program, bytes, packet->pkt_len, captured);
+}
+
+uint16_t faults_rx(struct faults *f, struct port_queue *queue, struct rte_mbuf **packets, uint16_t got, uint16_t room)
+{
+    uint64_t now_us = clock_now_us();
+    uint16_t out = 0;
+
+    for (uint16_t i = 0; i < got; i++) {
+        if (!concerns(f, packets[i], CAPTURE_IN))
+            packets[out++] = packets[i];
+        else if (treat(f, &f->in, packets[i], now_us))
+            STAT_INC(queue->stats, drop_rx_injected);
+    }
+    while (out < room) {
+        struct rte_mbuf *packet = due(&f->in, now_us);
+
+        if (packet == NULL)
+            break;
+        packets[out++] = packet;
+    }
+    return out;
+}
+
+void faults_tx(struct faults *f, struct port_queue *queue, struct rte_mbuf *packet)
+{
+    if (!concerns(f, packet, CAPTURE_OUT))
+        port_tx_now(queue, packet);
+    else if (treat(f, &f->out, packet, clock_now_us()))
+        STAT_INC(queue->stats, drop_tx_injected);
+}
+
+void faults_flush(struct faults *f, struct port_queue *queue)
+{
+    uint64_t now_us = f->out.count != 0 ? clock_now_us() : 0;
+    struct rte_mbuf *packet;
+
+    while (queue->pending < PORT_PENDING && (packet = due(&f->out, now_us)) != NULL)
+        port_tx_now(queue, packet);
+}
+
+uint64_t faults_due_us(const struct faults *f)
+{
+    uint64_t in = f->in.count ? f->in.due_us[f->in.first] : UINT64_MAX;
+    uint64_t out = f->out.count ? f->out.due_us[f->out.first] : UINT64_MAX;
+
+    return in < out ? in : out;
+}
+
+void faults_destroy(struct faults *f, struct port_queue *queue)
+{
+    struct rte_mbuf *packet;
+
+    if (f == NULL)
+        return;
+    while ((packet = due(&f->out, UINT64_MAX)) != NULL)
+        port_tx_now(queue, packet);
+    while ((packet = due(&f->in, UINT64_MAX)) != NULL) {
+        STAT_INC(queue->stats, drop_rx_injected);
+        rte_pktmbuf_free(packet);
+    }
+    free(f);
+}
