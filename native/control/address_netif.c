@@ -5,7 +5,7 @@
 #include "control/lwip_address.h"
 #include "lwip/netif.h"
 
-/* RFC 4291 2.5.4: interface identifiers, and so our prefixes, are 64 bits. */
+/* RFC 4291 2.5.4: where nothing else was said. */
 #define IP6_PREFIX_BITS 64
 
 int address_add_netif(unsigned stack, const struct netif *netif, bool has_gateway6)
@@ -23,7 +23,7 @@ int address_add_netif(unsigned stack, const struct netif *netif, bool has_gatewa
             continue;
         endpoint_from_ip(&e, netif_ip_addr6(netif, i), 0);
         e.scope = 0;
-        result = address_add(stack, &e, IP6_PREFIX_BITS,
+        result = address_add(stack, &e, netif->ip6_prefix_bits[i] ? netif->ip6_prefix_bits[i] : IP6_PREFIX_BITS,
                              has_gateway6);
     }
     return result;

@@ -22,6 +22,7 @@
 #include "config/config.h"
 #include "lwip/hooks.h"
 #include "lwip/instance.h"
+#include "lwip/netif_alias.h"
 #include "lwip/packet.h"
 #include "lwip/packet_checksum.h"
 #include "lwip/tcp_timeout.h"
@@ -116,8 +117,8 @@ static inline bool is_for_us(const struct netif_port *np, const struct rte_mbuf 
 
 static void packet_in(struct netif_port *np, struct rte_mbuf *packet)
 {
-    struct netif *netif = &np->netif;
     enum packet_verdict verdict;
+    struct netif *netif;
 
     STAT_ADD(np->stats, rx_bytes, packet->pkt_len);
     verdict = packet_check(packet, np->skip_l4);
@@ -136,8 +137,11 @@ static void packet_in(struct netif_port *np, struct rte_mbuf *packet)
     }
     if (np->steer && netif_steer_out(np->steer, packet))
         return;
+    netif = netif_alias_for(np, packet);
     NETIF_SET_CHECKSUM_CTRL(netif, verdict == PACKET_FRAGMENT && !np->skip_l4 ? CHECKSUM_BY_LWIP : CHECKSUM_ALWAYS);
     ethernet_input(packet_from_mbuf(packet), netif); /* takes it, whatever it says */
+    if (UNLIKELY(netif != &np->netif))
+        NETIF_SET_CHECKSUM_CTRL(netif, CHECKSUM_ALWAYS);
 }
 
 static void link_look(struct netif_port *np)
@@ -150,12 +154,13 @@ static void link_look(struct netif_port *np)
     if (up == (netif_is_link_up(&np->netif) != 0))
         return;
     log_info("port %s: link is %s", np->port->name, up ? "up" : "down");
-    if (up) {
+    if (up)
         netif_set_link_up(&np->netif);
-        tcp_timeout_link_is_up();
-    } else {
+    else
         netif_set_link_down(&np->netif);
-    }
+    netif_alias_set_link(np, up);
+    if (up)
+        tcp_timeout_link_is_up();
 }
 
 /* What another stack checked and found to be for us. */
@@ -165,7 +170,9 @@ static unsigned steered_in(struct netif_port *np)
     unsigned count = 0;
 
     while (count < PORT_BURST && (packet = netif_steer_in(np->steer)) != NULL) {
-        ethernet_input(packet_from_mbuf(packet), &np->netif);
+        struct netif *netif = netif_alias_for(np, packet);
+
+        ethernet_input(packet_from_mbuf(packet), netif);
         count++;
     }
     return count;
@@ -250,9 +257,8 @@ static int address6_add(struct netif_port *np, const struct config_address *from
         return -EINVAL;
     }
     /* Given by hand, so taken at their word: no second of waiting for duplicate detection. */
+    netif->ip6_prefix_bits[index] = from->prefix_bits;
     netif_ip6_addr_set_state(netif, index, IP6_ADDR_PREFERRED);
-    if (from->prefix_bits != 64 && from->prefix_bits != 128)
-        log_warn("port %s: an IPv6 network of /%u is treated as /64", np->port->name, from->prefix_bits);
     return 0;
 }
 
@@ -288,6 +294,8 @@ static int addresses_add(struct netif_port *np, const struct port_config *config
     }
     if (np->has_gateway6)
         hooks_set(&hooks);
+    if (netif_alias_reserve(np, config->addresses.count) != 0)
+        return -ENOMEM;
     for (uint32_t i = 0; i < config->addresses.count; i++) {
         const struct config_address *from = &config->addresses.entry[i];
         int status;
@@ -298,13 +306,15 @@ static int addresses_add(struct netif_port *np, const struct port_config *config
                 return status;
             continue;
         }
+        address4(from, &address, &mask);
         if (has_ip4) {
-            snprintf(err, err_size, "port %s: more than one IPv4 address. Leave one address= in the port line",
-                     np->port->name);
-            return -EINVAL;
+            if (netif_alias_add(np, &address, &mask) != 0) {
+                snprintf(err, err_size, "port %s: no memory for its addresses", np->port->name);
+                return -ENOMEM;
+            }
+            continue;
         }
         has_ip4 = true;
-        address4(from, &address, &mask);
         netif_set_addr(&np->netif, &address, &mask, &gateway);
     }
     if (config->gateways.count > 0 || INSTANCE(netif_default) == NULL)
@@ -353,6 +363,7 @@ void netif_port_remove(struct netif_port *np)
     if (np == NULL)
         return;
     netif_steer_leave(np);
+    netif_alias_remove_all(np);
     netif_set_down(&np->netif);
     netif_remove(&np->netif);
     free(np);
@@ -376,4 +387,9 @@ const struct port *netif_port_port(const struct netif_port *np)
 struct netif *netif_port_netif(struct netif_port *np)
 {
     return &np->netif;
+}
+
+struct netif *netif_port_alias(struct netif_port *np, unsigned index)
+{
+    return index < np->aliases ? &np->alias[index] : NULL;
 }

@@ -53,6 +53,9 @@ struct port_queue *netif_port_queue(struct netif_port *netif_port);
 const struct port *netif_port_port(const struct netif_port *netif_port);
 struct netif *netif_port_netif(struct netif_port *netif_port);
 
+/* The interfaces of further IPv4 addresses, from 0 on; NULL: no more. */
+struct netif *netif_port_alias(struct netif_port *netif_port, unsigned index);
+
 /* The IPv6 gateway of a netif that is a netif_port's, or NULL; for whoever replaces our hooks. */
 const struct ip6_addr *netif_port_gateway6(struct netif *netif);
 

@@ -24,6 +24,8 @@
 
 struct netif_port {
     struct netif netif; /* lwIP's list points here: never moves */
+    struct netif *alias; /* one for each further IPv4 address, netif_alias.c; by alias->state they are np's */
+    unsigned aliases;
     struct port_queue *queue;
     struct rte_mempool *packets;
     struct chunk_pool *chunks;
