@@ -345,11 +345,23 @@ static ssize_t send_part(struct socket *sock, const void *buf, size_t len, int f
     return send_ours(sock, &msg, flags);
 }
 
+/* readv(2) and writev(2) of nothing look at nothing, and send no empty datagram. */
+static bool is_nothing(const struct iovec *iov, int count)
+{
+    size_t bytes = 0;
+
+    for (int i = 0; iov && i < count; i++)
+        bytes |= iov[i].iov_len;
+    return bytes == 0 && (iov || count == 0);
+}
+
 static ssize_t send_parts(struct socket *sock, const struct iovec *iov, int count, int flags)
 {
     struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count };
 
-    return count < 0 || count > IOV_MAX ? -EINVAL : send_ours(sock, &msg, flags);
+    if (count < 0 || count > IOV_MAX)
+        return -EINVAL;
+    return is_nothing(iov, count) ? 0 : send_ours(sock, &msg, flags);
 }
 
 ssize_t ph_send(int fd, const void *buf, size_t len, int flags)
@@ -427,7 +439,7 @@ static ssize_t recv_parts(struct socket *sock, const struct iovec *iov, int coun
 
     if (count < 0 || count > IOV_MAX)
         return -EINVAL;
-    return count == 0 ? 0 : recv_ours(sock, &msg, 0);
+    return is_nothing(iov, count) ? 0 : recv_ours(sock, &msg, 0);
 }
 
 ssize_t ph_recv(int fd, void *buf, size_t len, int flags)

@@ -19,6 +19,7 @@ struct binding {
     struct endpoint local;
     uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
     bool bound, dual; /* dual: an IPv6 wildcard that also takes IPv4 */
+    bool fixed_port;  /* bind() named it: it outlives a connection (SOCK_BINDPORT_LOCK) */
     bool reuse_addr, reuse_port, listening;
 };
 

@@ -147,13 +147,13 @@ static int add(struct epoll *ep, int fd, struct file *target, const struct epoll
 {
     struct item *item;
 
+    if ((event->events & EPOLLEXCLUSIVE) &&
+        (event->events & ~(EPOLLIN | EPOLLOUT | ALWAYS | EPOLLET | EPOLLWAKEUP | EPOLLEXCLUSIVE)))
+        return -EINVAL;
     if (find(ep, fd, target))
         return -EEXIST;
     if (target->kind != FILE_SOCKET)
         return -EINVAL; /* one of our epolls inside another: not offered */
-    if ((event->events & EPOLLEXCLUSIVE) &&
-        (event->events & ~(EPOLLIN | EPOLLOUT | ALWAYS | EPOLLET | EPOLLWAKEUP | EPOLLEXCLUSIVE)))
-        return -EINVAL;
     item = calloc(1, sizeof(*item));
     if (item == NULL)
         return -ENOMEM;
@@ -196,7 +196,7 @@ static int control_ours(struct epoll *ep, int op, int fd, struct file *target,
     if (item == NULL) {
         result = -ENOENT;
     } else if (op == EPOLL_CTL_MOD) {
-        if ((item->event.events | event->events) & EPOLLEXCLUSIVE) {
+        if (item->event.events & EPOLLEXCLUSIVE) {
             result = -EINVAL;
         } else {
             item->event = *event;
@@ -258,7 +258,7 @@ int epoll_control(struct file *file, int op, int fd, struct file *target,
         return -EINVAL;
     if (event == NULL && op != EPOLL_CTL_DEL)
         return -EFAULT;
-    if (target == file)
+    if (target == file || (op == EPOLL_CTL_MOD && (event->events & EPOLLEXCLUSIVE)))
         return -EINVAL;
     if (target == NULL)
         return control_kernel(ep, op, fd, event);

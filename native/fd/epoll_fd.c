@@ -68,8 +68,8 @@ static int control(int epfd, int op, int fd, struct epoll_event *event, struct f
         result = epoll_control(file, op, fd, ours ? target : NULL, event);
         if (result == 0 && target && !ours)
             undecided_watch(target, op, epfd, fd, event);
-    } else {
-        result = -EINVAL;
+    } else { /* the order is that of the kernel's do_epoll_ctl() */
+        result = target || kernel.fcntl(fd, F_GETFD) >= 0 ? -EINVAL : -EBADF;
     }
     file_unuse(file);
     return result;
@@ -80,6 +80,8 @@ int epoll_control_fd(int epfd, int op, int fd, struct epoll_event *event)
     struct file *target;
     int result;
 
+    if (op != EPOLL_CTL_DEL && event == NULL)
+        return -EFAULT;
     if (op == EPOLL_CTL_ADD)
         fd_serve(fd);
     target = fd_use(fd);

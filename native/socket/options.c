@@ -372,6 +372,8 @@ static int set_row(struct socket *sock, const struct row *row, int number)
 
     if (number < row->min || number > row->max)
         return -EINVAL;
+    if (number == 0 && row->level == IPPROTO_IP && row->name == IP_TTL)
+        return -EINVAL;
     /* ipv6(7): only before the socket has a name. */
     if (row->level == IPPROTO_IPV6 && row->name == IPV6_V6ONLY && sock->local.port)
         return -EINVAL;

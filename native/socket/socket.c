@@ -88,6 +88,7 @@ static void socket_release(struct file *file)
 
     INVARIANT(sock->tcp == NULL && list_is_empty(&sock->watches));
     free(sock->udp);
+    free(sock->cork);
     free(sock->accepts);
     lock_take(&spare.lock);
     sock->next_spare = spare.first;
@@ -160,20 +161,32 @@ int socket_create(struct socket **out, int domain, int type, int protocol)
     return 0;
 }
 
-int socket_bind(struct socket *sock, const struct endpoint *local)
+/* Does the address belong to this host? 0 or -errno. */
+static int judge_address(struct socket *sock, const struct endpoint *local)
 {
-    struct binding *b = &sock->binding;
-    int result;
-
-    if (b->bound || socket_state(sock) != SOCKET_IDLE || (local->port == 0 && sock->local.port))
-        return -EINVAL;
     if (local->family != sock->family && sock->options.v6_only)
         return -EINVAL;
     if (!(endpoint_is_multicast(local) && sock->type == SOCK_DGRAM) &&
         address_stacks(local) == 0 && !sock->options.free_bind)
         return -EADDRNOTAVAIL;
+    return 0;
+}
+
+int socket_bind(struct socket *sock, const struct endpoint *local)
+{
+    struct binding *b = &sock->binding;
+    enum socket_state state = socket_state(sock);
+    bool named = b->bound || (state != SOCKET_IDLE && state != SOCKET_CLOSED);
+    int result = judge_address(sock, local);
+
+    /* The kernel's two families look in different order. */
+    if (named && (sock->family == AF_INET6 || result == 0))
+        return -EINVAL;
+    if (result < 0)
+        return result;
     *b = (struct binding){ .local = *local,
                            .protocol = sock->protocol,
+                           .fixed_port = local->port != 0,
                            .dual = local->family == AF_INET6 && !sock->options.v6_only,
                            .reuse_addr = sock->options.reuse_addr,
                            .reuse_port = sock->options.reuse_port };

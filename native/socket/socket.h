@@ -52,11 +52,13 @@ enum socket_flag {
     SOCKET_TX_DONE = 1u << 3,  /* our FIN was handed to TCP */
     SOCKET_ORPHAN = 1u << 4,   /* closed by the user, the stack finishes */
     SOCKET_MORE = 1u << 5,     /* last send had MSG_MORE: hold a partial segment */
-    SOCKET_WAS_UP = 1u << 6,   /* has been connected */
     SOCKET_TAKEN = 1u << 7,    /* accept() returned it: the listener's backlog is to be told */
-    SOCKET_CONNECT_DUE = 1u << 8, /* no connect() has returned 0 yet */
     SOCKET_PUSH = 1u << 9,     /* held partial segments (MSG_MORE, TCP_CORK) go out now */
 };
+
+/* connect(2)'s view of a TCP socket, the kernel's `enum socket_state`: the connection may have come
+ * and gone before a call of connect() tells. */
+enum socket_way { WAY_NONE, WAY_CONNECTING, WAY_CONNECTED, WAY_DISCONNECTING };
 
 struct socket;
 struct lender;
@@ -105,6 +107,7 @@ struct socket {
     /* ---- application, under lock (cold) ---- */
     struct lock lock;
     struct stack *_Atomic stack; /* home; NULL until decided, then constant */
+    uint8_t way;                 /* enum socket_way */
     struct binding binding;
     struct endpoint local, peer; /* as getsockname and getpeername show them */
     struct socket_options options;
@@ -142,6 +145,7 @@ struct socket {
     struct socket *next_spare;    /* while it is nobody's: socket.c */
     uint64_t stacks;              /* mask of the stacks with state, set under lock */
     struct udp_end *udp;          /* [group.count], udp.c */
+    struct udp_cork *cork;        /* what MSG_MORE gathers: udp_send.c, under tx.writer */
     struct accept_queue *accepts; /* tcp_listen.c */
 };
 

@@ -121,6 +121,15 @@ void tcp_disconnect(struct socket *sock)
     stack_timer_stop(&sock->linger);
 }
 
+/* MSG_MORE holds back until something arrives, as in the kernel; TCP_CORK longer. */
+static void release_more(struct socket *sock)
+{
+    if (LIKELY(!socket_has(sock, SOCKET_MORE)))
+        return;
+    socket_clear(sock, SOCKET_MORE);
+    socket_mark_dirty(sock, false);
+}
+
 static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 {
     struct socket *sock = arg;
@@ -135,6 +144,7 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
         return ERR_OK;
     }
     stack = socket_stack(sock);
+    release_more(sock);
     if (p == NULL) {
         socket_set(sock, SOCKET_RX_END);
         if (pcb->state == TIME_WAIT && !socket_has(sock, SOCKET_ORPHAN))
@@ -245,6 +255,8 @@ static void push_fin(struct socket *sock)
 {
     uint32_t bytes;
 
+    if (socket_has(sock, SOCKET_TX_DONE) && socket_has(sock, SOCKET_ORPHAN))
+        tcp_shutdown(sock->tcp, 1, 0); /* what still comes is answered by a reset */
     if (socket_has(sock, SOCKET_TX_DONE) || send_queue_peek(&sock->tx, &bytes) != NULL)
         return;
     if (socket_has(sock, SOCKET_ORPHAN)) {
@@ -279,6 +291,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes)
         return ERR_OK;
     tx = &sock->tx;
     send_queue_release(tx, bytes);
+    release_more(sock);
     push(sock); /* tcp_input() calls tcp_output() afterwards */
     if (socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN))
         push_fin(sock);
@@ -301,7 +314,6 @@ err_t tcp_on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
     if (sock == NULL)
         return ERR_OK;
     STAT_INC(socket_stack(sock)->stats, tcp_connects);
-    socket_set(sock, SOCKET_WAS_UP);
     atomic_store_explicit(&sock->state, SOCKET_CONNECTED, memory_order_release);
     ready_raise(sock, socket_stack(sock), EPOLLOUT);
     push(sock);

@@ -34,6 +34,8 @@ void tcp_row(struct socket *sock, struct stats_socket *row);
 
 /* The application's half. */
 uint32_t tcp_events(struct socket *sock);
+/* Under sock->lock: the socket is neither connected nor listening any more. */
+void tcp_give_port_back(struct socket *sock);
 int tcp_listen_call(struct socket *sock, int backlog);
 int tcp_err_to_errno(int err);
 

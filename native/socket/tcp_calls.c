@@ -94,7 +94,6 @@ static int connect_begin(struct socket *sock, const struct endpoint *peer)
         return -EADDRINUSE;
     sock->peer = to;
     socket_clear(sock, SOCKET_RX_SHUT | SOCKET_TX_SHUT);
-    socket_set(sock, SOCKET_CONNECT_DUE);
     atomic_store(&sock->error, 0);
     rpc_init(&call.rpc, connect_run);
     stack_call(socket_stack(sock), &call.rpc);
@@ -109,6 +108,23 @@ static void disconnect_run(struct rpc *rpc)
     rpc_finish(rpc);
 }
 
+void tcp_give_port_back(struct socket *sock)
+{
+    uint16_t port = sock->local.port;
+    struct binding *b = &sock->binding;
+
+    if (b->bound && b->fixed_port) {
+        sock->local = b->local;
+        return;
+    }
+    /* A port that nobody asked for by number is free again; the kernel, too, still shows it. */
+    sock->local = b->bound && !endpoint_is_any(&b->local)
+                      ? b->local
+                      : (struct endpoint){ .family = sock->family };
+    sock->local.port = port;
+    ports_release(b);
+}
+
 /* Under sock->lock: as tcp_disconnect() of the kernel, the socket is as new, but for its binding. */
 static void be_idle(struct socket *sock)
 {
@@ -121,89 +137,85 @@ static void be_idle(struct socket *sock)
     stack_call(socket_stack(sock), &call.rpc);
     lock_give(&sock->tx.writer);
     lock_give(&sock->rx.reader);
-    if (sock->binding.bound)
-        sock->local = sock->binding.local;
-    else /* the kernel, too, still shows the port that it has given back */
-        sock->local = (struct endpoint){ .family = sock->family, .port = sock->local.port };
+    tcp_give_port_back(sock);
     memset(&sock->peer, 0, sizeof(sock->peer));
 }
 
-static int tcp_disconnect_call(struct socket *sock)
+/* Under sock->lock. What was up or on its way is broken, and says so (tcp_disconnect()). */
+static void disconnect(struct socket *sock)
 {
-    enum socket_state state;
+    enum socket_state state = socket_state(sock);
 
-    lock_take(&sock->lock);
-    state = socket_state(sock);
     if (state != SOCKET_IDLE)
         be_idle(sock);
     if (state == SOCKET_CONNECTED || state == SOCKET_CONNECTING) {
         atomic_store(&sock->error, ECONNRESET);
         ready_poke(sock);
     }
-    lock_give(&sock->lock);
-    return 0;
+    sock->way = WAY_NONE;
 }
 
-/* Under sock->lock, the socket is closed: why; it may be connected once more afterwards. */
-static int connect_failed(struct socket *sock)
+/* Under sock->lock: is anything to be waited for? -errno: what connect() says if it may not wait;
+ * 0: the outcome is there. */
+static int connect_advance(struct socket *sock, const struct endpoint *peer)
 {
+    int result;
+
+    switch ((enum socket_way)sock->way) {
+    case WAY_CONNECTED: return -EISCONN;
+    case WAY_DISCONNECTING: return -EINVAL;
+    case WAY_CONNECTING: return socket_state(sock) == SOCKET_CONNECTING ? -EALREADY : 0;
+    case WAY_NONE: break;
+    }
+    if (socket_state(sock) != SOCKET_IDLE)
+        return -EISCONN;
+    result = connect_begin(sock, peer);
+    if (result < 0)
+        return result;
+    sock->way = WAY_CONNECTING;
+    return -EINPROGRESS;
+}
+
+/* Under sock->lock, as the end of the kernel's inet_stream_connect(): the SYN has had its answer. */
+static int connect_outcome(struct socket *sock)
+{
+    enum socket_state state = socket_state(sock);
     int error;
 
-    if (socket_has(sock, SOCKET_WAS_UP)) {
-        if (!socket_has(sock, SOCKET_CONNECT_DUE))
-            return -EISCONN;
-        socket_clear(sock, SOCKET_CONNECT_DUE);
-        error = socket_take_error(sock);
-        return -error; /* it was up and is over: 0, or what ended it */
+    if (state == SOCKET_CONNECTED) {
+        sock->way = WAY_CONNECTED;
+        return 0;
     }
     error = socket_take_error(sock);
-    be_idle(sock);
+    if (state != SOCKET_IDLE)
+        be_idle(sock); /* and may be connected once more */
+    sock->way = WAY_NONE;
     return error ? -error : -ECONNABORTED;
 }
 
-static int tcp_connect_call(struct socket *sock, const struct endpoint *peer, bool disconnect)
+static int tcp_connect_call(struct socket *sock, const struct endpoint *peer, bool take_away)
 {
-    enum socket_state state;
-    int result;
+    int result, waited;
 
-    if (disconnect)
-        return tcp_disconnect_call(sock);
     lock_take(&sock->lock);
-    state = socket_state(sock);
-    if (state == SOCKET_CONNECTED) {
-        /* The first call after the connection came about says so. */
-        result = socket_has(sock, SOCKET_CONNECT_DUE) ? 0 : -EISCONN;
-        socket_clear(sock, SOCKET_CONNECT_DUE);
+    if (take_away) {
+        disconnect(sock);
         lock_give(&sock->lock);
-        return result;
+        return 0;
     }
-    if (state == SOCKET_IDLE) {
-        result = connect_begin(sock, peer);
-        if (result < 0) {
-            lock_give(&sock->lock);
+    result = connect_advance(sock, peer);
+    if (result == -EINPROGRESS || (result == -EALREADY && sock->way == WAY_CONNECTING)) {
+        lock_give(&sock->lock);
+        if (file_nonblock(&sock->file))
             return result;
-        }
-        result = -EINPROGRESS;
-    } else if (state == SOCKET_CONNECTING) {
-        result = -EALREADY;
-    } else {
-        result = connect_failed(sock);
-        lock_give(&sock->lock);
-        return result;
+        waited = socket_wait(sock, EPOLLOUT, socket_deadline(sock->options.send_timeout_us));
+        if (waited < 0)
+            return waited == -EAGAIN ? result : waited; /* SO_SNDTIMEO (socket(7)) */
+        lock_take(&sock->lock);
+        result = 0;
     }
-    lock_give(&sock->lock);
-    if (file_nonblock(&sock->file))
-        return result;
-    result = socket_wait(sock, EPOLLOUT, socket_deadline(sock->options.send_timeout_us));
-    if (result == -EAGAIN)
-        return -EINPROGRESS; /* SO_SNDTIMEO (socket(7)) */
-    if (result < 0)
-        return result;
-    lock_take(&sock->lock);
-    result = 0;
-    if (socket_state(sock) == SOCKET_CLOSED && socket_has(sock, SOCKET_CONNECT_DUE))
-        result = connect_failed(sock);
-    socket_clear(sock, SOCKET_CONNECT_DUE);
+    if (result == 0)
+        result = connect_outcome(sock);
     lock_give(&sock->lock);
     return result;
 }
@@ -222,14 +234,25 @@ static void shutdown_run(struct rpc *rpc)
 static int tcp_shutdown_call(struct socket *sock, int how)
 {
     struct connect_call call = { .sock = sock };
+    enum socket_state state;
 
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
         return -EINVAL;
-    if (socket_state(sock) == SOCKET_CONNECTING) /* the SYN's fate decides */
-        return -ENOTCONN;
+    lock_take(&sock->lock);
+    state = socket_state(sock);
+    if (state == SOCKET_CONNECTING) { /* the SYN is taken back (inet_shutdown()) */
+        disconnect(sock);
+        lock_give(&sock->lock);
+        return 0;
+    }
+    if (sock->way == WAY_CONNECTING)
+        sock->way = state == SOCKET_CONNECTED ? WAY_CONNECTED : WAY_DISCONNECTING;
+    lock_give(&sock->lock);
     socket_set(sock, (how != SHUT_WR ? SOCKET_RX_SHUT : 0) | (how != SHUT_RD ? SOCKET_TX_SHUT : 0));
-    if (socket_state(sock) != SOCKET_CONNECTED)
+    if (state != SOCKET_CONNECTED) {
+        ready_poke(sock);
         return -ENOTCONN; /* and yet, as in the kernel, it is shut */
+    }
     rpc_init(&call.rpc, shutdown_run);
     stack_call(socket_stack(sock), &call.rpc);
     return 0;

@@ -207,13 +207,6 @@ static void listen_row(struct socket *sock, struct stats_socket *row)
 static int listen_listen(struct socket *sock, int backlog);
 static int listen_shutdown(struct socket *sock, int how);
 
-static int refuse_bind(struct socket *sock, const struct endpoint *local)
-{
-    (void)sock;
-    (void)local;
-    return -EINVAL;
-}
-
 static int refuse_connect(struct socket *sock, const struct endpoint *peer, bool disconnect)
 {
     (void)peer;
@@ -245,6 +238,7 @@ static void unlisten(struct socket *sock)
     }
     sock->stacks = 0;
     ports_unlisten(&sock->binding); /* last: who listens next must find no PCB of ours */
+    tcp_give_port_back(sock);
     listen_closed(sock);
 }
 
@@ -277,8 +271,7 @@ static ssize_t refuse_recv(struct socket *sock, struct msghdr *msg, int flags)
 {
     (void)sock;
     (void)msg;
-    (void)flags;
-    return -ENOTCONN;
+    return flags & MSG_ERRQUEUE ? -EAGAIN : -ENOTCONN;
 }
 
 static void nothing(struct socket *sock)
@@ -287,7 +280,7 @@ static void nothing(struct socket *sock)
 }
 
 const struct socket_ops tcp_listen_ops = {
-    .bind = refuse_bind,
+    .bind = socket_bind,
     .listen = listen_listen,
     .accept = listen_accept,
     .connect = refuse_connect,

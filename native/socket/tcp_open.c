@@ -37,7 +37,7 @@ void tcp_adopt(struct socket *sock, struct stack *stack, struct tcp_pcb *pcb)
     socket_settle(sock, stack);
     socket_attach(sock, stack);
     take_names(sock, pcb);
-    socket_set(sock, SOCKET_WAS_UP);
+    sock->way = WAY_CONNECTED;
     atomic_store_explicit(&sock->state, SOCKET_CONNECTED, memory_order_release);
     tcp_hook(sock, pcb);
 }

@@ -96,6 +96,16 @@ static void on_unreachable(void *arg, int code)
     ready_raise(sock, end->stack, EPOLLERR);
 }
 
+/* The address that bind() gave. */
+static void local_as_bound(const struct socket *sock, ip_addr_t *local)
+{
+    const struct binding *b = &sock->binding;
+
+    endpoint_to_ip(&b->local, local);
+    if (b->dual && endpoint_is_any(&b->local))
+        ip_addr_copy(*local, *IP_ANY_TYPE);
+}
+
 int udp_open(struct socket *sock, struct stack *stack)
 {
     struct udp_end *end = &sock->udp[stack->id];
@@ -103,9 +113,7 @@ int udp_open(struct socket *sock, struct stack *stack)
     ip_addr_t local;
     err_t err;
 
-    endpoint_to_ip(&b->local, &local);
-    if (b->dual && endpoint_is_any(&b->local))
-        ip_addr_copy(local, *IP_ANY_TYPE);
+    local_as_bound(sock, &local);
     end->pcb = udp_new_ip_type(IP_GET_TYPE(&local));
     if (end->pcb == NULL)
         return -ENOBUFS;
@@ -138,6 +146,7 @@ int udp_set_peer(struct socket *sock, struct stack *stack)
         return 0;
     if (sock->peer.port == 0 && endpoint_is_any(&sock->peer)) {
         udp_disconnect(pcb);
+        local_as_bound(sock, &pcb->local_ip);
         return 0;
     }
     endpoint_to_ip(&sock->peer, &peer);
@@ -151,6 +160,19 @@ int udp_set_peer(struct socket *sock, struct stack *stack)
         if (local)
             endpoint_from_ip(&sock->local, local, port);
     }
+    /* From now on it answers for that address alone, on the other stacks for none. */
+    if (!endpoint_is_any(&sock->local))
+        endpoint_to_ip(&sock->local, &pcb->local_ip);
+    return 0;
+}
+
+int udp_unbind(struct socket *sock, struct stack *stack)
+{
+    struct udp_end *end = &sock->udp[stack->id];
+
+    if (end->pcb)
+        udp_remove(end->pcb);
+    end->pcb = NULL;
     return 0;
 }
 

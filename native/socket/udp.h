@@ -18,10 +18,19 @@ struct udp_end { /* one stack's part; lwIP's argument */
 int udp_open(struct socket *sock, struct stack *stack);
 /* Sets sock->peer as default peer and filter (family 0: takes both away). 0 or -errno. */
 int udp_set_peer(struct socket *sock, struct stack *stack);
+/* The PCB goes, the socket stays: it has given its port back. */
+int udp_unbind(struct socket *sock, struct stack *stack);
 void udp_close_end(struct socket *sock, struct stack *stack);
 void udp_drain(struct socket *sock);
 void udp_options_changed(struct socket *sock);
 void udp_row(struct socket *sock, struct stats_socket *row);
+
+/* Under sock->lock: an ephemeral port for a socket that sends or connects before bind(). */
+int udp_autobind(struct socket *sock, const struct endpoint *towards);
+/* May a socket that is bound as this one is speak to the address's family? */
+bool udp_family_fits(const struct socket *sock, const struct endpoint *to);
+/* ops->send */
+ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int flags);
 
 /* Joins or leaves a multicast group on the interface with that address (any: all). 0 or -errno. */
 int udp_membership(const struct endpoint *group_address, const struct endpoint *interface, bool join);

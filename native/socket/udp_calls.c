@@ -11,9 +11,6 @@
 #include "socket/wait.h"
 #include "stack/group.h"
 
-#define PAYLOAD_MAX_V4 65507u /* 65535 less the IPv4 and UDP headers */
-#define PAYLOAD_MAX_V6 65527u /* 65535 less the UDP header */
-
 struct end_call {
     struct rpc rpc;
     struct socket *sock;
@@ -48,13 +45,24 @@ static int on_each(struct socket *sock, int (*run)(struct socket *, struct stack
     return result;
 }
 
+/* The home stack first: it decides the local address. */
+static int set_peer(struct socket *sock)
+{
+    struct end_call call = { .sock = sock, .stack = socket_stack(sock), .run = udp_set_peer };
+
+    rpc_init(&call.rpc, end_run);
+    stack_call(call.stack, &call.rpc);
+    return call.result < 0 ? call.result : on_each(sock, udp_set_peer);
+}
+
 /* Under sock->lock, bound: PCBs where the address is answered for. `towards` picks the home stack. */
 static int udp_settle(struct socket *sock, const struct endpoint *towards)
 {
     const struct endpoint *local = &sock->binding.local;
     uint64_t home;
 
-    sock->udp = calloc(group.count, sizeof(*sock->udp));
+    if (sock->udp == NULL)
+        sock->udp = calloc(group.count, sizeof(*sock->udp));
     if (sock->udp == NULL)
         return -ENOMEM;
     sock->stacks = endpoint_is_multicast(local) ? group_mask() : address_stacks(local);
@@ -79,19 +87,14 @@ static int udp_bind_call(struct socket *sock, const struct endpoint *local)
     return result;
 }
 
-/* Under sock->lock: an ephemeral port for a socket that sends or connects before bind(). */
-static int autobind(struct socket *sock, const struct endpoint *towards)
+int udp_autobind(struct socket *sock, const struct endpoint *towards)
 {
     struct endpoint any = { .family = sock->family };
     int result;
 
     if (sock->binding.bound)
         return 0;
-    if (sock->options.v6_only == false && towards->family == AF_INET)
-        any.family = AF_INET;
     result = socket_bind(sock, &any);
-    if (result == 0) /* nobody asked for an address: it shows as the family's own wildcard */
-        sock->local = (struct endpoint){ .family = sock->family, .port = sock->local.port };
     return result == 0 ? udp_settle(sock, towards) : result;
 }
 
@@ -109,6 +112,23 @@ static int refuse_accept(struct socket *sock, struct socket **accepted)
     return -EOPNOTSUPP;
 }
 
+/* Under sock->lock, as __udp_disconnect(): a port that nobody asked for by number goes back. */
+static int forget_peer(struct socket *sock)
+{
+    memset(&sock->peer, 0, sizeof(sock->peer));
+    atomic_store(&sock->state, SOCKET_IDLE);
+    if (!sock->binding.bound)
+        return 0;
+    sock->local = endpoint_is_any(&sock->binding.local)
+                      ? (struct endpoint){ .family = sock->family, .port = sock->local.port }
+                      : sock->binding.local;
+    if (sock->binding.fixed_port)
+        return on_each(sock, udp_set_peer);
+    ports_release(&sock->binding);
+    sock->local.port = 0;
+    return on_each(sock, udp_unbind);
+}
+
 static int udp_connect_call(struct socket *sock, const struct endpoint *peer, bool disconnect)
 {
     struct endpoint here;
@@ -121,28 +141,18 @@ static int udp_connect_call(struct socket *sock, const struct endpoint *peer, bo
     }
     lock_take(&sock->lock);
     if (disconnect) {
-        memset(&sock->peer, 0, sizeof(sock->peer));
-        if (socket_stack(sock))
-            result = on_each(sock, udp_set_peer);
-        if (sock->binding.bound) {
-            uint16_t port = sock->local.port;
-
-            sock->local = sock->binding.local;
-            sock->local.port = port;
-        }
-        atomic_store(&sock->state, SOCKET_IDLE);
+        result = forget_peer(sock);
+    } else if ((result = udp_autobind(sock, peer)) < 0) {
+        result = -EAGAIN; /* whatever comes of the rest (inet_dgram_connect()) */
     } else if (address_stacks_to(peer) == 0 ||
-               (peer->family != sock->family && sock->options.v6_only)) {
+               !udp_family_fits(sock, peer)) {
         result = -ENETUNREACH;
     } else if (peer->family == AF_INET && peer->v4.s_addr == INADDR_BROADCAST &&
                !sock->options.broadcast) {
         result = -EACCES;
     } else {
-        result = autobind(sock, peer);
-        if (result == 0) {
-            sock->peer = *peer;
-            result = on_each(sock, udp_set_peer);
-        }
+        sock->peer = *peer;
+        result = set_peer(sock);
         if (result == 0)
             atomic_store(&sock->state, SOCKET_CONNECTED);
     }
@@ -157,97 +167,6 @@ static int udp_shutdown_call(struct socket *sock, int how)
     socket_set(sock, (how != SHUT_WR ? SOCKET_RX_SHUT : 0) | (how != SHUT_RD ? SOCKET_TX_SHUT : 0));
     ready_poke(sock);
     return socket_state(sock) == SOCKET_CONNECTED ? 0 : -ENOTCONN; /* shut all the same */
-}
-
-int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, struct send_record *record)
-{
-    const struct endpoint *to = &record->to;
-    int result;
-
-    memset(record, 0, sizeof(*record));
-    if (msg->msg_name && msg->msg_namelen > 0) {
-        int family = sock->family;
-
-        /* An IPv4 name is as good as its mapped form (udpv6_sendmsg() of the kernel). */
-        if (family == AF_INET6 && msg->msg_namelen >= sizeof(sa_family_t) &&
-            ((const struct sockaddr *)msg->msg_name)->sa_family == AF_INET)
-            family = AF_INET;
-        result = endpoint_from_sockaddr(&record->to, family, msg->msg_name, msg->msg_namelen);
-        if (result < 0)
-            return result;
-        if (record->to.family != sock->family && sock->options.v6_only)
-            return -ENETUNREACH;
-        if (record->to.port == 0)
-            return -EINVAL;
-        if (endpoint_is_any(&record->to))
-            address_own(&record->to);
-    } else if (socket_state(sock) == SOCKET_CONNECTED) {
-        to = &sock->peer;
-    } else {
-        return -EDESTADDRREQ;
-    }
-    if (bytes > (to->family == AF_INET6 ? PAYLOAD_MAX_V6 : PAYLOAD_MAX_V4))
-        return -EMSGSIZE;
-    if (to->family == AF_INET && to->v4.s_addr == INADDR_BROADCAST && !sock->options.broadcast)
-        return -EACCES;
-    if (address_stacks_to(to) == 0)
-        return -ENETUNREACH;
-    record->payload_bytes = (uint32_t)bytes;
-    return 0;
-}
-
-static ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
-{
-    bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
-    struct send_record record;
-    uint64_t deadline = 0;
-    size_t bytes = 0;
-    int result;
-
-    if (flags & MSG_OOB)
-        return -EOPNOTSUPP;
-    for (size_t i = 0; i < msg->msg_iovlen; i++)
-        bytes += msg->msg_iov[i].iov_len;
-    result = udp_resolve(sock, msg, bytes, &record);
-    if (result < 0)
-        return result;
-    result = socket_take_error(sock);
-    if (result)
-        return -result;
-    if (socket_has(sock, SOCKET_TX_SHUT))
-        return -EPIPE;
-    if (result == 0 && UNLIKELY(socket_stack(sock) == NULL)) {
-        lock_take(&sock->lock);
-        result = autobind(sock, record.to.family ? &record.to : &sock->peer);
-        lock_give(&sock->lock);
-    }
-    if (result < 0)
-        return result;
-    for (;;) {
-        struct stack *stack = socket_stack(sock);
-        bool taken;
-
-        lock_take(&sock->tx.writer);
-        taken = send_queue_write_record(&sock->tx, stack->chunks, &record, msg->msg_iov,
-                                        (int)msg->msg_iovlen);
-        if (!taken)
-            atomic_store(&sock->tx.wants_room, true);
-        lock_give(&sock->tx.writer);
-        if (taken) {
-            socket_mark_dirty(sock, true);
-            return (ssize_t)bytes;
-        }
-        if (send_queue_is_writable(&sock->tx))
-            atomic_store(&sock->tx.starved, true);
-        socket_mark_dirty(sock, true);
-        if (!block)
-            return -EAGAIN;
-        if (deadline == 0)
-            deadline = socket_deadline(sock->options.send_timeout_us);
-        result = socket_wait(sock, EPOLLOUT, deadline);
-        if (result < 0)
-            return result;
-    }
 }
 
 /* Under rx.reader: the datagram at the front to the user's buffers. */

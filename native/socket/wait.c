@@ -7,7 +7,10 @@
 #include "base/clock.h"
 #include "socket/ready.h"
 #include "socket/thread.h"
+#include "stack/group.h"
+#include "stack/sleep.h"
 
+#define UNDECIDED_US 10000
 #define SPIN_NS 20000 /* a wake-up through the kernel costs about as much as this */
 
 uint64_t socket_deadline(uint64_t timeout_us)
@@ -15,11 +18,19 @@ uint64_t socket_deadline(uint64_t timeout_us)
     return timeout_us == 0 ? UINT64_MAX : clock_now_ns() + timeout_us * 1000;
 }
 
+/* Every stack: the other end may be one of ours, too. */
+static int turn_all(void)
+{
+    int work = 0;
+
+    for (unsigned i = 0; i < group.count; i++)
+        work += group.stacks[i]->driver->turn(group.stacks[i]);
+    return work;
+}
+
 bool socket_poll(struct socket *sock)
 {
-    struct stack *stack = socket_stack(sock);
-
-    return stack && stack->driver->turn(stack) > 0;
+    return socket_stack(sock) && turn_all() > 0;
 }
 
 /*
@@ -106,6 +117,22 @@ static bool holds(struct socket *sock, uint32_t events)
     return (socket_ops(sock)->events(sock) & (events | EPOLLERR | EPOLLHUP)) != 0;
 }
 
+/* No stack yet (a UDP socket without a name): another thread may see to that. */
+static int wait_undecided(struct waiter *waiter, uint64_t deadline_ns)
+{
+    uint64_t until_us = clock_now_us() + UNDECIDED_US;
+    int result = 0;
+
+    doorbell_arm(&waiter->bell);
+    if (deadline_ns / 1000 + 1 < until_us)
+        until_us = deadline_ns / 1000 + 1;
+    if (!waiter_is_signalled(waiter))
+        result = sleep_on(waiter->bell.fd, -1, until_us);
+    doorbell_disarm(&waiter->bell);
+    waiter_take(waiter);
+    return result;
+}
+
 int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
 {
     struct stack *stack = socket_stack(sock);
@@ -123,7 +150,7 @@ int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
 
         do {
             for (int i = 0; i < 16; i++) {
-                stack->driver->turn(stack);
+                turn_all();
                 if (holds(sock, events))
                     return 0;
                 cpu_relax();
@@ -136,15 +163,10 @@ int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
             result = -EAGAIN;
             break;
         }
-        /* A socket without a stack never becomes ready by itself (connect in another thread). */
-        if (stack == NULL) {
+        if (stack == NULL)
             stack = socket_stack(sock);
-            if (stack == NULL) {
-                result = -ENOTCONN;
-                break;
-            }
-        }
-        result = stack->driver->wait(stack, blocked.waiter, deadline_ns);
+        result = stack ? stack->driver->wait(stack, blocked.waiter, deadline_ns)
+                       : wait_undecided(blocked.waiter, deadline_ns);
         if (UNLIKELY(result == -EINTR) && deadline_ns == UINT64_MAX && signals_restart())
             result = 0;
         if (result < 0)

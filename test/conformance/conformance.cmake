@@ -18,3 +18,12 @@ foreach(source ${groups})
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/tests")
   add_test(NAME conformance_${name} COMMAND test_conformance_${name})
 endforeach()
+# Random sequences of calls in both worlds at once.
+add_executable(test_conformance_oracle)
+foreach(name main generate run script place)
+  target_sources(test_conformance_oracle PRIVATE "${PRONGHORN_ROOT}/test/conformance/oracle/${name}.c")
+endforeach()
+target_compile_options(test_conformance_oracle PRIVATE ${PRONGHORN_WARNINGS})
+target_link_libraries(test_conformance_oracle PRIVATE conformance)
+set_target_properties(test_conformance_oracle PROPERTIES
+  RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/tests")

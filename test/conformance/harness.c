@@ -18,7 +18,7 @@
 #define HANG_MS 8000
 #define MARK_END "\001end"
 
-sigjmp_buf scenario_over;
+extern sigjmp_buf scenario_over; /* help.c */
 
 static const char *only, *world_name;
 

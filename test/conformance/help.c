@@ -8,7 +8,7 @@
 #define SETTLE_US 12000
 #define AWAIT_MS 5000
 
-extern sigjmp_buf scenario_over;
+sigjmp_buf scenario_over;
 
 static __attribute__((noreturn)) void give_up(const char *what)
 {

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sending datagrams: the application's part. With MSG_MORE the pieces of several calls are one
+ * datagram (udp(7)): they gather in the socket's cork until a call without it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/address.h"
+#include "socket/udp.h"
+#include "socket/wait.h"
+
+#define PAYLOAD_MAX_V4 65507u /* 65535 less the IPv4 and UDP headers */
+#define PAYLOAD_MAX_V6 65527u /* 65535 less the UDP header */
+
+struct udp_cork { /* under tx.writer */
+    struct endpoint to; /* of the first piece, the others' is not looked at */
+    bool begun;
+    uint32_t bytes;
+    uint8_t data[PAYLOAD_MAX_V6];
+};
+
+bool udp_family_fits(const struct socket *sock, const struct endpoint *to)
+{
+    const struct endpoint *local = &sock->binding.local;
+
+    if (to->family != sock->family && sock->options.v6_only)
+        return false;
+    return !sock->binding.bound || endpoint_is_any(local) || local->family == to->family;
+}
+
+int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, struct send_record *record)
+{
+    const struct endpoint *to = &record->to;
+    int result;
+
+    if (msg->msg_name && msg->msg_namelen > 0) {
+        int family = sock->family;
+
+        /* An IPv4 name is as good as its mapped form (udpv6_sendmsg() of the kernel). */
+        if (family == AF_INET6 && msg->msg_namelen >= sizeof(sa_family_t) &&
+            ((const struct sockaddr *)msg->msg_name)->sa_family == AF_INET)
+            family = AF_INET;
+        result = endpoint_from_sockaddr(&record->to, family, msg->msg_name, msg->msg_namelen);
+        if (result < 0)
+            return result;
+        if (!udp_family_fits(sock, &record->to))
+            return -ENETUNREACH;
+        if (record->to.port == 0)
+            return -EINVAL;
+        if (endpoint_is_any(&record->to))
+            address_own(&record->to);
+    } else if (socket_state(sock) == SOCKET_CONNECTED) {
+        to = &sock->peer; /* family 0 in the record says so */
+    } else {
+        return -EDESTADDRREQ;
+    }
+    if (to->family == AF_INET && bytes > UINT16_MAX)
+        return -EMSGSIZE; /* before all else, of IPv4 */
+    if (address_stacks_to(to) == 0)
+        return -ENETUNREACH;
+    if (to->family == AF_INET && to->v4.s_addr == INADDR_BROADCAST && !sock->options.broadcast)
+        return -EACCES;
+    if (bytes > (to->family == AF_INET6 ? PAYLOAD_MAX_V6 : PAYLOAD_MAX_V4))
+        return -EMSGSIZE;
+    record->payload_bytes = (uint32_t)bytes;
+    return 0;
+}
+
+static bool is_corked(const struct socket *sock)
+{
+    const struct udp_cork *cork = __atomic_load_n(&sock->cork, __ATOMIC_ACQUIRE);
+
+    return cork && __atomic_load_n(&cork->begun, __ATOMIC_RELAXED);
+}
+
+/* Under tx.writer: one piece more. 0 or -errno; then what was gathered is lost, as in the kernel. */
+static int gather(struct socket *sock, const struct msghdr *msg, size_t bytes,
+                  const struct send_record *record)
+{
+    struct udp_cork *cork = sock->cork;
+    uint32_t max = sock->family == AF_INET6 ? PAYLOAD_MAX_V6 : PAYLOAD_MAX_V4;
+
+    if (cork == NULL) {
+        cork = malloc(sizeof(*cork));
+        if (cork == NULL)
+            return -ENOBUFS;
+        cork->begun = false;
+        __atomic_store_n(&sock->cork, cork, __ATOMIC_RELEASE);
+    }
+    if (!cork->begun) {
+        cork->to = record->to;
+        cork->bytes = 0;
+        __atomic_store_n(&cork->begun, true, __ATOMIC_RELAXED);
+    }
+    if (cork->bytes + bytes > max) {
+        __atomic_store_n(&cork->begun, false, __ATOMIC_RELAXED);
+        return -EMSGSIZE;
+    }
+    for (size_t i = 0; i < msg->msg_iovlen; i++) {
+        memcpy(cork->data + cork->bytes, msg->msg_iov[i].iov_base, msg->msg_iov[i].iov_len);
+        cork->bytes += (uint32_t)msg->msg_iov[i].iov_len;
+    }
+    return 0;
+}
+
+/* Under tx.writer: true: it is on its way. */
+static bool put_record(struct socket *sock, const struct send_record *record,
+                       const struct iovec *iov, int iov_count)
+{
+    bool taken = send_queue_write_record(&sock->tx, socket_stack(sock)->chunks, record, iov,
+                                         iov_count);
+
+    if (!taken)
+        atomic_store(&sock->tx.wants_room, true);
+    return taken;
+}
+
+/* What the kernel looks at when it makes a packet, after all that concerns its destination. */
+static int may_send(struct socket *sock)
+{
+    int result = socket_take_error(sock);
+
+    if (result)
+        return -result;
+    return socket_has(sock, SOCKET_TX_SHUT) ? -EPIPE : 0;
+}
+
+/* The whole datagram, when there is room for it. */
+static int put(struct socket *sock, const struct send_record *record, const struct iovec *iov,
+               int iov_count, bool block)
+{
+    uint64_t deadline = 0;
+
+    for (;;) {
+        bool taken;
+        int result;
+
+        lock_take(&sock->tx.writer);
+        taken = put_record(sock, record, iov, iov_count);
+        lock_give(&sock->tx.writer);
+        if (!taken && send_queue_is_writable(&sock->tx))
+            atomic_store(&sock->tx.starved, true);
+        socket_mark_dirty(sock, true);
+        if (taken)
+            return 0;
+        if (!block)
+            return -EAGAIN;
+        if (deadline == 0)
+            deadline = socket_deadline(sock->options.send_timeout_us);
+        result = socket_wait(sock, EPOLLOUT, deadline);
+        if (result < 0)
+            return result;
+    }
+}
+
+/* A piece of a datagram; the last one sends it. */
+static int send_piece(struct socket *sock, const struct msghdr *msg, size_t bytes,
+                      const struct send_record *piece, bool more)
+{
+    struct send_record record = { 0 };
+    struct iovec iov;
+    int result;
+
+    lock_take(&sock->tx.writer);
+    result = gather(sock, msg, bytes, piece);
+    if (result == 0 && !more) {
+        record.to = sock->cork->to;
+        record.payload_bytes = sock->cork->bytes;
+        iov = (struct iovec){ sock->cork->data, sock->cork->bytes };
+        __atomic_store_n(&sock->cork->begun, false, __ATOMIC_RELAXED);
+        if (!put_record(sock, &record, &iov, 1))
+            result = -EAGAIN;
+    }
+    lock_give(&sock->tx.writer);
+    if (!more)
+        socket_mark_dirty(sock, true);
+    return result;
+}
+
+ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
+{
+    bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
+    struct send_record record = { 0 };
+    size_t bytes = 0;
+    int result = 0;
+
+    for (size_t i = 0; i < msg->msg_iovlen; i++)
+        bytes += msg->msg_iov[i].iov_len;
+    if (UNLIKELY(!sock->binding.bound)) { /* whatever comes of the rest (inet_send_prepare()) */
+        lock_take(&sock->lock);
+        result = udp_autobind(sock, NULL);
+        lock_give(&sock->lock);
+        if (result < 0)
+            return -EAGAIN;
+    }
+    if (bytes > UINT16_MAX && sock->family == AF_INET)
+        return -EMSGSIZE;
+    if (flags & MSG_OOB)
+        return -EOPNOTSUPP;
+    if (LIKELY(!is_corked(sock))) {
+        result = udp_resolve(sock, msg, bytes, &record);
+        if (result == 0)
+            result = may_send(sock);
+    } else if (!(flags & MSG_MORE)) {
+        result = send_piece(sock, msg, bytes, &record, false);
+        return result < 0 ? result : (ssize_t)bytes;
+    }
+    if (result == 0)
+        result = flags & MSG_MORE ? send_piece(sock, msg, bytes, &record, true)
+                                  : put(sock, &record, msg->msg_iov, (int)msg->msg_iovlen, block);
+    return result < 0 ? result : (ssize_t)bytes;
+}
