@@ -375,7 +375,7 @@ static int set_row(struct socket *sock, const struct row *row, int number)
     if (number == 0 && row->level == IPPROTO_IP && row->name == IP_TTL)
         return -EINVAL;
     /* ipv6(7): only before the socket has a name. */
-    if (row->level == IPPROTO_IPV6 && row->name == IPV6_V6ONLY && sock->local.port)
+    if (row->level == IPPROTO_IPV6 && row->name == IPV6_V6ONLY && socket_has_port(sock))
         return -EINVAL;
     if (row->level == IPPROTO_IP && row->name == IP_TOS && sock->type == SOCK_STREAM)
         number &= ~3; /* the ECN bits are the stack's */

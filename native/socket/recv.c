@@ -113,7 +113,8 @@ static size_t peek_stream(struct recv_queue *q, struct position *to, size_t byte
 
         if (part > bytes - done)
             part = bytes - done;
-        gather(to, piece_data(piece) + offset, part);
+        if (to->iov)
+            gather(to, piece_data(piece) + offset, part);
         done += part;
         piece = piece_next(piece);
         offset = 0;

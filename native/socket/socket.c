@@ -175,12 +175,10 @@ static int judge_address(struct socket *sock, const struct endpoint *local)
 int socket_bind(struct socket *sock, const struct endpoint *local)
 {
     struct binding *b = &sock->binding;
-    enum socket_state state = socket_state(sock);
-    bool named = b->bound || (state != SOCKET_IDLE && state != SOCKET_CLOSED);
     int result = judge_address(sock, local);
 
     /* The kernel's two families look in different order. */
-    if (named && (sock->family == AF_INET6 || result == 0))
+    if (socket_has_port(sock) && (sock->family == AF_INET6 || result == 0))
         return -EINVAL;
     if (result < 0)
         return result;
@@ -192,9 +190,12 @@ int socket_bind(struct socket *sock, const struct endpoint *local)
                            .reuse_port = sock->options.reuse_port };
     list_init(&b->link);
     result = ports_bind(b);
-    if (result == 0)
-        sock->local = b->local;
-    return result;
+    if (result < 0)
+        return result;
+    sock->local = b->local;
+    if (local->family == AF_INET6 && !endpoint_is_any(local))
+        sock->options.v6_only = true; /* as __inet6_bind(): it can only be */
+    return 0;
 }
 
 void socket_mark_dirty(struct socket *sock, bool soon)

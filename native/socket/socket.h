@@ -176,6 +176,14 @@ static inline enum socket_state socket_state(const struct socket *sock)
     return (enum socket_state)atomic_load_explicit(&sock->state, memory_order_acquire);
 }
 
+/* It has a port of its own (the kernel's inet_num); getsockname() may still show one that is gone. */
+static inline bool socket_has_port(const struct socket *sock)
+{
+    enum socket_state state = socket_state(sock);
+
+    return sock->binding.bound || (state != SOCKET_IDLE && state != SOCKET_CLOSED);
+}
+
 static inline bool socket_has(const struct socket *sock, uint32_t flags)
 {
     return (atomic_load_explicit(&sock->flags, memory_order_acquire) & flags) != 0;

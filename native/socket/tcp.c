@@ -255,11 +255,12 @@ static void push_fin(struct socket *sock)
 {
     uint32_t bytes;
 
-    if (socket_has(sock, SOCKET_TX_DONE) && socket_has(sock, SOCKET_ORPHAN))
-        tcp_shutdown(sock->tcp, 1, 0); /* what still comes is answered by a reset */
-    if (socket_has(sock, SOCKET_TX_DONE) || send_queue_peek(&sock->tx, &bytes) != NULL)
+    bool closed = socket_has(sock, SOCKET_ORPHAN);
+
+    if ((socket_has(sock, SOCKET_TX_DONE) && !closed) ||
+        send_queue_peek(&sock->tx, &bytes) != NULL)
         return;
-    if (socket_has(sock, SOCKET_ORPHAN)) {
+    if (closed) { /* after shutdown(), too: what still comes is answered by a reset then */
         struct tcp_pcb *pcb = sock->tcp;
 
         socket_set(sock, SOCKET_TX_DONE);

@@ -93,7 +93,8 @@ static int connect_begin(struct socket *sock, const struct endpoint *peer)
     if (sock->binding.bound && !steer_claim(sock->binding.local.port, socket_stack(sock)->id))
         return -EADDRINUSE;
     sock->peer = to;
-    socket_clear(sock, SOCKET_RX_SHUT | SOCKET_TX_SHUT);
+    if (socket_has(sock, SOCKET_TX_SHUT))
+        socket_set(sock, SOCKET_TX_DONE); /* shut before it was up: nothing is sent, no FIN either */
     atomic_store(&sock->error, 0);
     rpc_init(&call.rpc, connect_run);
     stack_call(socket_stack(sock), &call.rpc);

@@ -196,6 +196,9 @@ static ssize_t udp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
         const struct arrival *a;
         ssize_t result;
 
+        error = socket_take_error(sock); /* first, as __skb_try_recv_datagram() */
+        if (error)
+            return -error;
         lock_take(&sock->rx.reader);
         a = recv_queue_datagram(&sock->rx);
         if (a) {
@@ -208,9 +211,6 @@ static ssize_t udp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
             return result;
         }
         lock_give(&sock->rx.reader);
-        error = socket_take_error(sock);
-        if (error)
-            return -error;
         if (block && socket_has(sock, SOCKET_RX_SHUT)) { /* only who would wait is told of the end */
             msg->msg_namelen = 0;
             msg->msg_controllen = 0;

@@ -23,11 +23,11 @@ struct udp_cork { /* under tx.writer */
 
 bool udp_family_fits(const struct socket *sock, const struct endpoint *to)
 {
-    const struct endpoint *local = &sock->binding.local;
+    const struct binding *b = &sock->binding;
 
     if (to->family != sock->family && sock->options.v6_only)
         return false;
-    return !sock->binding.bound || endpoint_is_any(local) || local->family == to->family;
+    return !b->bound || endpoint_is_any(&b->local) || b->local.family == to->family;
 }
 
 int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, struct send_record *record)

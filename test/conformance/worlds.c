@@ -13,6 +13,7 @@ const struct world worlds[] = {
 };
 const int worlds_count = sizeof(worlds) / sizeof(worlds[0]);
 unsigned world_patience = 1;
+const char *world_caretaker_ms = "10";
 struct world world;
 struct calls sys;
 
@@ -118,6 +119,7 @@ bool world_enter(const struct world *w)
         { "stack.drive", w->is_inline ? "inline" : "dedicated" },
         { "fd.numbers", w->virtual_numbers ? "virtual" : "kernel" },
         { "port", "" },
+        { "stack.caretaker_ms", world_caretaker_ms },
         { "log.level", "error" },
     };
 

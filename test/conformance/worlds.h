@@ -10,6 +10,7 @@ extern const int worlds_count;
 
 /* Settling takes as many times longer; grows when a scenario is run again. */
 extern unsigned world_patience;
+extern const char *world_caretaker_ms; /* stack.caretaker_ms of our worlds */
 
 /* Makes `sys` that world's; starts our runtime. False: it does not start (a line on stderr). */
 bool world_enter(const struct world *w);

@@ -5,7 +5,8 @@
  *
  * Left out, because it differs by nature or is listed in docs/differences.md: how many bytes fit into
  * full buffers (only that they fill, and empty again: OP_FLOOD); time limits of more than a few
- * milliseconds; MSG_OOB; a socket that connects to itself.
+ * milliseconds; MSG_OOB; a socket that connects to itself; an IPv6 socket that speaks to IPv4 first and
+ * to IPv6 later; reading TCP_QUICKACK, which the kernel changes by itself.
  */
 #include "oracle.h"
 
@@ -14,7 +15,7 @@ const struct oracle_option oracle_options[] = {
     O(SOL_SOCKET, SO_ERROR, 0, 1, 0, 0),       O(SOL_SOCKET, SO_REUSEADDR, 1, 0, 1, 1),
     O(SOL_SOCKET, SO_REUSEPORT, 1, 0, 1, 1),   O(SOL_SOCKET, SO_ACCEPTCONN, 0, 0, 0, 0),
     O(SOL_SOCKET, SO_KEEPALIVE, 1, 0, 1, 7),   O(SOL_SOCKET, SO_BROADCAST, 1, 0, 1, 1),
-    O(IPPROTO_TCP, TCP_CORK, 1, 0, 1, 0),      O(IPPROTO_TCP, TCP_QUICKACK, 1, 1, 1, 1),
+    O(IPPROTO_TCP, TCP_CORK, 1, 0, 1, 0),
     O(IPPROTO_TCP, TCP_KEEPIDLE, 10, 0, 9, 99999), O(IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 90000, -1, 0),
     O(IPPROTO_IP, IP_TTL, 9, 0, 256, -1),      O(IPPROTO_IP, IP_TOS, 8, 3, 0, 255),
     O(IPPROTO_IP, IP_PKTINFO, 1, 0, 1, 1),     O(IPPROTO_IPV6, IPV6_V6ONLY, 1, 0, 1, 0),
@@ -30,6 +31,7 @@ static uint64_t state;
 static struct {
     enum guess guess;
     int kind;
+    bool mapped; /* IPv6, for IPv4 peers alone */
 } slots[SLOTS];
 
 static uint32_t below(uint32_t n)
@@ -92,12 +94,20 @@ static int data_slot(void)
     return socket_slot();
 }
 
-static int some_place(int kind)
+static int some_place(int slot)
 {
     static const int v4[] = { HOST, HOST, HOST, OTHER, OTHER, ANY, FOREIGN };
-    static const int v6[] = { HOST, HOST, OTHER, ANY, FOREIGN, MAPPED_HOST, MAPPED_HOST, MAPPED_ANY };
+    static const int v6[] = { HOST, HOST, OTHER, ANY, FOREIGN };
+    static const int mapped[] = { MAPPED_HOST, MAPPED_HOST, MAPPED_ANY };
 
-    return kind_family(kind) == AF_INET ? v4[below(7)] : v6[below(8)];
+    if (slots[slot].mapped)
+        return mapped[below(3)];
+    return kind_family(slots[slot].kind) == AF_INET ? v4[below(7)] : v6[below(5)];
+}
+
+static int home(int slot)
+{
+    return slots[slot].mapped ? MAPPED_HOST : HOST;
 }
 
 static int new_socket(int kind)
@@ -107,6 +117,7 @@ static int new_socket(int kind)
     emit(OP_SOCKET, s, NOWHERE, 0, kind, !chance(8));
     slots[s].guess = FRESH;
     slots[s].kind = kind;
+    slots[s].mapped = kind_family(kind) == AF_INET6 && chance(20);
     return s;
 }
 
@@ -114,7 +125,7 @@ static int new_listener(int kind)
 {
     int s = new_socket(kind);
 
-    emit(OP_BIND, s, NOWHERE, chance(70) ? HOST : some_place(kind), 0, 0);
+    emit(OP_BIND, s, NOWHERE, chance(70) ? home(s) : some_place(s), 0, 0);
     emit(OP_LISTEN, s, NOWHERE, 0, (int)below(4), 0);
     slots[s].guess = LISTENING;
     return s;
@@ -125,7 +136,9 @@ static void tcp_pair_of(int kind)
     int l = new_listener(kind), c, s;
 
     c = new_socket(kind == TCP4 && chance(20) ? TCP6 : kind);
-    emit(OP_CONNECT, c, l, slots[c].kind == TCP6 && kind == TCP4 ? MAPPED_HOST : HOST, 0, 0);
+    if (slots[c].kind == TCP6)
+        slots[c].mapped = kind == TCP4 || slots[l].mapped;
+    emit(OP_CONNECT, c, l, home(c), 0, 0);
     slots[c].guess = CONNECTED;
     s = slot_of(NOTHING);
     emit(OP_ACCEPT, l, s, 0, !chance(5), 0);
@@ -137,10 +150,11 @@ static void udp_pair_of(int kind)
 {
     int a = new_socket(kind), b = new_socket(kind);
 
-    emit(OP_BIND, a, NOWHERE, HOST, 0, 0);
-    emit(OP_CONNECT, b, a, HOST, 0, 0);
-    if (chance(50))
-        emit(OP_CONNECT, a, b, HOST, 0, 0);
+    slots[a].mapped = slots[b].mapped;
+    emit(OP_BIND, a, NOWHERE, home(a), 0, 0);
+    emit(OP_CONNECT, b, a, home(b), 0, 0);
+    if (chance(50)) /* from where that one sends */
+        emit(OP_CONNECT, a, b, slots[a].mapped ? MAPPED_HOST : OTHER, 0, 0);
     slots[a].guess = slots[b].guess = CONNECTED;
 }
 
@@ -234,14 +248,14 @@ static void other_step(void)
 
 static void naming_step(void)
 {
-    int s = chance(60) ? slot_of(FRESH) : socket_slot(), kind = slots[s].kind;
+    int s = chance(60) ? slot_of(FRESH) : socket_slot();
     int target = chance(50) ? slot_of(LISTENING) : socket_slot();
     int other = chance(85) ? target : NOWHERE;
 
     switch (below(10)) {
     case 0:
     case 1:
-        emit(OP_BIND, s, chance(60) ? NOWHERE : other, some_place(kind), 0, 0);
+        emit(OP_BIND, s, chance(60) ? NOWHERE : other, some_place(s), 0, 0);
         slots[s].guess = slots[s].guess == FRESH ? BOUND : slots[s].guess;
         break;
     case 2:
@@ -260,7 +274,7 @@ static void naming_step(void)
     default:
         if (other == s)
             other = NOWHERE;
-        emit(OP_CONNECT, s, other, chance(70) ? HOST : some_place(kind), 0, chance(50) ? 1 : 0);
+        emit(OP_CONNECT, s, other, chance(70) ? home(s) : some_place(s), 0, chance(50) ? 1 : 0);
         slots[s].guess = CONNECTED;
         break;
     }
@@ -296,7 +310,7 @@ static void data_step(void)
     case 2:
     case 3: emit(OP_SEND, s, NOWHERE, 0, some_size(kind), send_flags()); break;
     case 4:
-        emit(OP_SENDTO, s, socket_slot(), chance(70) ? HOST : some_place(kind), some_size(kind), 0);
+        emit(OP_SENDTO, s, socket_slot(), chance(70) ? home(s) : some_place(s), some_size(kind), 0);
         break;
     case 5:
     case 6:

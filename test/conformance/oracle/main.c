@@ -3,7 +3,8 @@
  * Runs batches of sequences in two child processes at once, one per world, compares the traces, and
  * shrinks the first sequence that differs to as few steps as still do.
  *
- *     test_conformance_oracle [--seconds N] [--steps N] [--seed S] [--world NAME] [--length N] [--keep-going]
+ *     test_conformance_oracle [--seconds N] [--steps N] [--seed S] [--world NAME] [--length N]
+ *         [--keep-going] [--verbose]
  *
  * One TAP line per world. A difference that only shows when the machine is hurried is told, and is
  * no failure; with time to settle every sequence must be equal.
@@ -22,7 +23,7 @@ static struct {
     uint64_t seed, steps;
     int seconds, length;
     const char *world;
-    bool keep_going;
+    bool keep_going, verbose;
 } ask = { .seconds = 20, .steps = UINT64_MAX, .length = 50 };
 
 static int hurried, differing;
@@ -180,13 +181,29 @@ static char *next_sequence(char **rest)
     return begin;
 }
 
-static void look_at(const struct world *ours, uint64_t seed)
+/* Where two traces part: for who wants to know what a hurry does. */
+static void tell_hurried(uint64_t seed, const char *mine, const char *his)
+{
+    const char *line = mine, *other = his;
+
+    hurried++;
+    if (!ask.verbose || mine == NULL || his == NULL)
+        return;
+    for (size_t i = 0; mine[i] && mine[i] == his[i]; i++) {
+        if (mine[i] == '\n')
+            line = mine + i + 1, other = his + i + 1;
+    }
+    printf("# hurried, seed %llu:\n#   < %.*s\n#   > %.*s\n", (unsigned long long)seed,
+           (int)strcspn(line, "\n"), line, (int)strcspn(other, "\n"), other);
+}
+
+static void look_at(const struct world *ours, uint64_t seed, const char *mine, const char *his)
 {
     struct sequence s;
 
     generate(&s, seed, ask.length);
     if (!differs(ours, &s, true) && !differs(ours, &s, true)) {
-        hurried++;
+        tell_hurried(seed, mine, his);
         return;
     }
     differing++;
@@ -208,7 +225,7 @@ static int run_batch(const struct world *ours, uint64_t seed, int count)
         char *mine = next_sequence(&rest_a), *his = next_sequence(&rest_b);
 
         if (mine == NULL || his == NULL || strcmp(mine, his) != 0) {
-            look_at(ours, seed + (uint64_t)i);
+            look_at(ours, seed + (uint64_t)i, mine, his);
             /* A world that ended has run nothing of the rest. */
             if (rest_a == NULL || rest_b == NULL || (differing && !ask.keep_going)) {
                 done = i + 1;
@@ -254,11 +271,16 @@ int main(int argc, char **argv)
     int test = 0, failed = 0;
 
     ask.seed = (uint64_t)time(NULL) * 1000;
+    world_caretaker_ms = "1000"; /* a second driver would only make turns come late */
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "0";
 
         if (strcmp(argv[i], "--keep-going") == 0) {
             ask.keep_going = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--verbose") == 0) {
+            ask.verbose = true;
             continue;
         }
         if (strcmp(argv[i], "--seconds") == 0)
