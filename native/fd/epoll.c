@@ -258,7 +258,7 @@ int epoll_control(struct file *file, int op, int fd, struct file *target,
         return -EINVAL;
     if (event == NULL && op != EPOLL_CTL_DEL)
         return -EFAULT;
-    if (target == file || (op == EPOLL_CTL_MOD && (event->events & EPOLLEXCLUSIVE)))
+    if (target == file || (target && op == EPOLL_CTL_MOD && (event->events & EPOLLEXCLUSIVE)))
         return -EINVAL;
     if (target == NULL)
         return control_kernel(ep, op, fd, event);

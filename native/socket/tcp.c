@@ -121,7 +121,7 @@ void tcp_disconnect(struct socket *sock)
     stack_timer_stop(&sock->linger);
 }
 
-/* MSG_MORE holds back until something arrives, as in the kernel; TCP_CORK longer. */
+/* MSG_MORE holds back until an acknowledgement or a FIN arrives, as in the kernel; TCP_CORK longer. */
 static void release_more(struct socket *sock)
 {
     if (LIKELY(!socket_has(sock, SOCKET_MORE)))
@@ -144,8 +144,8 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
         return ERR_OK;
     }
     stack = socket_stack(sock);
-    release_more(sock);
     if (p == NULL) {
+        release_more(sock);
         socket_set(sock, SOCKET_RX_END);
         if (pcb->state == TIME_WAIT && !socket_has(sock, SOCKET_ORPHAN))
             atomic_store_explicit(&sock->state, SOCKET_CLOSED, memory_order_release);

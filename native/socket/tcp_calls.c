@@ -149,6 +149,7 @@ static void disconnect(struct socket *sock)
 
     if (state != SOCKET_IDLE)
         be_idle(sock);
+    socket_clear(sock, SOCKET_RX_SHUT | SOCKET_TX_SHUT);
     if (state == SOCKET_CONNECTED || state == SOCKET_CONNECTING) {
         atomic_store(&sock->error, ECONNRESET);
         ready_poke(sock);

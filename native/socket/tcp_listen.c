@@ -238,7 +238,6 @@ static void unlisten(struct socket *sock)
     }
     sock->stacks = 0;
     ports_unlisten(&sock->binding); /* last: who listens next must find no PCB of ours */
-    tcp_give_port_back(sock);
     listen_closed(sock);
 }
 
@@ -255,6 +254,7 @@ static int listen_shutdown(struct socket *sock, int how)
         return -ENOTCONN;
     }
     unlisten(sock);
+    tcp_give_port_back(sock);
     lock_give(&sock->lock);
     return 0;
 }
