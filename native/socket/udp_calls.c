@@ -248,13 +248,14 @@ static void udp_give_back(struct socket *sock)
 
 static int udp_send_refusal(struct socket *sock)
 {
+    struct endpoint any = { .family = sock->family };
     int result = -socket_take_error(sock);
 
     if (result == 0 && socket_has(sock, SOCKET_TX_SHUT))
         return -EPIPE;
     if (result == 0 && UNLIKELY(!sock->binding.bound)) {
         lock_take(&sock->lock);
-        result = udp_autobind(sock, NULL);
+        result = udp_autobind(sock, &any);
         lock_give(&sock->lock);
     }
     return result;

@@ -179,6 +179,25 @@ static int send_piece(struct socket *sock, const struct msghdr *msg, size_t byte
     return result;
 }
 
+/* A port for a socket without one, whatever comes of the rest (inet_send_prepare()), on a stack that
+ * leads to the destination. */
+static int name(struct socket *sock, const struct msghdr *msg)
+{
+    int family = sock->family, result;
+    struct endpoint towards;
+
+    if (msg->msg_name && msg->msg_namelen >= sizeof(sa_family_t) &&
+        ((const struct sockaddr *)msg->msg_name)->sa_family == AF_INET)
+        family = AF_INET;
+    result = endpoint_from_sockaddr(&towards, family, msg->msg_name, msg->msg_namelen);
+    if (result == 0 && endpoint_is_any(&towards))
+        address_own(&towards);
+    lock_take(&sock->lock);
+    result = udp_autobind(sock, result == 0 ? &towards : NULL);
+    lock_give(&sock->lock);
+    return result;
+}
+
 ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
 {
     bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
@@ -188,13 +207,8 @@ ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
 
     for (size_t i = 0; i < msg->msg_iovlen; i++)
         bytes += msg->msg_iov[i].iov_len;
-    if (UNLIKELY(!sock->binding.bound)) { /* whatever comes of the rest (inet_send_prepare()) */
-        lock_take(&sock->lock);
-        result = udp_autobind(sock, NULL);
-        lock_give(&sock->lock);
-        if (result < 0)
-            return -EAGAIN;
-    }
+    if (UNLIKELY(!sock->binding.bound) && name(sock, msg) < 0)
+        return -EAGAIN;
     if (bytes > UINT16_MAX && sock->family == AF_INET)
         return -EMSGSIZE;
     if (flags & MSG_OOB)

@@ -274,12 +274,28 @@ START_TEST(what_goes_nowhere_has_its_reason)
 }
 END_TEST
 
+/* Inline, a stack sleeps only in a call that waits on it. */
+static void wait_for_nothing(unsigned stack)
+{
+    struct timeval limit = { .tv_usec = 2000 };
+    struct sockaddr_in here = { .sin_family = AF_INET,
+                                .sin_addr.s_addr = htonl(0x0a000001 + stack) };
+    int fd = ph_socket(AF_INET, SOCK_DGRAM, 0);
+    char byte;
+
+    ck_assert_int_eq(ph_bind(fd, (void *)&here, sizeof(here)), 0);
+    ck_assert_int_eq(ph_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+    ck_assert_int_eq(ph_recv(fd, &byte, 1, 0), -1);
+    ph_close(fd);
+}
+
 START_TEST(the_turn_is_watched_too)
 {
     for (unsigned i = 0; i < 2; i++) {
         const struct stats_stack *stats = segment_stack(i);
         uint64_t woken;
 
+        wait_for_nothing(i);
         EVENTUALLY(stats->sleeping || stats->sleeps > 0);
         woken = stats->wakeups_device + stats->wakeups_doorbell + stats->wakeups_timer;
         ck_assert_uint_le(woken, stats->sleeps);
