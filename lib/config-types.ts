@@ -38,7 +38,10 @@ export interface PortSettings {
     address?: string | string[]
     /** The way to all other networks, one for IPv4 and one for IPv6. */
     gateway?: string | string[]
-    /** Take addresses, gateway, MAC address and MTU over from the kernel's interface. Default: off. */
+    /**
+     * Take addresses, gateway, MAC address and MTU over from the kernel's interface iface=, until the
+     * end. Default: off.
+     */
     takeover?: boolean
     /** The largest IP packet in bytes, at least 576. 0: 1500, or that taken over. 0 to 9600. Default: 0. */
     mtu?: number

@@ -28,6 +28,7 @@
 #include "port/interrupt.h"
 #include "port/plugin.h"
 #include "port/port.h"
+#include "port/takeover.h"
 #include "socket/lend.h"
 #include "socket/ready.h"
 #include "socket/socket.h"
@@ -318,6 +319,18 @@ static void open_console(struct config *c)
                  strerror(-result));
 }
 
+/* The size of the pools depends on it: before all else. */
+static int take_over(struct config *c, char *err, size_t err_size)
+{
+    int result = 0;
+
+    takeover_sweep();
+    for (unsigned p = 0; p < c->port.count && result == 0; p++)
+        if (c->port.entry[p].takeover)
+            result = takeover_read(&c->port.entry[p], err, err_size);
+    return result;
+}
+
 int start_all(struct config *c, const char *product, char *err, size_t err_size)
 {
     struct segment_settings segment = { .name = c->runtime_name, .product = product,
@@ -330,7 +343,9 @@ int start_all(struct config *c, const char *product, char *err, size_t err_size)
     group.count = 0;
     log_set_level(c->log_level);
     limits(c);
-    result = start_eal(c, err, err_size);
+    result = take_over(c, err, err_size);
+    if (result == 0)
+        result = start_eal(c, err, err_size);
     if (result == 0)
         result = segment_create(&segment, err, err_size);
     for (unsigned i = 0; i < segment.stacks && result == 0; i++) {

@@ -186,9 +186,9 @@ int device_check(struct device *device, const struct port_config *config, unsign
     const struct vdev *vdev = device->vdev;
     int status = 0;
 
-    if (config->takeover)
-        return device_problem(device, -ENOTSUP, err, err_size,
-                              "takeover=on is not built yet. Give address=, gateway=, mac= and mtu= instead");
+    if (config->takeover && vdev != NULL && (vdev->traits & VDEV_MAKES_INTERFACE))
+        return device_problem(device, -EINVAL, err, err_size,
+                              "takeover=on, but the device makes its interface itself. Give address= instead");
     if (vdev == NULL)
         return card_check(device, config, err, err_size);
     if (queues > vdev->queue_limit)

@@ -14,6 +14,7 @@
 #include "platform/plugins/driver_calls.h"
 #include "port/device.h"
 #include "port/pci.h"
+#include "port/takeover.h"
 
 #define PACKET_BYTES_DEFAULT 2048u
 /* XDP_PACKET_HEADROOM of linux/bpf.h: the kernel keeps it before each frame in our packet. */
@@ -274,7 +275,7 @@ static int open_on_thread(void *argument)
     interrupt_find(device, &before);
     if (device->wire != NULL)
         wire_join(device);
-    return 0;
+    return open->config->takeover ? takeover_begin(open->config->iface, open->err, open->err_size) : 0;
 }
 
 /* Closes it and, for a virtual one, forgets it: its name and resources can be used again. */
@@ -316,6 +317,8 @@ void port_close(struct port *port)
     interrupt_release(device);
     eal_run(close_on_thread, device);
     quiesce_leave(device);
+    if (device->port.interface[0] != '\0')
+        takeover_end(device->port.interface);
     if (device->promiscuous_fd >= 0)
         kernel.close(device->promiscuous_fd);
     free(device->queue);

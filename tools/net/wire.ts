@@ -41,6 +41,8 @@ export interface Wire {
     readonly mtu: number
     /* The line for the setting `port`. */
     readonly port: string
+    /* Where our end was moved to, if it is not in the namespace of this process. */
+    readonly home?: string
     /* Runs a program of the kernel's side to its end. */
     run(command: string, args: string[], options?: RunOptions): Promise<Result>
     /* Starts one in the background; its owner ends it, and close() at the latest. */

@@ -86,7 +86,9 @@ export function startEnd(wire: Wire, side: Side, args: (string | number)[], env:
     const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe']
     if (side === 'kernel') return follow(wire.spawn(program('end.kernel'), texts, { stdio }))
     const ours = { PRONGHORN_PORT: wire.port, PRONGHORN_LOG_LEVEL: 'warning', ...env }
-    const child = spawn(program('end.pronghorn'), texts, { stdio, env: { ...process.env, ...ours } })
+    const where = wire.home ? ['ip', 'netns', 'exec', wire.home] : [] // becomes the program
+    const [command, ...rest] = [...where, program('end.pronghorn'), ...texts] as [string, ...string[]]
+    const child = spawn(command, rest, { stdio, env: { ...process.env, ...ours } })
     t.teardown(() => child.kill('SIGKILL'))
     return follow(child)
 }
