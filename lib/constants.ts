@@ -2,6 +2,7 @@
 // Linux's numbers for the calls of pronghorn/posix, the same on x64 and arm64.
 
 export const AF_UNSPEC = 0
+export const AF_UNIX = 1
 export const AF_INET = 2
 export const AF_INET6 = 10
 

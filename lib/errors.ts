@@ -7,7 +7,10 @@ import { getSystemErrorMap, getSystemErrorName, inspect } from 'node:util'
 export const EAGAIN = 11
 export const ECONNABORTED = 103
 export const EINPROGRESS = 115
+export const EACCES = 13
+export const EBADF = 9
 export const EINTR = 4
+export const ENOENT = 2
 export const EISCONN = 106
 export const EAFNOSUPPORT = 97
 export const EADDRNOTAVAIL = 99
@@ -51,10 +54,11 @@ export function connectException(
     address?: string | null,
     port?: number,
     local?: string,
+    more?: object,
 ): SystemError {
     const code = nameOf(errno)
     const error = new Error(`${syscall} ${code}${place(address, port)}${local ? ` - Local (${local})` : ''}`)
-    const fields: Partial<SystemError> = { errno, code, syscall }
+    const fields: Partial<SystemError> = { errno, code, syscall, ...more }
     if (address) fields.address = address
     if (port) fields.port = port
     return Object.assign(error, fields) as SystemError

@@ -4,9 +4,12 @@
 
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { markAsUntransferable } from 'node:worker_threads'
+import { packageRoot } from './package.js'
+
+/** In place of a port number (native/node/address.h). */
+export const PORT_OF_PATH = -2
 
 export interface Native {
     /** Starts the runtime of the process with [key, value, key, value, ...]. */
@@ -23,6 +26,7 @@ export interface Native {
     turn(): number
     owns(fd: number): number
 
+    /** A port of PORT_OF_PATH makes the host the path of a local socket. */
     socket(domain: number, type: number, protocol: number): number
     bind(fd: number, host: string, port: number): number
     connect(fd: number, host: string, port: number): number
@@ -114,13 +118,6 @@ const OUTBOX_BYTES = 65536
 const key = Symbol.for('pronghorn.environment')
 const registry = globalThis as unknown as Record<symbol, Environment | undefined>
 const require = createRequire(import.meta.url)
-
-/** The package's root: the nearest folder upwards with its package.json. */
-function packageRoot(): string {
-    let folder = dirname(fileURLToPath(import.meta.url))
-    while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder)
-    return folder
-}
 
 function load(): Native {
     const root = packageRoot()

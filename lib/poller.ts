@@ -2,6 +2,7 @@
 // One per thread of JavaScript: hands the events of a turn of the event loop to the sockets they are
 // for. native/node/poller.cc tells how the event loop polls and sleeps.
 
+import type { AsyncResource } from 'node:async_hooks'
 import { availableParallelism } from 'node:os'
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN } from './constants.js'
 import { errnoException } from './errors.js'
@@ -11,6 +12,8 @@ import { Slab } from './slab.js'
 const BATCH = 256
 
 export interface Watched {
+    /** The asynchronous context in which its events are told (AsyncLocalStorage). */
+    readonly scope: AsyncResource
     /** epoll's bits. */
     onReady(events: number): void
     /** The runtime was stopped: no event will come any more. */
@@ -109,7 +112,7 @@ export class Poller {
     #goOn(): void {
         const list = this.#again
         this.#again = []
-        for (const watched of list) watched.onReady(EPOLLIN)
+        for (const watched of list) watched.scope.runInAsyncScope(watched.onReady, watched, EPOLLIN)
     }
 
     /** count 0: go on with the batch in which a listener threw; -1: the runtime was stopped. */
@@ -125,7 +128,8 @@ export class Poller {
         const pairs = this.#pairs
         while (this.#next < this.#count) {
             const at = 2 * this.#next++
-            this.#watched[pairs[at] as number]?.onReady(pairs[at + 1] as number)
+            const watched = this.#watched[pairs[at] as number]
+            watched?.scope.runInAsyncScope(watched.onReady, watched, pairs[at + 1] as number)
         }
     }
 }

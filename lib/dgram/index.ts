@@ -2,17 +2,20 @@
 // pronghorn/dgram: node:dgram on our stack. What differs is listed in docs/differences.md.
 
 import type { RemoteInfo, SocketType } from 'node:dgram'
-import { type DatagramOptions, Socket } from './socket.js'
+import { callable } from '../callable.js'
+import { type DatagramOptions, Socket as SocketClass } from './socket.js'
 
 export type { BindOptions, RemoteInfo, SocketType } from 'node:dgram'
 export type { DatagramOptions } from './socket.js'
-export { Socket }
+
+export const Socket = callable(SocketClass)
+export type Socket = SocketClass
 
 export function createSocket(
     type: SocketType | DatagramOptions,
     listener?: (message: Buffer, from: RemoteInfo) => void,
 ): Socket {
-    return new Socket(type, listener)
+    return new SocketClass(type, listener)
 }
 
 export default { createSocket, Socket }

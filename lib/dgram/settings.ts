@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { EventEmitter } from 'node:events'
+import { isIPv6 } from 'node:net'
+import { getSystemErrorMap } from 'node:util'
+import { rooted } from '../callable.js'
 import {
     IP_ADD_MEMBERSHIP,
     IP_ADD_SOURCE_MEMBERSHIP,
@@ -23,12 +26,13 @@ import {
     SO_SNDBUF,
     SOL_SOCKET,
 } from '../constants.js'
-import { errnoException } from '../errors.js'
+import { coded, EINVAL, errnoException, missingArguments } from '../errors.js'
 import { native, words } from '../native.js'
+import { checkNumber, checkString } from './arguments.js'
 import { bytesOfIPv4, groupIPv4, groupIPv6, sourceIPv4, zoneOf } from './multicast.js'
 
 /** The settings of a datagram socket, under Node's names. */
-export abstract class DatagramSettings extends EventEmitter {
+export abstract class DatagramSettings extends rooted(EventEmitter) {
     protected _fd = -1
 
     /** IPv6. */
@@ -44,7 +48,6 @@ export abstract class DatagramSettings extends EventEmitter {
 
     #set(level: number, name: number, value: number | Uint8Array, syscall: string): void {
         this._checkOpen()
-        this._open()
         const result =
             typeof value === 'number'
                 ? native.setsockopt(this._fd, level, name, value)
@@ -52,11 +55,29 @@ export abstract class DatagramSettings extends EventEmitter {
         if (result < 0) throw errnoException(result, syscall)
     }
 
-    #get(name: number, syscall: string): number {
+    #setNumber(name: string, level: number, option: number, value: number, syscall: string): number {
+        checkNumber(name, value)
+        this.#set(level, option, value, syscall)
+        return value
+    }
+
+    /** Membership may come before bind(). */
+    #join(level: number, name: number, value: Uint8Array, syscall: string): void {
         this._checkOpen()
         this._open()
-        const result = native.getsockopt(this._fd, SOL_SOCKET, name)
-        if (result < 0) throw errnoException(result, syscall)
+        this.#set(level, name, value, syscall)
+    }
+
+    #setBufferSize(option: number, size: number, kind: string): void {
+        if (size >>> 0 !== size)
+            throw coded(TypeError, 'ERR_SOCKET_BAD_BUFFER_SIZE', 'Buffer size must be a positive integer')
+        const result = size > 2 ** 31 - 1 ? -EINVAL : native.setsockopt(this._fd, SOL_SOCKET, option, size)
+        if (result < 0) throw bufferSizeError(result, kind)
+    }
+
+    #getBufferSize(option: number, kind: string): number {
+        const result = native.getsockopt(this._fd, SOL_SOCKET, option)
+        if (result < 0) throw bufferSizeError(result, kind)
         return words[0] as number
     }
 
@@ -65,15 +86,15 @@ export abstract class DatagramSettings extends EventEmitter {
     }
 
     setTTL(ttl: number): number {
-        if (this._six) this.#set(IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl, 'setTTL')
-        else this.#set(IPPROTO_IP, IP_TTL, ttl, 'setTTL')
-        return ttl
+        return this._six
+            ? this.#setNumber('ttl', IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl, 'setTTL')
+            : this.#setNumber('ttl', IPPROTO_IP, IP_TTL, ttl, 'setTTL')
     }
 
     setMulticastTTL(ttl: number): number {
-        if (this._six) this.#set(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, ttl, 'setMulticastTTL')
-        else this.#set(IPPROTO_IP, IP_MULTICAST_TTL, ttl, 'setMulticastTTL')
-        return ttl
+        return this._six
+            ? this.#setNumber('ttl', IPPROTO_IPV6, IPV6_MULTICAST_HOPS, ttl, 'setMulticastTTL')
+            : this.#setNumber('ttl', IPPROTO_IP, IP_MULTICAST_TTL, ttl, 'setMulticastTTL')
     }
 
     setMulticastLoopback(flag: boolean): boolean {
@@ -84,47 +105,80 @@ export abstract class DatagramSettings extends EventEmitter {
 
     setMulticastInterface(address: string): void {
         const call = 'setMulticastInterface'
-        if (this._six) this.#set(IPPROTO_IPV6, IPV6_MULTICAST_IF, zoneOf(address), call)
-        else this.#set(IPPROTO_IP, IP_MULTICAST_IF, Uint8Array.from(bytesOfIPv4(address, call)), call)
+        this._checkOpen()
+        checkString('multicastInterface', address)
+        if (this._six) {
+            if (!isIPv6(address.split('%')[0] as string)) throw errnoException(-EINVAL, call)
+            this.#set(IPPROTO_IPV6, IPV6_MULTICAST_IF, zoneOf(address), call)
+        } else {
+            this.#set(IPPROTO_IP, IP_MULTICAST_IF, Uint8Array.from(bytesOfIPv4(address, call)), call)
+        }
+    }
+
+    #membership(group: string, at: string | undefined, four: number, six: number, call: string): void {
+        this._checkOpen()
+        if (!group) throw missingArguments('multicastAddress')
+        if (this._six) this.#join(IPPROTO_IPV6, six, groupIPv6(group, at, call), call)
+        else this.#join(IPPROTO_IP, four, groupIPv4(group, at, call), call)
+        this._ensureBound()
     }
 
     addMembership(group: string, at?: string): void {
-        const call = 'addMembership'
-        this._ensureBound()
-        if (this._six) this.#set(IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, groupIPv6(group, at, call), call)
-        else this.#set(IPPROTO_IP, IP_ADD_MEMBERSHIP, groupIPv4(group, at, call), call)
+        this.#membership(group, at, IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP, 'addMembership')
     }
 
     dropMembership(group: string, at?: string): void {
-        const call = 'dropMembership'
-        if (this._six) this.#set(IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP, groupIPv6(group, at, call), call)
-        else this.#set(IPPROTO_IP, IP_DROP_MEMBERSHIP, groupIPv4(group, at, call), call)
+        this.#membership(group, at, IP_DROP_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, 'dropMembership')
+    }
+
+    #sourceMembership(
+        source: string,
+        group: string,
+        at: string | undefined,
+        name: number,
+        call: string,
+    ): void {
+        this._checkOpen()
+        checkString('sourceAddress', source)
+        checkString('groupAddress', group)
+        this.#join(IPPROTO_IP, name, sourceIPv4(group, source, at, call), call)
+        this._ensureBound()
     }
 
     addSourceSpecificMembership(source: string, group: string, at?: string): void {
-        const call = 'addSourceSpecificMembership'
-        this._ensureBound()
-        this.#set(IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, sourceIPv4(group, source, at, call), call)
+        this.#sourceMembership(source, group, at, IP_ADD_SOURCE_MEMBERSHIP, 'addSourceSpecificMembership')
     }
 
     dropSourceSpecificMembership(source: string, group: string, at?: string): void {
-        const call = 'dropSourceSpecificMembership'
-        this.#set(IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, sourceIPv4(group, source, at, call), call)
+        this.#sourceMembership(source, group, at, IP_DROP_SOURCE_MEMBERSHIP, 'dropSourceSpecificMembership')
     }
 
     setRecvBufferSize(size: number): void {
-        this.#set(SOL_SOCKET, SO_RCVBUF, size, 'setRecvBufferSize')
+        this.#setBufferSize(SO_RCVBUF, size, 'recv')
     }
 
     setSendBufferSize(size: number): void {
-        this.#set(SOL_SOCKET, SO_SNDBUF, size, 'setSendBufferSize')
+        this.#setBufferSize(SO_SNDBUF, size, 'send')
     }
 
     getRecvBufferSize(): number {
-        return this.#get(SO_RCVBUF, 'getRecvBufferSize')
+        return this.#getBufferSize(SO_RCVBUF, 'recv')
     }
 
     getSendBufferSize(): number {
-        return this.#get(SO_SNDBUF, 'getSendBufferSize')
+        return this.#getBufferSize(SO_SNDBUF, 'send')
     }
+}
+
+/** Shaped as Node's SystemError. */
+function bufferSizeError(errno: number, kind: string): Error {
+    const [code, message] = getSystemErrorMap().get(errno) ?? ['UNKNOWN', 'unknown error']
+    const syscall = `uv_${kind}_buffer_size`
+    const error = coded(
+        Error,
+        'ERR_SOCKET_BUFFER_SIZE',
+        `Could not get or set buffer size: ${syscall} returned ${code} (${message})`,
+    )
+    Object.defineProperty(error, 'name', { value: 'SystemError', configurable: true, writable: true })
+    return Object.assign(error, { info: { errno, code, message, syscall }, errno, syscall })
 }

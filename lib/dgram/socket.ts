@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { AsyncResource } from 'node:async_hooks'
 import type { BindOptions, RemoteInfo, SocketOptions, SocketType } from 'node:dgram'
-import { lookup as dnsLookup } from 'node:dns'
+import { channel } from 'node:diagnostics_channel'
+import dns from 'node:dns'
 import { type AddressInfo, isIP } from 'node:net'
 import { markAsUntransferable } from 'node:worker_threads'
 import { addressInWords } from '../address.js'
@@ -24,9 +26,10 @@ import {
     coded,
     connectException,
     EAGAIN,
+    EBADF,
     errnoException,
     invalidType,
-    missingArguments,
+    outOfRange,
     validPort,
 } from '../errors.js'
 import { native } from '../native.js'
@@ -34,14 +37,12 @@ import { poller, type Watched } from '../poller.js'
 import { placeOf } from '../ring/held.js'
 import { Ring, type RingOptions } from '../ring/ring.js'
 import { ensureRuntime } from '../runtime.js'
+import { checkNumber, checkString, type Data, type Sent, sendRequest } from './arguments.js'
 import { DatagramSettings } from './settings.js'
 
 export interface DatagramOptions extends SocketOptions {
     reusePort?: boolean
 }
-
-type Sent = (error: Error | null, bytes: number) => void
-type Data = string | NodeJS.ArrayBufferView
 
 interface Waiting {
     bytes: Uint8Array
@@ -69,16 +70,38 @@ export interface Socket {
     once(event: string | symbol, listener: AnyListener): this
 }
 
+/** The channel that node:dgram tells new sockets on. */
+const newSockets = channel('udp.socket')
+const systemLookup = dns.lookup
+
 /** The longest datagram; a shorter rest of the receive buffer might cut one off. */
 const DATAGRAM_BYTES = 65536
 const BUFFER_BYTES = 4 * DATAGRAM_BYTES
 const READS_PER_EVENT = 64
 
+/** Counts turns of the event loop in which something was sent. */
+let sendTurn = 0
+let sendTurnEnds = false
+
+function endSendTurn(): void {
+    sendTurn++
+    sendTurnEnds = false
+}
+
+function checkBufferSize(name: string, value: unknown): void {
+    if (!value) return
+    checkNumber(name, value)
+    if (!Number.isInteger(value) || Number(value) < 0 || Number(value) > 2 ** 32 - 1)
+        throw outOfRange(name, Number.isInteger(value) ? '>= 0 && <= 4294967295' : 'an integer', value)
+}
+
 /** A UDP socket on our stack, with the interface of node:dgram's Socket. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: types of events only
 export class Socket extends DatagramSettings implements Watched {
     readonly type: SocketType
+    readonly scope = new AsyncResource('PRONGHORN.UDP')
     #options: DatagramOptions
+    #lookup: typeof dns.lookup | undefined
     #token = -1
     #bound: 'no' | 'binding' | 'yes' = 'no'
     #connected: 'no' | 'connecting' | 'yes' = 'no'
@@ -87,12 +110,17 @@ export class Socket extends DatagramSettings implements Watched {
     #held = false
     #memory = Buffer.alloc(0)
     #offset = 0
+    /** Sends, connects and closes before the socket was bound. */
+    #early: (() => void)[] | undefined
     #waiting: Waiting[] = []
     #ring: Ring | undefined
+    #sentTurn = -1
+    #sentCount = 0
+    #sentBytes = 0
 
     constructor(type: SocketType | DatagramOptions, listener?: (message: Buffer, from: RemoteInfo) => void) {
-        const options: DatagramOptions = typeof type === 'string' ? { type } : type
-        if (options?.type !== 'udp4' && options?.type !== 'udp6')
+        const options = (typeof type === 'object' && type !== null ? type : { type }) as DatagramOptions
+        if (options.type !== 'udp4' && options.type !== 'udp6')
             throw coded(
                 TypeError,
                 'ERR_SOCKET_BAD_TYPE',
@@ -100,14 +128,30 @@ export class Socket extends DatagramSettings implements Watched {
             )
         if (options.lookup !== undefined && typeof options.lookup !== 'function')
             throw invalidType('lookup', 'of type function', options.lookup)
+        checkBufferSize('options.recvBufferSize', options.recvBufferSize)
+        checkBufferSize('options.sendBufferSize', options.sendBufferSize)
         super(options.type === 'udp6')
         this.type = options.type
         this.#options = options
+        // One that somebody put in place of Node's own is asked for addresses, too, as Node does.
+        const lookup = (options.lookup ?? dns.lookup) as typeof dns.lookup
+        this.#lookup = lookup === systemLookup ? undefined : lookup
         ensureRuntime()
-        if (listener) this.on('message', listener)
-        const { signal } = options
-        if (signal?.aborted) process.nextTick(() => this.#closed || this.close())
-        else signal?.addEventListener('abort', () => this.#closed || this.close(), { once: true })
+        if (typeof listener === 'function') this.on('message', listener)
+        if (options.signal !== undefined) this.#watch(options.signal)
+        if (newSockets.hasSubscribers) newSockets.publish({ socket: this })
+    }
+
+    #watch(signal: AbortSignal): void {
+        if (signal === null || typeof signal !== 'object' || !('aborted' in signal))
+            throw invalidType('options.signal', 'an instance of AbortSignal', signal)
+        const abort = () => this.#closed || this.close()
+        if (signal.aborted) {
+            process.nextTick(abort)
+            return
+        }
+        signal.addEventListener('abort', abort, { once: true })
+        this.once('close', () => signal.removeEventListener('abort', abort))
     }
 
     // ---- opening ------------------------------------------------------------------------------------
@@ -134,82 +178,108 @@ export class Socket extends DatagramSettings implements Watched {
         this._checkOpen()
         if (this.#bound !== 'no') throw coded(Error, 'ERR_SOCKET_ALREADY_BOUND', 'Socket is already bound')
         const last = args[args.length - 1]
-        if (typeof last === 'function') this.once('listening', last as () => void)
+        if (typeof last === 'function') this.#onceListening(last as () => void)
         const first = args[0]
         const options = (typeof first === 'object' && first !== null ? first : {}) as BindOptions
-        const port = typeof first === 'number' ? first : (options.port ?? 0)
+        const port = typeof first === 'object' ? options.port : typeof first === 'function' ? 0 : first
         const address = typeof args[1] === 'string' ? args[1] : options.address
         this.#bound = 'binding'
+        if (typeof options.fd === 'number' && options.fd >= 0) {
+            this._fd = options.fd
+            this.#watchDescriptor()
+            return this
+        }
         this.#resolve(address || (this._six ? '::' : '0.0.0.0'), (error, found) => {
             if (this.#closed) return
-            if (error) {
-                this.#bound = 'no'
-                this.emit('error', error)
-            } else {
-                this.#bindTo(found, validPort(port))
-            }
+            if (error) this.#bindFailed(error)
+            else this.#bindTo(found, Number(port) | 0)
         })
         return this
+    }
+
+    /** For this bind() alone: one that fails takes its callback with it. */
+    #onceListening(callback: () => void): void {
+        const forget = () => {
+            this.removeListener('error', forget)
+            this.removeListener('listening', listening)
+        }
+        const listening = () => {
+            forget()
+            callback.call(this)
+        }
+        this.on('error', forget)
+        this.on('listening', listening)
+    }
+
+    #bindFailed(error: Error): void {
+        this.#bound = 'no'
+        // What waited for it is lost, as in Node; its senders learn by the error event.
+        this.#early = undefined
+        this.emit('error', error)
     }
 
     #bindTo(address: string, port: number): void {
         try {
             this._open()
         } catch (error) {
-            this.#bound = 'no'
-            this.emit('error', error)
+            this.#bindFailed(error as Error)
             return
         }
         const result = native.bind(this._fd, address, port)
-        if (result < 0) {
-            this.#bound = 'no'
-            this.emit('error', connectException(result, 'bind', address, port))
-            return
-        }
+        if (result < 0) this.#bindFailed(connectException(result, 'bind', address, port))
+        else this.#watchDescriptor()
+    }
+
+    #watchDescriptor(): void {
         this.#token = poller().add(this._fd, EPOLLIN | EPOLLET, this)
         if (this.#token < 0) {
-            this.emit('error', errnoException(this.#token, 'epoll_ctl'))
+            this.#bindFailed(errnoException(this.#token, 'epoll_ctl'))
             return
         }
         this.#bound = 'yes'
         this.#updateHold()
         this.emit('listening')
+        const early = this.#early ?? []
+        this.#early = undefined
+        for (const go of early) go()
     }
 
     /** Name to address by Node's resolver, in a later turn as Node does; addresses go through as they are. */
     #resolve(host: string, found: (error: Error | null, address: string) => void): void {
-        if (isIP(host) !== 0 && !this.#options.lookup) {
+        if (!this.#lookup && isIP(host) !== 0) {
             process.nextTick(found, null, host)
             return
         }
-        const lookup = (this.#options.lookup ?? dnsLookup) as typeof dnsLookup
-        lookup(host, { family: this._six ? 6 : 4 }, (error, address) => found(error, address as string))
+        const lookup = this.#lookup ?? dns.lookup
+        lookup(host, this._six ? 6 : 4, (error, address) => found(error, address))
     }
 
     connect(port: number, address?: string | (() => void), callback?: () => void): void {
-        this._checkOpen()
+        const number = validPort(port, 'Port', false)
         const done = typeof address === 'function' ? address : callback
         const host = typeof address === 'string' && address ? address : this._six ? '::1' : '127.0.0.1'
-        const number = validPort(port)
+        this._checkOpen()
         if (this.#connected !== 'no') throw coded(Error, 'ERR_SOCKET_DGRAM_IS_CONNECTED', 'Already connected')
         this.#connected = 'connecting'
         if (done) this.once('connect', done)
         this.#whenBound(() =>
-            this.#resolve(host, (error, found) => {
-                if (this.#closed) return
-                const result = error ? 0 : native.connect(this._fd, found, number)
-                if (error || result < 0) {
-                    this.#connected = 'no'
-                    if (done) this.off('connect', done)
-                    const why = error ?? connectException(result, 'connect', found, number)
-                    if (done) (done as (error: Error) => void)(why)
-                    else this.emit('error', why)
-                    return
-                }
-                this.#connected = 'yes'
-                this.emit('connect')
-            }),
+            this.#resolve(host, (error, found) => this.#connectTo(error, found, number, done)),
         )
+    }
+
+    #connectTo(error: Error | null, address: string, port: number, done: (() => void) | undefined): void {
+        if (this.#closed) return
+        const result = error ? 0 : native.connect(this._fd, address, port)
+        if (!error && result >= 0) {
+            this.#connected = 'yes'
+            this.emit('connect')
+            return
+        }
+        this.#connected = 'no'
+        if (done) this.off('connect', done)
+        const why = error ?? connectException(result, 'connect', address, port)
+        if (done) (done as (error: Error) => void)(why)
+        else this.emit('error', why)
     }
 
     disconnect(): void {
@@ -221,13 +291,17 @@ export class Socket extends DatagramSettings implements Watched {
     }
 
     protected override _ensureBound(): void {
-        if (this.#bound === 'no') this.bind()
+        if (this.#bound === 'no') this.bind(0)
     }
 
     #whenBound(go: () => void): void {
         this._ensureBound()
-        if (this.#bound === 'yes') go()
-        else this.once('listening', go)
+        if (this.#bound === 'yes') {
+            go()
+            return
+        }
+        this.#early ??= []
+        this.#early.push(go)
     }
 
     // ---- receiving ----------------------------------------------------------------------------------
@@ -294,34 +368,27 @@ export class Socket extends DatagramSettings implements Watched {
     send(data: Data, offset: number, length: number, port?: number, callback?: Sent): void
     send(data: Data, offset: number, length: number, callback?: Sent): void
     send(data: Data | readonly Data[], ...rest: unknown[]): void {
+        const connected = this.#connected === 'yes'
+        const { bytes, port, address, done } = sendRequest(data, rest, connected)
+        const number = connected ? 0 : validPort(port, 'Port', false)
         this._checkOpen()
-        const done = typeof rest[rest.length - 1] === 'function' ? (rest.pop() as Sent) : undefined
-        while (rest.length > 0 && rest[rest.length - 1] === undefined) rest.pop()
-        const sliced =
-            typeof rest[0] === 'number' &&
-            typeof rest[1] === 'number' &&
-            (this.#connected === 'yes' || rest.length > 2)
-        let bytes = bytesOf(data)
-        if (sliced) {
-            const [offset, length] = rest.splice(0, 2) as [number, number]
-            if (offset > bytes.length || offset + length > bytes.length)
-                throw coded(RangeError, 'ERR_BUFFER_OUT_OF_BOUNDS', '"length" is outside of buffer bounds')
-            bytes = bytes.subarray(offset, offset + length)
-        }
-        if (this.#connected === 'yes') {
-            // As Node's: without a slice, what follows the data is not looked at.
-            if (sliced && rest.length > 0)
-                throw coded(Error, 'ERR_SOCKET_DGRAM_IS_CONNECTED', 'Already connected')
+        if (connected) {
             this.#transmit({ bytes, address: undefined, port: 0, done })
             return
         }
-        if (rest.length === 0) throw missingArguments('port')
-        const port = validPort(rest[0], 'Port', false)
-        const host = (rest[1] as string | undefined) || (this._six ? '::1' : '127.0.0.1')
-        if (typeof host !== 'string') throw invalidType('address', 'of type string', host)
-        const message = { bytes, address: host, port, done }
-        if (this.#bound === 'yes' && isIP(host) !== 0 && !this.#options.lookup) this.#transmit(message)
+        const host = (address as string | undefined) || (this._six ? '::1' : '127.0.0.1')
+        const message = { bytes, address: host, port: number, done }
+        if (this.#bound === 'yes' && !this.#lookup && isIP(host) !== 0) this.#transmit(message)
         else this.#whenBound(() => this.#transmitTo(message))
+    }
+
+    /** @deprecated as in Node: send(). */
+    sendto(data: Data, offset: number, length: number, port: number, address: string, callback?: Sent): void {
+        checkNumber('offset', offset)
+        checkNumber('length', length)
+        checkNumber('port', port)
+        checkString('address', address)
+        this.send(data, offset, length, port, address, callback)
     }
 
     #transmitTo(message: Waiting): void {
@@ -334,6 +401,7 @@ export class Socket extends DatagramSettings implements Watched {
     }
 
     #transmit(message: Waiting): void {
+        this.#count(message.bytes.length)
         if (this.#waiting.length > 0 || !this.#sendNow(message)) {
             // The caller may use its memory again when the callback has run, not before.
             this.#waiting.push(message)
@@ -341,6 +409,20 @@ export class Socket extends DatagramSettings implements Watched {
                 poller().modify(this._fd, EPOLLIN | EPOLLOUT | EPOLLET, this.#token)
             this.#updateHold()
         }
+    }
+
+    /** Until their callbacks could have run, messages of this turn count as queued. */
+    #count(bytes: number): void {
+        if (!sendTurnEnds) {
+            sendTurnEnds = true
+            process.nextTick(endSendTurn)
+        }
+        if (this.#sentTurn !== sendTurn) {
+            this.#sentTurn = sendTurn
+            this.#sentCount = this.#sentBytes = 0
+        }
+        this.#sentCount++
+        this.#sentBytes += bytes
     }
 
     /** Whether it is done with. */
@@ -363,16 +445,17 @@ export class Socket extends DatagramSettings implements Watched {
     }
 
     getSendQueueSize(): number {
+        if (this.#sentTurn === sendTurn) return this.#sentBytes
         return this.#waiting.reduce((sum, { bytes }) => sum + bytes.length, 0)
     }
 
     getSendQueueCount(): number {
-        return this.#waiting.length
+        return this.#sentTurn === sendTurn ? this.#sentCount : this.#waiting.length
     }
 
     address(): AddressInfo {
         this._checkOpen()
-        const result = native.getsockname(this._fd)
+        const result = this._fd < 0 ? -EBADF : native.getsockname(this._fd)
         if (result < 0) throw errnoException(result, 'getsockname')
         return addressInWords() as AddressInfo
     }
@@ -392,8 +475,13 @@ export class Socket extends DatagramSettings implements Watched {
     }
 
     close(callback?: () => void): this {
-        this._checkOpen()
         if (typeof callback === 'function') this.on('close', callback)
+        if (this.#early) {
+            // What was sent before goes out first.
+            this.#early.push(() => this.close())
+            return this
+        }
+        this._checkOpen()
         this.#closed = true
         if (this._fd >= 0) {
             this.#ring?.close()
@@ -433,12 +521,4 @@ export class Socket extends DatagramSettings implements Watched {
         this.#held = hold
         poller().hold(hold ? 1 : -1)
     }
-}
-
-function bytesOf(data: Data | readonly Data[]): Uint8Array {
-    if (typeof data === 'string') return Buffer.from(data)
-    if (data instanceof Uint8Array) return data
-    if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    if (Array.isArray(data)) return Buffer.concat(data.map(bytesOf))
-    throw invalidType('buffer', 'of type string or an instance of Buffer, TypedArray, or DataView', data)
 }

@@ -2,7 +2,7 @@
 // The forms in which connect() and listen() take their arguments, and the checks on them.
 
 import type { LookupFunction, TcpNetConnectOpts } from 'node:net'
-import { coded, invalidType, invalidValue, outOfRange } from '../errors.js'
+import { invalidType, invalidValue, outOfRange } from '../errors.js'
 
 export type Callback = (...args: unknown[]) => void
 
@@ -28,12 +28,10 @@ export function isPath(value: unknown): value is string {
     return typeof value === 'string' && !(Number(value) >= 0 && value.trim() !== '')
 }
 
-export function noPaths(path: unknown): Error {
-    return coded(
-        Error,
-        'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM',
-        `Local sockets (path ${JSON.stringify(path)}) belong to the kernel: use node:net for them`,
-    )
+export function checkDescriptor(fd: unknown): void {
+    const value = checkNumber('fd', fd)
+    if (!Number.isInteger(value)) throw outOfRange('fd', 'an integer', value)
+    if (value < 0 || value > 2 ** 31 - 1) throw outOfRange('fd', '>= 0 && <= 2147483647', value)
 }
 
 export function checkFunction(name: string, value: unknown): void {

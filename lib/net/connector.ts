@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { ADDRCONFIG, lookup as dnsLookup } from 'node:dns'
+import { AsyncResource } from 'node:async_hooks'
+import dns, { ADDRCONFIG } from 'node:dns'
 import { isIP } from 'node:net'
 import { addressInWords } from '../address.js'
 import {
     AF_INET,
     AF_INET6,
+    AF_UNIX,
     EPOLLET,
     EPOLLIN,
     EPOLLOUT,
@@ -27,10 +29,14 @@ import {
     invalidType,
     type SystemError,
 } from '../errors.js'
-import { native, words } from '../native.js'
+import { native, PORT_OF_PATH, words } from '../native.js'
 import { poller, type Watched } from '../poller.js'
 import { type ConnectOptions, checkFunction } from './arguments.js'
 import { autoSelectFamily } from './auto-select-family.js'
+
+/** In place of 4 or 6: the address is a path. */
+const LOCAL = 1
+const DOMAIN_OF: Record<number, number> = { 4: AF_INET, 6: AF_INET6, [LOCAL]: AF_UNIX }
 
 interface Found {
     address: string
@@ -46,7 +52,7 @@ export interface Connecting {
     /** A descriptor was opened: apply what was set before. */
     _prepare(fd: number): void
     /** The connection is up on this descriptor. */
-    _connected(fd: number, token: number): void
+    _connected(fd: number, token: number, scope: AsyncResource): void
 }
 
 /**
@@ -54,6 +60,7 @@ export interface Connecting {
  * autoSelectFamily one after the other, the next when the one before failed or took too long.
  */
 export class Connector implements Watched {
+    readonly scope = new AsyncResource('PRONGHORN.SOCKET')
     #socket: Connecting
     #options: ConnectOptions
     #fd = -1
@@ -75,6 +82,10 @@ export class Connector implements Watched {
 
     start(): void {
         const options = this.#options
+        if (options.path) {
+            this.#tryAlone({ address: options.path, family: LOCAL })
+            return
+        }
         const host = options.host || 'localhost'
         const { localAddress, localPort } = options
         if (localAddress !== undefined && localAddress !== null && !isIP(localAddress))
@@ -100,7 +111,7 @@ export class Connector implements Watched {
         const unspecified = options.family !== 4 && options.family !== 6
         const hints = options.hints || (unspecified ? ADDRCONFIG : 0)
         const query = { family: options.family, hints, ...(all ? { all } : {}) }
-        const find = (options.lookup ?? dnsLookup) as (
+        const find = (options.lookup ?? dns.lookup) as (
             host: string,
             options: object,
             done: (error: NodeJS.ErrnoException | null, found: string | Found[], family?: number) => void,
@@ -171,7 +182,7 @@ export class Connector implements Watched {
 
     #attempt(to: Found): void {
         this.#current = to
-        this.#socket.emit('connectionAttempt', to.address, this.#port, to.family)
+        if (to.family !== LOCAL) this.#socket.emit('connectionAttempt', to.address, this.#port, to.family)
         if (!this.#socket.connecting) return
         const result = this.#open(to)
         if (result !== undefined) {
@@ -191,18 +202,21 @@ export class Connector implements Watched {
     /** Opens a descriptor and sends it off; an error if that was not possible. */
     #open(to: Found): Error | undefined {
         const { localAddress, localPort } = this.#options
-        const domain = to.family === 6 ? AF_INET6 : AF_INET
-        const fd = native.socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+        const fd = native.socket(
+            DOMAIN_OF[to.family] as number,
+            SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+            0,
+        )
         if (fd < 0) return connectException(fd, 'connect', to.address, this.#port)
         this.#fd = fd
         this.#socket._prepare(fd)
-        if (localAddress || localPort) {
+        if (to.family !== LOCAL && (localAddress || localPort)) {
             const local = localAddress ?? (to.family === 6 ? '::' : '0.0.0.0')
             if (to.family === 6) native.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)
             const bound = native.bind(fd, local, localPort ?? 0)
             if (bound < 0) return connectException(bound, 'bind', local, localPort)
         }
-        const result = native.connect(fd, to.address, this.#port)
+        const result = native.connect(fd, to.address, to.family === LOCAL ? PORT_OF_PATH : this.#port)
         if (result < 0 && result !== -EINPROGRESS && result !== -EALREADY) return this.#error(result)
         this.#token = poller().add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this)
         if (this.#token < 0) return connectException(this.#token, 'epoll_ctl')
@@ -223,7 +237,7 @@ export class Connector implements Watched {
         this.#token = -1
         clearTimeout(this.#timer)
         try {
-            this.#socket._connected(fd, token)
+            this.#socket._connected(fd, token, this.scope)
         } finally {
             this.#updateHold()
         }
@@ -234,13 +248,17 @@ export class Connector implements Watched {
     }
 
     #error(result: number): Error {
-        let local: string | undefined
-        if (this.#fd >= 0 && (this.#options.localAddress || this.#options.localPort))
-            if (native.getsockname(this.#fd) === 0) {
-                const name = addressInWords()
-                if (name) local = `${name.address}:${name.port}`
-            }
-        return connectException(result, 'connect', this.#current?.address, this.#port, local)
+        const { localAddress, localPort } = this.#options
+        const asked = this.#fd >= 0 && (localAddress || localPort) && native.getsockname(this.#fd) === 0
+        const local = asked ? addressInWords() : undefined
+        return connectException(
+            result,
+            'connect',
+            this.#current?.address,
+            this.#port || undefined,
+            local ? `${local.address}:${local.port}` : undefined,
+            local ? { localAddress, localPort } : undefined,
+        )
     }
 
     #failed(error: Error): void {

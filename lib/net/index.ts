@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // pronghorn/net: node:net on our stack. What differs is listed in docs/differences.md.
 
-// SPDX-License-Identifier: Apache-2.0
-// pronghorn/net: node:net on our stack. What differs is listed in docs/differences.md.
-
+import { channel } from 'node:diagnostics_channel'
 import net, { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from 'node:net'
+import { callable } from '../callable.js'
 import { type ConnectOptions, formsOf } from './arguments.js'
-import { Server, type ServerOptions } from './server.js'
-import { Socket, type SocketOptions } from './socket.js'
+import { Server as ServerClass, type ServerOptions } from './server.js'
+import { Socket as SocketClass, type SocketOptions } from './socket.js'
 
 export type { AddressInfo, ListenOptions, LookupFunction, OnReadOpts } from 'node:net'
 export type { ConnectOptions } from './arguments.js'
 export type { DropArgument, ServerOptions } from './server.js'
 export type { SocketOptions } from './socket.js'
-export { BlockList, isIP, isIPv4, isIPv6, Server, Socket, Socket as Stream, SocketAddress }
+export { BlockList, isIP, isIPv4, isIPv6, SocketAddress }
+
+export const Socket = callable(SocketClass)
+export type Socket = SocketClass
+export { Socket as Stream }
+export const Server = callable(ServerClass)
+export type Server = ServerClass
 
 /** Node's own process-wide defaults. */
 export const getDefaultAutoSelectFamily = net.getDefaultAutoSelectFamily
@@ -21,10 +26,13 @@ export const setDefaultAutoSelectFamily = net.setDefaultAutoSelectFamily
 export const getDefaultAutoSelectFamilyAttemptTimeout = net.getDefaultAutoSelectFamilyAttemptTimeout
 export const setDefaultAutoSelectFamilyAttemptTimeout = net.setDefaultAutoSelectFamilyAttemptTimeout
 
+/** The channel that node:net tells new client sockets on. */
+const clientSockets = channel('net.client.socket')
+
 export function createServer(connectionListener?: (socket: Socket) => void): Server
 export function createServer(options?: ServerOptions, connectionListener?: (socket: Socket) => void): Server
 export function createServer(...args: unknown[]): Server {
-    return new Server(...(args as [ServerOptions]))
+    return new ServerClass(...(args as [ServerOptions]))
 }
 
 export function connect(
@@ -36,7 +44,8 @@ export function connect(port: number, listener?: () => void): Socket
 export function connect(path: string, listener?: () => void): Socket
 export function connect(...args: unknown[]): Socket {
     const [options] = formsOf(args)
-    const socket = new Socket(options as SocketOptions)
+    const socket = new SocketClass(options as SocketOptions)
+    if (clientSockets.hasSubscribers) clientSockets.publish({ socket })
     if (typeof options.timeout === 'number' && options.timeout) socket.setTimeout(options.timeout)
     return (socket.connect as (...args: unknown[]) => Socket).apply(socket, args)
 }

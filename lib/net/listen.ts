@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // listen(): what was asked for, and the descriptor for it.
 
+import { chmodSync, statSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { inspect } from 'node:util'
 import {
     AF_INET,
     AF_INET6,
+    AF_UNIX,
     IPPROTO_IPV6,
     IPV6_V6ONLY,
     SO_REUSEADDR,
@@ -18,15 +20,17 @@ import {
 
 import {
     coded,
+    EACCES,
     EADDRNOTAVAIL,
     EAFNOSUPPORT,
     EINVAL,
+    ENOENT,
     invalidValue,
     listenException,
     validPort,
 } from '../errors.js'
-import { native } from '../native.js'
-import { noPaths } from './arguments.js'
+import { native, PORT_OF_PATH } from '../native.js'
+import { isPath } from './arguments.js'
 
 const BACKLOG = 511
 
@@ -34,6 +38,10 @@ export interface ListenRequest {
     /** undefined: every address, of both families if the stack has both. */
     host: string | undefined
     port: number
+    /** Of a local socket; it takes the place of host and port. */
+    path: string | undefined
+    /** Of the path: 0o666 and the like, for those who may connect. */
+    mode: number
     backlog: number
     ipv6Only: boolean
     reusePort: boolean
@@ -49,6 +57,8 @@ export function listenRequest(options: Record<string, unknown>, args: unknown[])
     const request: ListenRequest = {
         host: undefined,
         port: 0,
+        path: undefined,
+        mode: (options.readableAll ? 0o444 : 0) | (options.writableAll ? 0o222 : 0),
         backlog: Number(options.backlog ?? 0) || positional || BACKLOG,
         ipv6Only: options.ipv6Only === true,
         reusePort: options.reusePort === true,
@@ -56,7 +66,6 @@ export function listenRequest(options: Record<string, unknown>, args: unknown[])
         signal: options.signal as AbortSignal | undefined,
     }
     if (typeof options.fd === 'number' && options.fd >= 0) return { ...request, fd: options.fd }
-    if (typeof options.path === 'string') throw noPaths(options.path)
     const first = args[0]
     const none = args.length === 0 || typeof first === 'function' || first === null || first === undefined
     if (none || ('port' in options && (options.port === undefined || options.port === null)))
@@ -65,6 +74,7 @@ export function listenRequest(options: Record<string, unknown>, args: unknown[])
         const port = validPort(options.port, 'options.port')
         return { ...request, port, host: options.host ? String(options.host) : undefined }
     }
+    if (isPath(options.path) && options.path !== '') return { ...request, path: options.path }
     if ('port' in options || 'path' in options) throw invalidValue('options', options)
     throw coded(
         TypeError,
@@ -75,6 +85,7 @@ export function listenRequest(options: Record<string, unknown>, args: unknown[])
 
 interface Opened {
     fd: number
+    host?: string
     error?: Error
 }
 
@@ -91,8 +102,32 @@ function bound(request: ListenRequest, host: string): number {
     return result
 }
 
+function boundToPath(path: string, mode: number): number {
+    const fd = native.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+    if (fd < 0) return fd
+    let result = native.bind(fd, path, PORT_OF_PATH)
+    if (result === 0) {
+        try {
+            if (mode) chmodSync(path, statSync(path).mode | mode)
+            return fd
+        } catch (error) {
+            result = (error as NodeJS.ErrnoException).errno as number
+        }
+    }
+    native.close(fd)
+    // As libuv: a folder that does not exist is no permission.
+    return result === -ENOENT ? -EACCES : result
+}
+
 /** A listening descriptor for the request, or the error that 'error' listeners get. */
 export function openListener(request: ListenRequest): Opened {
+    if (request.path !== undefined) {
+        const fd = boundToPath(request.path, request.mode)
+        const result = fd < 0 ? fd : native.listen(fd, request.backlog)
+        if (result === 0) return { fd }
+        if (fd >= 0) native.close(fd)
+        return { fd: -1, error: listenException(result, 'listen', request.path, -1) }
+    }
     let host = request.host ?? '::'
     let fd = request.fd ?? bound(request, host)
     if (request.host === undefined && [-EAFNOSUPPORT, -EINVAL, -EADDRNOTAVAIL].includes(fd)) {
@@ -102,7 +137,7 @@ export function openListener(request: ListenRequest): Opened {
     let result = fd
     if (fd >= 0) {
         result = native.listen(fd, request.backlog)
-        if (result === 0) return { fd }
+        if (result === 0) return { fd, host }
         native.close(fd)
     }
     return { fd: -1, error: listenException(result, 'listen', host, request.port) }

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { lookup } from 'node:dns'
+import { AsyncResource } from 'node:async_hooks'
+import { channel } from 'node:diagnostics_channel'
+import dns from 'node:dns'
 import { EventEmitter } from 'node:events'
+import { unlinkSync } from 'node:fs'
 import { type AddressInfo, isIP, type ListenOptions, type ServerOpts } from 'node:net'
 import { type Address, addressInWords } from '../address.js'
+import { rooted } from '../callable.js'
 import { EPOLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../constants.js'
 import {
     coded,
@@ -22,6 +26,9 @@ import { ensureRuntime } from '../runtime.js'
 import { checkFunction, checkSignal, formsOf } from './arguments.js'
 import { type ListenRequest, listenRequest, openListener } from './listen.js'
 import { Socket } from './socket.js'
+
+/** The channel that node:net tells accepted sockets on. */
+const serverSockets = channel('net.server.socket')
 
 const ACCEPTS_PER_TURN = 64
 const RETRY_MS = 10
@@ -68,10 +75,12 @@ export interface Server {
 
 /** A listening TCP socket on our stack, with the interface of node:net's Server. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: types of events only
-export class Server extends EventEmitter implements Watched {
+export class Server extends rooted(EventEmitter) implements Watched {
+    scope!: AsyncResource
     maxConnections!: number
     /** The number of open connections; getConnections() is the public way to ask. */
     _connections = 0
+    _connectionKey: string | undefined
     readonly allowHalfOpen: boolean
     readonly pauseOnConnect: boolean
     readonly noDelay: boolean
@@ -86,6 +95,7 @@ export class Server extends EventEmitter implements Watched {
     #referenced = true
     #held = false
     #name: Address | undefined
+    #path: string | undefined
     #abort: (() => void) | undefined
     #given: ServerOptions
 
@@ -149,7 +159,7 @@ export class Server extends EventEmitter implements Watched {
     }
 
     #lookUp(request: ListenRequest, host: string): void {
-        lookup(host, (error, address) => {
+        dns.lookup(host, (error, address) => {
             if (error) {
                 this.#listening = false
                 this.emit('error', error)
@@ -168,6 +178,11 @@ export class Server extends EventEmitter implements Watched {
         }
         this.#fd = opened.fd
         this.#name = undefined
+        this.#path = request.path
+        const host = opened.host ?? ''
+        this._connectionKey =
+            request.path === undefined ? `${isIP(host)}:${host}:${request.port}` : `-1:${request.path}:-1`
+        this.scope = new AsyncResource('PRONGHORN.SERVER')
         const token = poller().add(opened.fd, EPOLLIN, this)
         if (token < 0) {
             native.close(this.#fd)
@@ -197,6 +212,7 @@ export class Server extends EventEmitter implements Watched {
 
     address(): AddressInfo | string | null {
         if (this.#fd < 0) return null
+        if (this.#path !== undefined) return this.#path
         if (!this.#name && native.getsockname(this.#fd) === 0) this.#name = addressInWords()
         const name = this.#name
         return name ? { address: name.address, family: name.family, port: name.port } : null
@@ -256,6 +272,7 @@ export class Server extends EventEmitter implements Watched {
                 : {}),
         })
         this.emit('connection', socket)
+        if (serverSockets.hasSubscribers) serverSockets.publish({ socket })
     }
 
     #blocks(fd: number): boolean {
@@ -316,9 +333,24 @@ export class Server extends EventEmitter implements Watched {
             this.#fd = -1
             this.#token = -1
             this.#updateHold()
+            if (this.#path !== undefined) this.#unlink(this.#path)
         }
         this.#closeIfDrained()
         return this
+    }
+
+    #unlink(path: string): void {
+        try {
+            if (!path.startsWith('\0')) unlinkSync(path)
+        } catch {
+            // Somebody else's by now.
+        }
+    }
+
+    /** What listeners return as a promise that fails. */
+    override [EventEmitter.captureRejectionSymbol](error: Error, event: string, socket: unknown): void {
+        if (event === 'connection') (socket as Socket).destroy(error)
+        else this.emit('error', error)
     }
 
     #closeIfDrained(): void {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { AsyncResource } from 'node:async_hooks'
 import type { AddressInfo, Socket as NodeSocket, SocketConnectOpts, SocketConstructorOpts } from 'node:net'
 import { addAbortSignal } from 'node:stream'
 import { type Address, addressInWords } from '../address.js'
@@ -18,13 +19,13 @@ import { poller } from '../poller.js'
 import { ensureRuntime } from '../runtime.js'
 import {
     type ConnectOptions,
+    checkDescriptor,
     checkDuration,
     checkFunction,
     checkNumber,
     checkSignal,
     checkStreamMode,
     formsOf,
-    noPaths,
     type OnReadOptions,
 } from './arguments.js'
 import { Connector } from './connector.js'
@@ -121,6 +122,7 @@ export class Socket extends Transport {
                 )
             this.#onread = onread
         }
+        if (given.fd !== undefined) checkDescriptor(given.fd)
         if (given.server) this.server = this._server = given.server
         if (given.fd !== undefined) this.#adopt(given.fd, given.pauseOnCreate === true)
         this.#signal = given.signal
@@ -144,12 +146,7 @@ export class Socket extends Transport {
     connect(...args: unknown[]): this {
         const [form, listener] = formsOf(args)
         const options = form as ConnectOptions
-        if (options.path !== undefined && options.path !== null) throw noPaths(options.path)
-        if (options.port === undefined || options.port === null)
-            throw missingArguments('options', 'port', 'path')
-        if (typeof options.port !== 'number' && typeof options.port !== 'string')
-            throw invalidType('options.port', 'one of type number or string', options.port)
-        const port = validPort(options.port)
+        const port = this.#checkDestination(options)
         // Aborted before it began: its error and end are on their way.
         if (this.#signal?.aborted) return this
         const connector = new Connector(this, options, port)
@@ -173,12 +170,27 @@ export class Socket extends Transport {
         return this
     }
 
+    /** The port to connect to; 0 if it goes to a path. */
+    #checkDestination(options: ConnectOptions): number {
+        const { path, port } = options
+        if (path) {
+            if (typeof path !== 'string') throw invalidType('options.path', 'of type string', path)
+            return 0
+        }
+        if (port === undefined) throw missingArguments('options', 'port', 'path')
+        if (typeof port !== 'number' && typeof port !== 'string')
+            throw invalidType('options.port', 'one of type number or string', port)
+        return validPort(port)
+    }
+
     /** connect() on a socket that was used before: a new life with the same listeners. */
     #startOver(): void {
         if (this.destroyed || this._readableState.ended || this._writableState.ending) this._undestroy()
         this._eof = false
         this._input = false
         this._lost = false
+        this.bytesRead = 0
+        this._dispatched = 0
         this.#peer = undefined
         this.#name = undefined
     }
@@ -188,7 +200,8 @@ export class Socket extends Transport {
         if (this.#keepAlive !== undefined) this.#applyKeepAlive(fd)
     }
 
-    _connected(fd: number, token: number): void {
+    _connected(fd: number, token: number, scope: AsyncResource): void {
+        this.scope = scope
         this._attach(fd, token)
         poller().pass(token, this)
         this.connecting = false
@@ -203,6 +216,16 @@ export class Socket extends Transport {
 
     protected override _onConnectReady(): void {
         // While connecting the events go to the connector.
+    }
+
+    /** @deprecated as in Node: connecting. */
+    get _connecting(): boolean {
+        return this.connecting
+    }
+
+    /** Node's parts take sockets with a handle for their own kind, and look inside. */
+    get _handle(): null {
+        return null
     }
 
     get pending(): boolean {
@@ -275,8 +298,8 @@ export class Socket extends Transport {
 
     _onTimeout(): void {
         // A big write that still moves is no idleness.
-        this._idleTimer?.refresh()
-        if (!this._writeProgress()) this.emit('timeout')
+        if (this._writeProgress()) this._idleTimer?.refresh()
+        else this.emit('timeout')
     }
 
     setNoDelay(enable?: boolean): this {
@@ -353,6 +376,8 @@ export class Socket extends Transport {
     }
 
     get bytesWritten(): number {
+        // Asked of the prototype (by programs that look classes over) there is none.
+        if (this._writableState === undefined) return undefined as unknown as number
         return this._dispatched + this._queuedBytes()
     }
 

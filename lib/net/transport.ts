@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { AsyncResource } from 'node:async_hooks'
 import { Duplex, type DuplexOptions } from 'node:stream'
+import { rooted } from '../callable.js'
 import {
     EPOLLERR,
     EPOLLET,
@@ -55,7 +57,8 @@ const ABORTIVE = Int32Array.of(1, 0)
  * between is entered whenever it matters (nobody flowing, something queued, an encoding, a pipe) and
  * passed by when it would only cost time.
  */
-export abstract class Transport extends Duplex implements Watched {
+export abstract class Transport extends rooted(Duplex) implements Watched {
+    scope!: AsyncResource
     declare readonly _readableState: ReadableState
     declare readonly _writableState: WritableState
 
@@ -91,9 +94,11 @@ export abstract class Transport extends Duplex implements Watched {
     #referenced = true
     #held = false
     #progress = -1
+    #peerEnded = false
 
     constructor(options: DuplexOptions) {
         super({ ...options, autoDestroy: true, emitClose: false, decodeStrings: false })
+        this.on('end', this.#onEnd)
     }
 
     /** A connecting descriptor is ready. */
@@ -101,6 +106,7 @@ export abstract class Transport extends Duplex implements Watched {
 
     /** From now on this descriptor is ours to read, write and close. */
     protected _attach(fd: number, token: number): void {
+        this.scope ??= new AsyncResource('PRONGHORN.SOCKET')
         this._fd = fd
         this._poller = poller()
         this._token = token
@@ -108,6 +114,7 @@ export abstract class Transport extends Duplex implements Watched {
 
     /** Registers a descriptor that is connected already. */
     protected _attachConnected(fd: number): void {
+        this.scope = new AsyncResource('PRONGHORN.SOCKET')
         const token = poller().add(fd, EPOLLIN | EPOLLRDHUP | EPOLLET, this)
         this._attach(fd, token)
         if (token < 0) this.destroy(errnoException(token, 'epoll_ctl'))
@@ -252,7 +259,7 @@ export abstract class Transport extends Duplex implements Watched {
                 if (typeof done === 'function') process.nextTick(done as Done, null)
                 return true
             }
-        } else if (state.ending && this._eof && !this.allowHalfOpen && !state.destroyed) {
+        } else if (this.#peerEnded && state.ending && !this.allowHalfOpen && !state.destroyed) {
             return this.#writeAfterEnd(typeof encoding === 'function' ? encoding : callback)
         }
         return super.write(chunk as Buffer, encoding as BufferEncoding, callback as Done)
@@ -284,6 +291,10 @@ export abstract class Transport extends Duplex implements Watched {
         if (result >= 0) this.#sentAhead = result
         else if (result !== -EAGAIN) this.#sendError = result
         return false
+    }
+
+    #onEnd(): void {
+        this.#peerEnded = true
     }
 
     #writeAfterEnd(done: unknown): boolean {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { AsyncResource } from 'node:async_hooks'
 import { type Address, addressInWords } from '../address.js'
 import { EPOLLET, EPOLLIN, EPOLLRDHUP, MSG_MORE } from '../constants.js'
 import { coded, EAGAIN, errnoException, invalidType, outOfRange } from '../errors.js'
@@ -49,6 +50,7 @@ export interface Batch {
  * receive buffer: the peer of a TCP connection then waits, and datagrams are dropped and counted.
  */
 export class Ring implements Watched, Holder, Sender {
+    readonly scope = new AsyncResource('PRONGHORN.RING')
     /** The memory that packets lie in. Read only what a row names: all else is the stack's. */
     readonly bytes: Uint8Array
     readonly view: DataView

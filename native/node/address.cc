@@ -2,6 +2,7 @@
 #include "address.h"
 
 #include <arpa/inet.h>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <net/if.h>
@@ -30,8 +31,25 @@ static bool parse_ipv6(struct sockaddr_in6 *in6, const char *text, uint16_t port
     return true;
 }
 
-bool Address::parse(const char *text, int port)
+static bool parse_path(struct sockaddr_un *un, const char *text, size_t bytes, socklen_t *length)
 {
+    if (bytes == 0 || bytes >= sizeof(un->sun_path))
+        return false;
+    memset(un, 0, sizeof(*un));
+    un->sun_family = AF_UNIX;
+    memcpy(un->sun_path, text, bytes);
+    /* An abstract name is exactly its bytes; a path ends with a zero. */
+    *length = static_cast<socklen_t>(offsetof(struct sockaddr_un, sun_path) + bytes + (text[0] != 0));
+    return true;
+}
+
+bool Address::parse(const char *text, int text_bytes, int port)
+{
+    if (text_bytes < 0)
+        return false;
+    if (port == PORT_OF_PATH)
+        return parse_path(reinterpret_cast<struct sockaddr_un *>(&storage), text,
+                          static_cast<size_t>(text_bytes), &length);
     if (port < 0 || port > 65535)
         return false;
     if (*text == '\0') {

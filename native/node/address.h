@@ -7,6 +7,7 @@
 #define PRONGHORN_NODE_ADDRESS_H
 
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "environment.h"
 
@@ -20,6 +21,11 @@ enum {
     WORD_COUNT = 8
 };
 
+/* In place of a port number: the text is the path of a local socket, which is the kernel's. */
+enum { PORT_OF_PATH = -2 };
+/* Room for an address's text: a path is the longest. */
+enum { HOST_BYTES = sizeof(sockaddr_un::sun_path) + 1 };
+
 struct Address {
     struct sockaddr_storage storage;
     socklen_t length = sizeof(storage);
@@ -28,9 +34,10 @@ struct Address {
 
     /*
      * From "192.0.2.1", "2001:db8::1" or "fe80::1%eth0"; "" is AF_UNSPEC, with which connect(2)
-     * undoes a connection of a datagram socket. False if it is none of these.
+     * undoes a connection of a datagram socket. With PORT_OF_PATH, a path; one that begins with a zero
+     * byte is abstract (unix(7)). False if it is none of these.
      */
-    bool parse(const char *text, int port);
+    bool parse(const char *text, int text_bytes, int port);
 
     void to_words(const Shared &words) const;
 };

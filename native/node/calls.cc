@@ -9,8 +9,6 @@
 #include "address.h"
 #include "args.h"
 
-static const size_t HOST_BYTES = 80; /* an IPv6 address with a zone */
-
 static napi_value call_socket(napi_env env, napi_callback_info info)
 {
     Args<3> args(env, info);
@@ -21,7 +19,7 @@ static napi_value call_socket(napi_env env, napi_callback_info info)
 static bool address_argument(const Args<3> &args, Address *address)
 {
     char host[HOST_BYTES];
-    return args.text(1, host, sizeof(host)) >= 0 && address->parse(host, args.number(2, -1));
+    return address->parse(host, args.text(1, host, sizeof(host)), args.number(2, -1));
 }
 
 static napi_value call_bind(napi_env env, napi_callback_info info)

@@ -30,10 +30,10 @@ static napi_value call_sendto(napi_env env, napi_callback_info info)
     Args<7> args(env, info);
     Bytes buffer(env, args.value[1]);
     Address address;
-    char host[80];
+    char host[HOST_BYTES];
     if (!buffer.slice(args.number(2), args.number(3, -1)))
         return number_value(env, -EFAULT);
-    if (args.text(5, host, sizeof(host)) < 0 || !address.parse(host, args.number(6, -1)))
+    if (!address.parse(host, args.text(5, host, sizeof(host)), args.number(6, -1)))
         return number_value(env, -EINVAL);
     args.e->activity++;
     return result_value(env, ph_sendto(args.fd(), buffer.data, buffer.bytes,

@@ -240,10 +240,11 @@ static napi_value send_commit(napi_env env, napi_callback_info info)
 {
     Args<5> args(env, info);
     Address to;
-    char host[80];
-    bool named = args.text(3, host, sizeof(host)) >= 0;
+    char host[HOST_BYTES];
+    int host_bytes = args.text(3, host, sizeof(host));
+    bool named = host_bytes >= 0;
 
-    if (named && !to.parse(host, args.number(4, -1)))
+    if (named && !to.parse(host, host_bytes, args.number(4, -1)))
         return number_value(env, -EINVAL);
     args.e->activity++;
     return result_value(env, ph_send_commit(args.fd(), static_cast<size_t>(args.number(1)),
@@ -258,15 +259,16 @@ static napi_value template_open(napi_env env, napi_callback_info info)
     Rings *rings = rings_of(args.e);
     Bytes bytes(env, args.value[1]);
     size_t number = 0;
-    char host[80];
+    char host[HOST_BYTES];
+    int host_bytes = args.text(2, host, sizeof(host));
 
     while (number < rings->prepared.size() && rings->prepared[number]->ref)
         number++;
     if (number == rings->prepared.size())
         rings->prepared.push_back(new Template);
     Template *t = rings->prepared[number];
-    t->named = args.text(2, host, sizeof(host)) >= 0;
-    if (!bytes.valid || (t->named && !t->to.parse(host, args.number(3, -1))) ||
+    t->named = host_bytes >= 0;
+    if (!bytes.valid || (t->named && !t->to.parse(host, host_bytes, args.number(3, -1))) ||
         napi_create_reference(env, args.value[1], 1, &t->ref) != napi_ok)
         return number_value(env, -EINVAL);
     t->fd = args.fd();

@@ -373,6 +373,8 @@ void udp_options_changed(struct socket *sock)
     if (o->ttl > 0)
         pcb->ttl = (u8_t)o->ttl;
     udp_set_multicast_ttl(pcb, (u8_t)o->multicast_ttl);
+    pcb->mcast_ip4.addr = o->multicast_interface.s_addr;
+    udp_set_multicast_netif_index(pcb, (u8_t)o->multicast_interface6);
     if (o->multicast_loop)
         udp_set_flags(pcb, UDP_FLAGS_MULTICAST_LOOP);
     else

@@ -46,8 +46,10 @@ const declaration = /\b(int|ssize_t|void|long|static|extern)\s+\*?$/
 /* lib/: the same for TypeScript. The name is the first path component below lib/. */
 export const libLayers = {
     'config-types': 0,
+    callable: 0,
     constants: 0,
     errors: 0,
+    package: 0,
     native: 1,
     options: 1,
     stats: 1,
@@ -59,8 +61,12 @@ export const libLayers = {
     ring: 6,
     net: 7,
     dgram: 7,
-    index: 7,
-    cli: 8,
+    tls: 8,
+    http: 8,
+    https: 9,
+    register: 9,
+    index: 8,
+    cli: 9,
 }
 const libImport =
     /\b(?:import|export)\b(\s+type\b)?[^'";]*?\bfrom\s*['"](\.[^'"]+)['"]|\bimport\s*\(?\s*['"](\.[^'"]+)['"]/g

@@ -4,7 +4,7 @@
  * npm test [-- --only NAME[,NAME]] [-- FILE...]: sets up, then runs everything under tap, group by
  * group, what fails fast first, and ends with one plain line over all: "N passed, N failed, N skipped".
  *
- * Groups: lint, tools, unit, sim, conformance, lib, cli, net, sanitize, bench, package. The C test programs are spawned by
+ * Groups: lint, tools, unit, sim, conformance, node, lib, cli, net, sanitize, bench, package. The C test programs are spawned by
  * TypeScript files of test/unit and test/sim, so that tap counts their test points too.
  */
 import { spawn } from 'node:child_process'
@@ -40,13 +40,15 @@ function testFiles(folder, accept = () => true) {
 }
 
 const isSanitize = (file) => /sanitize/.test(file)
+const isNodes = (file) => file.includes('/conformance/node/')
 /* In the order in which they run: what fails fast and often comes first. */
 const groups = {
     lint: () => testFiles('lint'),
     tools: () => testFiles('tools'),
     unit: () => testFiles('unit', (file) => !isSanitize(file)),
     sim: () => testFiles('sim', (file) => !isSanitize(file)),
-    conformance: () => testFiles('conformance', (file) => !isSanitize(file)),
+    conformance: () => testFiles('conformance', (file) => !isSanitize(file) && !isNodes(file)),
+    node: () => testFiles('conformance/node'),
     lib: () => testFiles('lib'),
     cli: () => testFiles('cli'),
     net: () => testFiles('net'),
