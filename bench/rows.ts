@@ -312,53 +312,128 @@ const lifeRow: Group = {
     },
 }
 
-const NODE_PROGRAM = fileURLToPath(new URL('js/net.ts', import.meta.url))
+const inBench = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 // By path, so that what is measured is what users get, not the sources.
-const OUR_NET = fileURLToPath(new URL('../dist/net.js', import.meta.url))
+const OUR_NET = inBench('../dist/net.js')
+const OUR_DGRAM = inBench('../dist/dgram.js')
 
-function nodeProgram(context: Context, role: 'server' | 'client', module: string, address: string): Program {
+/** One of bench/js, as server on the first core or client on the second. */
+function nodeProgram(
+    context: Context,
+    role: 'server' | 'client',
+    file: string,
+    args: string[],
+    where: Pick<Program, 'env' | 'namespace'>,
+): Program {
     const core = context.options.cores[role === 'server' ? 0 : 1]
     const { seconds, warmup } = context.options
+    const times = [`${seconds}`, `${Math.max(warmup, 0.5)}`]
+    const command = ['--pdeathsig', 'KILL', 'taskset', '-c', `${core}`, process.execPath, '--import', 'tsx']
+    return { command: 'setpriv', args: [...command, inBench(file), ...args, ...times], ...where }
+}
+
+/** Two Node processes: ours over a wire, theirs over a veth. */
+function bothNode(
+    row: Row,
+    setup: string,
+    peer: string,
+    file: string,
+    name: string,
+    modules: [ours: string, theirs: string],
+    read: (result: Result) => Sample,
+    which: 'client' | 'server' = 'client',
+): Group {
     return {
-        command: 'setpriv',
-        args: [
-            '--pdeathsig',
-            'KILL',
-            'taskset',
-            '-c',
-            `${core}`,
-            process.execPath,
-            '--import',
-            'tsx',
-            NODE_PROGRAM,
-        ].concat([role, module, address, '7001', `${seconds}`, `${Math.max(warmup, 0.5)}`]),
+        rows: [row],
+        setup,
+        peer,
+        ours: async (context) => {
+            const ends = context.wire(INLINE)
+            const args = (role: string) => [role, modules[0], ends.addressServer, '7001']
+            const run = await runPair(
+                nodeProgram(context, 'server', file, args('server'), { env: ends.server }),
+                nodeProgram(context, 'client', file, args('client'), { env: ends.client }),
+                60,
+            )
+            return { [row.name]: read(only(run[which], name)) }
+        },
+        theirs: async (context) => {
+            const pair = context.veth('plain', { offload: true, bareA: false })
+            const args = (role: string) => [role, modules[1], pair.addressA, '7001']
+            const run = await runPair(
+                nodeProgram(context, 'server', file, args('server'), { namespace: pair.a }),
+                nodeProgram(context, 'client', file, args('client'), { namespace: pair.b }),
+                60,
+            )
+            return { [row.name]: read(only(run[which], name)) }
+        },
     }
 }
 
-const nodeRow: Group = {
-    rows: [{ name: 'js.net.rr', unit: 'us', better: 'lower', target: 2.5 }],
-    setup: '64 B TCP round trip between two Node processes with pronghorn/net, stacks inline',
-    peer: 'the same program with node:net over veth',
+const nodeRows: Group[] = [
+    bothNode(
+        { name: 'js.net.rr', unit: 'us', better: 'lower', target: 2.5 },
+        '64 B TCP round trip between two Node processes with pronghorn/net, stacks inline',
+        'the same program with node:net over veth',
+        'js/net.ts',
+        'net.rr',
+        [OUR_NET, 'node:net'],
+        roundTrip,
+    ),
+    bothNode(
+        { name: 'js.ring.rr', unit: 'us', better: 'lower', target: 5.5 },
+        '64 B TCP round trip between two Node processes, received through rings, sent by templates, stacks inline',
+        'the same round trip with node:net over veth',
+        'js/ring.ts',
+        'net.rr',
+        [OUR_NET, 'node:net'],
+        roundTrip,
+    ),
+    bothNode(
+        { name: 'js.dgram', unit: 'packets/s', better: 'higher', target: 8 },
+        '64 B datagrams one way between two Node processes with pronghorn/dgram and a ring, as received, stacks inline',
+        'node:dgram over veth',
+        'js/dgram.ts',
+        'dgram',
+        [OUR_DGRAM, 'node:dgram'],
+        (result) => ({ value: result.rate as number, p99: null }),
+        'server',
+    ),
+]
+
+/** The producer is in C. */
+const feedRow: Group = {
+    rows: [{ name: 'js.feed', unit: 'msg/s', better: 'higher', target: 1, bound: 14e6 }],
+    setup: '64 B messages of one TCP connection into a TypeScript callback through a ring, producer in C on the other core, stacks inline; p99: age of a message',
+    peer: 'the bound we set ourselves',
     ours: async (context) => {
         const ends = context.wire(INLINE)
         const run = await runPair(
-            { ...nodeProgram(context, 'server', OUR_NET, ends.addressServer), env: ends.server },
-            { ...nodeProgram(context, 'client', OUR_NET, ends.addressServer), env: ends.client },
+            context.program(
+                'feed',
+                'pronghorn',
+                'server',
+                { address: ends.addressServer, limit: 60 },
+                { env: ends.server },
+            ),
+            nodeProgram(context, 'client', 'js/feed.ts', [OUR_NET, ends.addressServer, '7001'], {
+                env: ends.client,
+            }),
             60,
         )
-        return { 'js.net.rr': roundTrip(only(run.client, 'net.rr')) }
-    },
-    theirs: async (context) => {
-        const pair = context.veth('plain', { offload: true, bareA: false })
-        const run = await runPair(
-            { ...nodeProgram(context, 'server', 'node:net', pair.addressA), namespace: pair.a },
-            { ...nodeProgram(context, 'client', 'node:net', pair.addressA), namespace: pair.b },
-            60,
-        )
-        return { 'js.net.rr': roundTrip(only(run.client, 'net.rr')) }
+        return { 'js.feed': { value: only(run.client, 'feed').rate as number, p99: null } }
     },
 }
 
 export function allGroups(quick: boolean): Group[] {
-    return [...roundTripRows, kernelPeerRow, ...streamRows, crrRow, flat(quick), lifeRow, nodeRow]
+    return [
+        ...roundTripRows,
+        kernelPeerRow,
+        ...streamRows,
+        crrRow,
+        flat(quick),
+        lifeRow,
+        ...nodeRows,
+        feedRow,
+    ]
 }

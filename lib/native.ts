@@ -100,7 +100,10 @@ export interface Native {
     sendCommit(fd: number, bytes: number, flags: number, host?: string, port?: number): number
     templateOpen(fd: number, bytes: Uint8Array, host?: string, port?: number): number
     /** All of it or nothing. */
-    templateSend(template: number, warm: number): number
+    templateSend(template: number, flags: number): number
+    /** The way of a send, with nothing sent. */
+    sendWarm(fd: number, offset: number, bytes: number, host?: string, port?: number): number
+    templateWarm(template: number): number
     templateClose(template: number): number
 }
 

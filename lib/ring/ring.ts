@@ -75,6 +75,7 @@ export class Ring implements Watched, Holder, Sender {
     /** Released while delivering: goes with the next take. */
     #due = 0
     #segments = 0
+    #reserved = -1
     #wake: (() => void) | undefined
 
     /** Use socket.ring() or ring(fd). */
@@ -320,6 +321,7 @@ export class Ring implements Watched, Holder, Sender {
     /** The same without an object for each message: the offset in `bytes` and `view`, or -1. */
     reserveAt(bytes: number): number {
         const offset = native.sendReserve(this.#fd, bytes)
+        this.#reserved = offset
         if (offset >= 0) return offset
         if (offset === -EAGAIN) return -1
         throw errnoException(offset, 'reserve')
@@ -331,12 +333,28 @@ export class Ring implements Watched, Holder, Sender {
      */
     commit(bytes: number, more = false, to?: Target): boolean {
         const flags = more ? MSG_MORE : 0
-        const result = to
-            ? native.sendCommit(this.#fd, bytes, flags, to.address, to.port)
-            : native.sendCommit(this.#fd, bytes, flags)
+        const result = this.warming
+            ? native.sendWarm(this.#fd, this.#reserved, bytes, to?.address, to?.port)
+            : to
+              ? native.sendCommit(this.#fd, bytes, flags, to.address, to.port)
+              : native.sendCommit(this.#fd, bytes, flags)
         if (result >= 0) return true
         if (result === -EAGAIN) return false
         throw errnoException(result, 'commit')
+    }
+
+    /**
+     * Runs `handler` with sending switched off: its commit() and its templates' send() go the whole way through
+     * the stack, up to where the packet would be handed to the device. So caches and branch predictors know
+     * both when the moment comes. The handler must know by itself what it must not do twice.
+     */
+    warm(handler: () => void): void {
+        this.warming = true
+        try {
+            handler()
+        } finally {
+            this.warming = false
+        }
     }
 
     /** A prepared message, whose fields are patched in place and which one call sends. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { markAsUntransferable } from 'node:worker_threads'
+import { MSG_MORE } from '../constants.js'
 import { EAGAIN, errnoException, invalidType, outOfRange } from '../errors.js'
 import { native } from '../native.js'
 
@@ -88,9 +89,14 @@ export class Template<F extends string = string> {
         if (this.#number < 0) throw errnoException(this.#number, 'template')
     }
 
-    /** False: there is no room in the socket's send buffer now, and nothing was sent. */
-    send(): boolean {
-        const result = native.templateSend(this.#number, this.#sender.warming ? 1 : 0)
+    /**
+     * False: there is no room in the socket's send buffer now, and nothing was sent. `more`: the next message
+     * follows at once; it goes out with that one.
+     */
+    send(more = false): boolean {
+        const result = this.#sender.warming
+            ? native.templateWarm(this.#number)
+            : native.templateSend(this.#number, more ? MSG_MORE : 0)
         if (result >= 0) return true
         if (result === -EAGAIN) return false
         throw errnoException(result, 'send')

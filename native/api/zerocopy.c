@@ -118,6 +118,13 @@ ssize_t ph_send_commit(int fd, size_t bytes, int flags, const struct sockaddr *t
     return done(sock, result);
 }
 
+int ph_send_warm(int fd, const void *data, size_t bytes, const struct sockaddr *to, socklen_t to_len)
+{
+    struct socket *sock = use(fd);
+
+    return sock ? (int)done(sock, reserve_warm(sock, data, bytes, to, to_len)) : -1;
+}
+
 int ph_arena(void **base, size_t *bytes)
 {
     if (arena_bounds.bytes == 0) {

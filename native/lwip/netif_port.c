@@ -62,8 +62,16 @@ static err_t link_output(struct netif *netif, struct pbuf *pbuf)
         STAT_INC(np->stats, drop_tx_no_memory);
         return ERR_MEM;
     }
-    port_tx_put(np->queue, packet);
+    if (UNLIKELY(np->mute))
+        rte_pktmbuf_free(packet);
+    else
+        port_tx_put(np->queue, packet);
     return ERR_OK;
+}
+
+bool netif_port_is_ours(const struct netif *netif)
+{
+    return netif->linkoutput == link_output;
 }
 
 unsigned netif_port_flush(struct netif_port *np)

@@ -56,6 +56,9 @@ struct netif *netif_port_netif(struct netif_port *netif_port);
 /* The interfaces of further IPv4 addresses, from 0 on; NULL: no more. */
 struct netif *netif_port_alias(struct netif_port *netif_port, unsigned index);
 
+/* It is a netif_port's, which netif->state then points to. */
+bool netif_port_is_ours(const struct netif *netif);
+
 /* The IPv6 gateway of a netif that is a netif_port's, or NULL; for whoever replaces our hooks. */
 const struct ip6_addr *netif_port_gateway6(struct netif *netif);
 

@@ -287,7 +287,36 @@ static Template *template_argument(Environment *e, int32_t number)
     return e->rings->prepared[index];
 }
 
-/* (template, warm): all of it or nothing. */
+/* (fd, offset, bytes[, host, port]): what lies there goes the way of a send, and is not sent. */
+static napi_value send_warm(napi_env env, napi_callback_info info)
+{
+    Args<5> args(env, info);
+    Rings *rings = rings_of(args.e);
+    int64_t offset = -1;
+    Address to;
+    char host[80];
+    bool named = args.text(3, host, sizeof(host)) >= 0;
+
+    napi_get_value_int64(env, args.value[1], &offset);
+    if (rings->base == nullptr || offset < 0 || (named && !to.parse(host, args.number(4, -1))))
+        return number_value(env, -EINVAL);
+    return result_value(env, ph_send_warm(args.fd(), rings->base + offset, static_cast<size_t>(args.number(2)),
+                                          named ? to.sockaddr() : nullptr, to.length));
+}
+
+/* (template): the same for its message. */
+static napi_value template_warm(napi_env env, napi_callback_info info)
+{
+    Args<1> args(env, info);
+    Template *t = template_argument(args.e, args.number(0, -1));
+
+    if (t == nullptr)
+        return number_value(env, -EBADF);
+    return result_value(env, ph_send_warm(t->fd, t->data, t->bytes, t->named ? t->to.sockaddr() : nullptr,
+                                          t->to.length));
+}
+
+/* (template, flags): all of it or nothing. */
 static napi_value template_send(napi_env env, napi_callback_info info)
 {
     Args<2> args(env, info);
@@ -300,7 +329,7 @@ static napi_value template_send(napi_env env, napi_callback_info info)
         return result_value(env, -1);
     memcpy(room, t->data, t->bytes);
     args.e->activity++;
-    return result_value(env, ph_send_commit(t->fd, t->bytes, MSG_NOSIGNAL,
+    return result_value(env, ph_send_commit(t->fd, t->bytes, args.number(1) | MSG_NOSIGNAL,
                                             t->named ? t->to.sockaddr() : nullptr, t->to.length));
 }
 
@@ -325,6 +354,8 @@ const Function ring_functions[] = {
     {"ringClose", ring_close},
     {"sendReserve", send_reserve},
     {"sendCommit", send_commit},
+    {"sendWarm", send_warm},
+    {"templateWarm", template_warm},
     {"templateOpen", template_open},
     {"templateSend", template_send},
     {"templateClose", template_close},

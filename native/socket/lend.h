@@ -52,5 +52,7 @@ int reserve_room(struct socket *sock, void **data, size_t bytes, int flags);
 size_t reserve_max(const struct socket *sock);
 ssize_t reserve_commit(struct socket *sock, size_t bytes, int flags, const struct sockaddr *to,
                        socklen_t to_len);
+int reserve_warm(struct socket *sock, const void *data, size_t bytes, const struct sockaddr *to,
+                 socklen_t to_len);
 
 #endif

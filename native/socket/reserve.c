@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lwip/warm.h"
 #include "socket/lend.h"
 #include "socket/udp.h"
 #include "socket/wait.h"
@@ -147,4 +148,72 @@ ssize_t reserve_commit(struct socket *sock, size_t bytes, int flags, const struc
     /* Inline, a turn for each part would undo what MSG_MORE is for; the caretaker sees to the rest. */
     socket_mark_dirty(sock, !(more && stack->driver->caller_drives));
     return (ssize_t)bytes;
+}
+
+/* ---- without sending --------------------------------------------------------------------------- */
+
+struct warm_call {
+    struct rpc rpc;
+    struct socket *sock;
+    const void *data;
+    uint16_t bytes;
+    const struct endpoint *to;
+};
+
+static void warm_run(struct rpc *rpc)
+{
+    struct warm_call *call = container_of(rpc, struct warm_call, rpc);
+    struct socket *sock = call->sock;
+
+    if (sock->type == SOCK_STREAM && sock->tcp && socket_state(sock) == SOCKET_CONNECTED) {
+        warm_tcp(sock->tcp, call->data, call->bytes);
+    } else if (sock->type == SOCK_DGRAM && call->to->family == AF_INET) {
+        struct udp_pcb *pcb = sock->udp[socket_stack(sock)->id].pcb;
+
+        if (pcb)
+            warm_udp4(pcb, call->data, call->bytes, &call->to->v4, call->to->port);
+    }
+    rpc_finish(rpc);
+}
+
+int reserve_warm(struct socket *sock, const void *data, size_t bytes, const struct sockaddr *to,
+                 socklen_t to_len)
+{
+    const struct socket_ops *ops = socket_ops(sock);
+    struct warm_call call = { .sock = sock, .bytes = (uint16_t)bytes };
+    struct send_record record = { 0 };
+    struct stack *stack;
+    uint8_t *room;
+    int result;
+
+    if (ops->send_refusal == NULL)
+        return -EOPNOTSUPP;
+    if (data == NULL)
+        return -EFAULT;
+    if (bytes == 0)
+        return -EINVAL;
+    if (bytes > reserve_max(sock))
+        return -EMSGSIZE;
+    result = ops->send_refusal(sock);
+    if (result == 0 && sock->type == SOCK_DGRAM) {
+        struct msghdr msg = { .msg_name = (void *)(uintptr_t)to, .msg_namelen = to ? to_len : 0 };
+
+        result = udp_resolve(sock, &msg, bytes, &record);
+    }
+    if (result < 0)
+        return result;
+    call.to = record.to.family ? &record.to : &sock->peer;
+    stack = socket_stack(sock);
+    lock_take(&sock->tx.writer);
+    room = send_queue_reserve(&sock->tx, stack->chunks, (uint32_t)whole_bytes(sock, bytes));
+    if (room) {
+        room += head_bytes(sock);
+        memmove(room, data, bytes); /* it may be what was reserved just now */
+        call.data = room;
+        rpc_init(&call.rpc, warm_run);
+        stack_call(stack, &call.rpc);
+        send_queue_unreserve(&sock->tx);
+    }
+    lock_give(&sock->tx.writer);
+    return room ? 0 : -EAGAIN;
 }

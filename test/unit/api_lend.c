@@ -381,6 +381,47 @@ START_TEST(loans_outlive_their_descriptor)
 }
 END_TEST
 
+START_TEST(warming_sends_nothing)
+{
+    int client, server, datagrams = ph_socket(AF_INET, SOCK_DGRAM, 0), target = bound(55);
+    struct sockaddr_in to = address(55);
+    struct ph_segment segments[PH_SEGMENTS_MIN];
+    static char message[1000];
+    void *room;
+
+    pair(77, &client, &server);
+    for (int i = 0; i < 300; i++) {
+        /* As it is between real sends, some of them in flight. */
+        ck_assert_int_eq(ph_send_warm(client, message, 1 + (size_t)i * 3, NULL, 0), 0);
+        ck_assert_int_eq(ph_send_warm(datagrams, message, 1 + (size_t)i * 3, (void *)&to, sizeof(to)), 0);
+        ck_assert_int_eq(ph_send_reserve(client, &room, 100, 0), 0);
+        ck_assert_int_eq(ph_send_warm(client, room, 100, NULL, 0), 0);
+        REFUSED(ph_send_commit(client, 100, 0, NULL, 0), EINVAL);
+        if (i % 3)
+            continue;
+        message[0] = (char)i;
+        ck_assert_int_eq(ph_send(client, message, 1, 0), 1);
+        ck_assert_int_eq(ph_sendto(datagrams, message, 1, 0, (void *)&to, sizeof(to)), 1);
+    }
+    for (int i = 0; i < 300; i += 3) {
+        char got[2];
+
+        ck_assert_int_eq(ph_recv(server, got, 1, 0), 1);
+        ck_assert_int_eq(got[0], (char)i);
+        ck_assert_int_eq(ph_recv(target, got, 2, 0), 1);
+        ck_assert_int_eq(got[0], (char)i);
+    }
+    REFUSED(ph_recv_lend(server, segments, PH_SEGMENTS_MIN, MSG_DONTWAIT), EAGAIN);
+    REFUSED(ph_recv_lend(target, segments, PH_SEGMENTS_MIN, MSG_DONTWAIT), EAGAIN);
+    REFUSED(ph_send_warm(datagrams, message, 1, NULL, 0), EDESTADDRREQ);
+    REFUSED(ph_send_warm(client, message, 5000, NULL, 0), EMSGSIZE);
+    ck_assert_int_eq(ph_close(client), 0);
+    ck_assert_int_eq(ph_close(server), 0);
+    ck_assert_int_eq(ph_close(datagrams), 0);
+    ck_assert_int_eq(ph_close(target), 0);
+}
+END_TEST
+
 static struct ph_segment forgotten[PH_SEGMENTS_MIN];
 static ssize_t forgotten_count;
 
@@ -434,6 +475,7 @@ static Suite *suite(void)
     tcase_add_test(c, who_does_not_return_datagrams_misses_the_next);
     tcase_add_test(c, mistakes_are_errors);
     tcase_add_test(c, loans_outlive_their_descriptor);
+    tcase_add_test(c, warming_sends_nothing);
     tcase_add_test(c, what_is_forgotten_comes_home_at_the_end);
     suite_add_tcase(s, c);
     return s;

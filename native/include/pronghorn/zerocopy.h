@@ -86,8 +86,8 @@ PH_API ssize_t ph_send_reserve_max(int fd);
 
 /*
  * Sends the first `bytes` of what was reserved and takes the memory back. 0 bytes: sends nothing (on
- * UDP: an empty datagram is not sent either). MSG_MORE: more follows soon, which saves work and
- * packets (TCP). `to` as of sendto(2), NULL for connected sockets and TCP.
+ * UDP: an empty datagram is not sent either). MSG_MORE: more follows at once, and goes out
+ * together with this, in fewer packets (TCP) or at least in one go (UDP). `to` as of sendto(2), NULL for connected sockets and TCP.
  *
  * The bytes, or -1 with what send(2) says (EPIPE, ECONNRESET, EDESTADDRREQ, ...) and EINVAL: nothing
  * or less than that was reserved. After EAGAIN (no memory) the reservation stays; after any other
@@ -95,6 +95,15 @@ PH_API ssize_t ph_send_reserve_max(int fd);
  */
 PH_API ssize_t ph_send_commit(int fd, size_t bytes, int flags, const struct sockaddr *to,
                               socklen_t to_len);
+
+/*
+ * Walks the way of a send of these bytes, through the stack to the point where a packet would be
+ * handed to the device, and sends nothing: caches, branch predictors and pools are then as after a
+ * real one. An open reservation is given up, its memory may be `data`. `to` as of sendto(2).
+ * 0, or -1 with what send(2) says, and EMSGSIZE: more than ph_send_reserve_max().
+ */
+PH_API int ph_send_warm(int fd, const void *data, size_t bytes, const struct sockaddr *to,
+                        socklen_t to_len);
 
 /* ---- memory ----------------------------------------------------------------------------------- */
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// 64 B datagrams, one way: the client sends what the socket takes, the server counts what arrives.
+//     dgram.ts server|client MODULE ADDRESS PORT SECONDS WARMUP
+
+import type * as OurDgram from '../../lib/dgram/index.js'
+
+const MESSAGE_BYTES = 64
+const LIFE_LIMIT_MS = 60_000
+const BURST = 64
+
+const [role, moduleName, address, port, seconds, warmup] = process.argv.slice(2) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+]
+// node:dgram has no rings: what differs is told apart where it is used.
+const dgram = (await import(moduleName)) as typeof OurDgram
+const socket = dgram.createSocket('udp4')
+
+setTimeout(() => {
+    process.stderr.write('the time limit was reached\n')
+    process.exit(3)
+}, LIFE_LIMIT_MS).unref()
+
+function serve(): void {
+    let count = 0
+    let countedAt = 0n
+    const start = () => {
+        count = 0
+        countedAt = process.hrtime.bigint()
+    }
+    const report = () => {
+        const elapsed = Number(process.hrtime.bigint() - countedAt)
+        const line = {
+            side: moduleName,
+            bench: 'dgram',
+            ops: count,
+            seconds: elapsed / 1e9,
+            rate: (count * 1e9) / elapsed,
+        }
+        process.stdout.write(`${JSON.stringify(line)}\n`, () => process.exit(0))
+    }
+    const onFirst = () => {
+        setTimeout(start, Number(warmup) * 1000)
+        setTimeout(report, (Number(warmup) + Number(seconds)) * 1000)
+    }
+    socket.bind(Number(port), address, () => {
+        let first = true
+        const onMessage = () => {
+            count++
+            if (!first) return
+            first = false
+            onFirst()
+        }
+        if (typeof socket.ring === 'function') socket.ring().onMessage({ datagrams: true }, onMessage)
+        else (socket as OurDgram.Socket).on('message', onMessage)
+        process.stdout.write('ready\n')
+    })
+}
+
+/** Until the server has had enough for its time and some more. */
+function send(): void {
+    const message = Buffer.alloc(MESSAGE_BYTES, 0x55)
+    // Refused: the server has measured and is gone.
+    socket.on('error', () => process.exit(0))
+    process.once('uncaughtException', () => process.exit(0))
+    const until = process.hrtime.bigint() + BigInt(Math.round((Number(warmup) + Number(seconds) + 1) * 1e9))
+    socket.connect(Number(port), address, () => {
+        const ring = typeof socket.ring === 'function' ? socket.ring() : undefined
+        const template = ring?.template(message)
+        const burst = () => {
+            if (process.hrtime.bigint() > until) process.exit(0)
+            if (template) {
+                for (let i = 1; i < BURST && template.send(true); i++);
+                template.send()
+                setImmediate(burst)
+                return
+            }
+            // The kernel takes them at once; a callback for the last of each burst keeps the queue short.
+            for (let i = 1; i < BURST; i++) socket.send(message)
+            socket.send(message, burst)
+        }
+        burst()
+    })
+}
+
+if (role === 'server') serve()
+else send()

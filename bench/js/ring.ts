@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// 64 B round trips: through rings and templates with pronghorn/net, by data events with node:net.
+//     ring.ts server|client MODULE ADDRESS PORT SECONDS WARMUP
+
+import { createHistogram } from 'node:perf_hooks'
+import type * as OurNet from '../../lib/net/index.js'
+
+const MESSAGE_BYTES = 64
+const LIFE_LIMIT_MS = 60_000
+
+const [role, moduleName, address, port, seconds, warmup] = process.argv.slice(2) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+]
+// node:net has no rings: what differs is told apart where a connection is set up.
+const net = (await import(moduleName)) as typeof OurNet
+
+setTimeout(() => {
+    process.stderr.write('the time limit was reached\n')
+    process.exit(3)
+}, LIFE_LIMIT_MS).unref()
+
+/** Calls `onMessage` for each whole message; the returned function sends one. */
+function converse(socket: OurNet.Socket, onMessage: () => void): () => void {
+    const message = Buffer.alloc(MESSAGE_BYTES, 0x55)
+    if (typeof socket.ring !== 'function') {
+        let missing = MESSAGE_BYTES
+        socket.on('data', (data: Buffer) => {
+            missing -= data.length
+            if (missing > 0) return
+            missing += MESSAGE_BYTES
+            onMessage()
+        })
+        return () => void socket.write(message)
+    }
+    const ring = socket.ring()
+    const template = ring.template(message)
+    ring.onMessage({ bytes: MESSAGE_BYTES }, onMessage)
+    return () => void template.send()
+}
+
+function serve(): void {
+    const server = net.createServer({ noDelay: true }, (socket) => {
+        const send = converse(socket, () => send())
+        socket.on('error', () => {})
+    })
+    process.once('SIGTERM', () => process.exit(0))
+    server.listen(Number(port), address, () => process.stdout.write('ready\n'))
+}
+
+function measure(socket: OurNet.Socket): void {
+    // Three digits are what the report prints.
+    const histogram = createHistogram({ lowest: 1, highest: 1e10, figures: 3 })
+    let sentAt = 0n
+    let startedAt = 0n
+    let endsAt = process.hrtime.bigint() + BigInt(Math.round(Number(warmup) * 1e9))
+
+    const report = (elapsed: bigint) => {
+        const latency = {
+            p50: histogram.percentile(50),
+            p99: histogram.percentile(99),
+            max: histogram.max,
+            mean: histogram.mean,
+        }
+        const ops = histogram.count
+        const rate = (ops * 1e9) / Number(elapsed)
+        const line = {
+            side: moduleName,
+            bench: 'net.rr',
+            ops,
+            seconds: Number(elapsed) / 1e9,
+            rate,
+            latency_ns: latency,
+        }
+        process.stdout.write(`${JSON.stringify(line)}\n`)
+    }
+    const transmit = converse(socket, () => {
+        const now = process.hrtime.bigint()
+        if (startedAt > 0n) histogram.record(now - sentAt)
+        if (now >= endsAt) {
+            if (startedAt > 0n) {
+                report(now - startedAt)
+                socket.destroy()
+                return
+            }
+            startedAt = now
+            endsAt = now + BigInt(Math.round(Number(seconds) * 1e9))
+        }
+        send()
+    })
+    const send = () => {
+        sentAt = process.hrtime.bigint()
+        transmit()
+    }
+    send()
+}
+
+function connect(triesLeft: number): void {
+    const socket = net.connect({ host: address, port: Number(port), noDelay: true })
+    let connected = false
+    socket.once('connect', () => {
+        connected = true
+        measure(socket)
+    })
+    socket.on('error', (error) => {
+        // A wire between two processes comes up a moment after both ends did.
+        if (triesLeft > 0 && !connected) setTimeout(() => connect(triesLeft - 1), 50)
+        else throw error
+    })
+    socket.on('close', (hadError) => {
+        if (!hadError) process.exit(0)
+    })
+}
+
+if (role === 'server') serve()
+else connect(100)
