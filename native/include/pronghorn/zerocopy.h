@@ -86,8 +86,9 @@ PH_API ssize_t ph_send_reserve_max(int fd);
 
 /*
  * Sends the first `bytes` of what was reserved and takes the memory back. 0 bytes: sends nothing (on
- * UDP: an empty datagram is not sent either). MSG_MORE: more follows at once, and goes out
- * together with this, in fewer packets (TCP) or at least in one go (UDP). `to` as of sendto(2), NULL for connected sockets and TCP.
+ * UDP: an empty datagram is not sent either). MSG_MORE: more follows at once, and goes out together
+ * with this, in fewer packets (TCP) or at least in one go (UDP). `to` as of sendto(2), NULL for
+ * connected sockets and TCP.
  *
  * The bytes, or -1 with what send(2) says (EPIPE, ECONNRESET, EDESTADDRREQ, ...) and EINVAL: nothing
  * or less than that was reserved. After EAGAIN (no memory) the reservation stays; after any other
