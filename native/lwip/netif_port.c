@@ -159,6 +159,10 @@ static void link_look(struct netif_port *np)
 
     if (UNLIKELY(lost > 0))
         STAT_ADD(np->stats, drop_rx_device, lost);
+    if (UNLIKELY(np->moves != np->port->moves)) {
+        np->moves = np->port->moves;
+        etharp_gratuitous(&np->netif); /* RFC 5227 4: so that switches send to the new member */
+    }
     if (up == (netif_is_link_up(&np->netif) != 0))
         return;
     log_info("port %s: link is %s", np->port->name, up ? "up" : "down");

@@ -33,6 +33,7 @@ struct netif_port {
     bool multi_segs, device_sums_tcp, skip_l4;
     bool mute; /* what goes out is freed instead (warm.c) */
     struct port *port;
+    uint32_t moves; /* of the port, as last seen */
     uint64_t link_due_us; /* when to look at the link again */
     struct netif_steer *steer; /* the port serves several stacks; else NULL */
     bool has_gateway6;

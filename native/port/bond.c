@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include <rte_dev.h>
+#include <rte_eth_bond.h>
 
+#include "base/log.h"
 #include "platform/dpdk_compat.h"
 #include "platform/eal.h"
 #include "port/device.h"
@@ -74,6 +76,8 @@ int bond_arguments(struct device *device, const struct port_config *config, unsi
     if (config->members[0] == '\0')
         return device_problem(device, -EINVAL, err, err_size,
                               "it has no members. Add members=, for instance members=0000:01:00.0+0000:01:00.1");
+    device->bond_mode = config->mode;
+    device->primary = -1;
     length = (size_t)snprintf(out, out_size, "mode=%u", config->mode);
     snprintf(members, sizeof(members), "%s", config->members);
     while ((text = strsep(&rest, "+")) != NULL) {
@@ -86,12 +90,47 @@ int bond_arguments(struct device *device, const struct port_config *config, unsi
         status = member_open(device, text, queues, name, sizeof(device->member[0]), err, err_size);
         if (status != 0)
             return status;
+        if (strncmp(text, "af_packet:", 10) == 0 || strncmp(text, "af_xdp:", 7) == 0)
+            snprintf(device->member_interface[device->members], sizeof(device->member_interface[0]), "%.15s",
+                     strchr(text, ':') + 1);
         device->members++;
         length += (size_t)snprintf(out + length, out_size - length, "," DPDK_BOND_MEMBER_KEY "=%s", name);
         if (length >= out_size)
             return -EINVAL;
     }
     return 0;
+}
+
+/*
+ * Drivers that stand on an interface of the kernel say that their link is up as long as they live, so
+ * that the bond would go on sending into a pulled cable. Received is on all members at any time.
+ */
+bool bond_look(struct device *device)
+{
+    struct rte_eth_link link = {0};
+    int up[BOND_MEMBERS_MAX], first = -1;
+    uint16_t id;
+
+    for (unsigned i = 0; i < device->members; i++) {
+        struct interface interface = {0};
+
+        up[i] = device->member_interface[i][0] == '\0' ||
+                (interface_read(device->member_interface[i], &interface) == 0 && interface.running);
+        if (up[i] && first < 0)
+            first = (int)i;
+    }
+    if (first < 0 || rte_eth_link_get_nowait(device->port.id, &link) != 0)
+        return false;
+    if (device->bond_mode == BONDING_MODE_ACTIVE_BACKUP && (device->primary < 0 || !up[device->primary]) &&
+        device->member_interface[first][0] != '\0' && rte_eth_dev_get_port_by_name(device->member[first], &id) == 0 &&
+        rte_eth_bond_primary_set(device->port.id, id) == 0) {
+        if (device->primary >= 0)
+            log_warn("port %s: the link of %s is down, %s takes over", device->port.name,
+                     device->member_interface[device->primary], device->member_interface[first]);
+        device->primary = first;
+        __atomic_add_fetch(&device->port.moves, 1, __ATOMIC_RELAXED);
+    }
+    return link.link_status == RTE_ETH_LINK_UP;
 }
 
 void bond_close(struct device *device)

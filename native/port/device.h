@@ -28,7 +28,10 @@ struct device {
     struct wire *wire;
     unsigned wire_end;
     unsigned members; /* of a bond */
+    unsigned bond_mode;
     char member[BOND_MEMBERS_MAX][RTE_DEV_NAME_MAX_LEN];
+    char member_interface[BOND_MEMBERS_MAX][16]; /* of the kernel, or "" */
+    int primary;                                 /* the member that was chosen to send, -1: DPDK's choice */
     struct stats_stack stats; /* of queues that no stack counts */
     struct port_queue *queue; /* port.queues of them */
 };
@@ -54,6 +57,8 @@ int device_check(struct device *device, const struct port_config *config, unsign
 int bond_arguments(struct device *device, const struct port_config *config, unsigned queues, char *out,
                    size_t out_size, char *err, size_t err_size);
 void bond_close(struct device *device);
+/* Looks at the members' links, and lets one send whose link is up. False: none is. */
+bool bond_look(struct device *device);
 
 /* wire.c: one end of a pair in this process. */
 int wire_open(struct device *device, const struct port_config *config, unsigned queues, char *err,

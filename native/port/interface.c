@@ -28,6 +28,7 @@ int interface_read(const char *name, struct interface *out)
     if (kernel.ioctl(fd, SIOCGIFFLAGS, &request) != 0)
         goto out;
     out->up = (request.ifr_flags & IFF_UP) != 0;
+    out->running = (request.ifr_flags & IFF_RUNNING) != 0;
     if (kernel.ioctl(fd, SIOCGIFHWADDR, &request) != 0)
         goto out;
     memcpy(out->mac, request.ifr_hwaddr.sa_data, sizeof(out->mac));

@@ -14,6 +14,7 @@ struct interface {
     uint32_t mtu;
     uint8_t mac[6];
     bool up;
+    bool running; /* its link is up, too */
 };
 
 /* 0, or -ENODEV: there is none of that name in this network namespace. */

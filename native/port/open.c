@@ -406,6 +406,8 @@ bool port_link_is_up(const struct port *port)
 
     if (device->wire != NULL)
         return wire_is_up(device);
+    if (device->members > 0)
+        return bond_look(device);
     return rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
 

@@ -36,6 +36,7 @@ struct port {
     int numa_node;
     bool rx_checksum_skip; /* trust the wire: no L4 check of received packets */
     uint8_t mac[6];
+    uint32_t moves;     /* how often another member of a bond began to send: switches must learn it */
     char name[64];      /* "af_packet va", as in messages */
     char driver[32];    /* "net_af_packet" */
     char interface[16]; /* the kernel's interface it stands on, or "" */
