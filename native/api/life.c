@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/fork.h"
 #include "api/start.h"
 #include "base/clock.h"
 #include "base/compiler.h"
@@ -25,7 +26,7 @@
 /* How long stopping waits for queued data and FINs to be acknowledged. */
 #define GRACE_US 200000
 
-enum phase { PHASE_NEVER, PHASE_RUNNING, PHASE_STOPPED };
+enum phase { PHASE_NEVER, PHASE_RUNNING, PHASE_STOPPED, PHASE_FORKED };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int phase;
@@ -90,6 +91,36 @@ bool life_shim(void)
     return result == 0;
 }
 
+bool life_is_running(void)
+{
+    return atomic_load_explicit(&phase, memory_order_acquire) == PHASE_RUNNING;
+}
+
+const struct config *life_settings(void)
+{
+    return loaded;
+}
+
+bool life_fork(enum life_fork moment)
+{
+    bool ran = phase == PHASE_RUNNING;
+
+    if (moment == LIFE_FORK_BEFORE) { /* no half-made start is copied */
+        pthread_mutex_lock(&lock);
+        return ran;
+    }
+    if (moment == LIFE_FORK_CHILD) {
+        pthread_mutex_init(&lock, NULL);
+        if (ran) {
+            phase = PHASE_FORKED;
+            group.count = 0; /* nobody turns the parent's stacks */
+        }
+        return ran;
+    }
+    pthread_mutex_unlock(&lock);
+    return ran;
+}
+
 struct question {
     const char *key;
     char *text;
@@ -127,13 +158,15 @@ int ph_init(const struct ph_setting *settings, size_t count)
     if (phase != PHASE_NEVER) {
         result = -EALREADY;
         snprintf(error_text, sizeof(error_text), "%s",
-                 phase == PHASE_RUNNING ? "the runtime runs already; stop it before new settings"
-                                  : "the runtime was stopped; DPDK starts once per process");
+                 phase == PHASE_RUNNING  ? "the runtime runs already; stop it before new settings"
+                 : phase == PHASE_FORKED ? "the stacks are those of the process that forked this one"
+                                         : "the runtime was stopped; DPDK starts once per process");
     } else {
         result = start(settings, count);
         if (result == 0) {
             owner = getpid();
             phase = PHASE_RUNNING;
+            fork_attend();
             if (!hooked)
                 atexit(ph_stop);
             hooked = true;

@@ -13,4 +13,15 @@ int life_ensure(void);
  */
 bool life_shim(void);
 
+/* Around a fork. In the child: true if the parent's stacks ran, which then are out of reach. */
+enum life_fork { LIFE_FORK_BEFORE, LIFE_FORK_PARENT, LIFE_FORK_CHILD };
+bool life_fork(enum life_fork moment);
+
+/* Started, and not stopped yet. */
+bool life_is_running(void);
+
+/* The settings read by life_shim(). */
+struct config;
+const struct config *life_settings(void);
+
 #endif

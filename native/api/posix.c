@@ -14,6 +14,7 @@
 
 #include <linux/sockios.h>
 
+#include "api/both.h"
 #include "api/life.h"
 #include "base/clock.h"
 #include "base/kernel_calls.h"
@@ -23,7 +24,6 @@
 #include "fd/undecided.h"
 #include "pronghorn.h"
 #include "socket/socket.h"
-#include "socket/wait.h"
 
 #define RESULT(expression)                 \
     ({                                     \
@@ -197,31 +197,9 @@ static int accept_own(struct socket *sock, struct sockaddr *addr, socklen_t *len
     return fd;
 }
 
-/* A listener of both sides: whichever has a connection; neither half waits alone. */
-static int accept_both(struct socket *sock, int fd, struct sockaddr *addr, socklen_t *len, int flags)
-{
-    uint64_t deadline = socket_deadline(sock->options.receive_timeout_us);
-    struct pollfd both = { .fd = fd, .events = POLLIN };
-
-    for (;;) {
-        int result = accept_own(sock, addr, len, flags);
-
-        if (result != -EAGAIN)
-            return result;
-        result = kernel.accept4(fd, addr, len, flags);
-        if (result >= 0 || errno != EAGAIN)
-            return result < 0 ? -errno : result;
-        if (file_user_nonblock(&sock->file))
-            return -EAGAIN;
-        result = poll_wait(&both, 1, deadline, NULL);
-        if (result <= 0)
-            return result < 0 ? result : -EAGAIN;
-    }
-}
-
 static int accept_ours(struct socket *sock, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-    return sock->file.kernel_side ? accept_both(sock, fd, addr, len, flags)
+    return sock->file.kernel_side ? both_accept(sock, fd, addr, len, flags, accept_own)
                                   : accept_own(sock, addr, len, flags);
 }
 
@@ -235,11 +213,16 @@ int ph_accept(int fd, struct sockaddr *addr, socklen_t *len)
     return ph_accept4(fd, addr, len, 0);
 }
 
-static int connect_ours(struct socket *sock, const struct sockaddr *addr, socklen_t len)
+static int connect_ours(struct socket *sock, int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct endpoint peer;
     int result;
 
+    if (UNLIKELY(sock->file.kernel_side) && sock->type == SOCK_DGRAM) {
+        result = both_connect(sock, fd, addr, len);
+        if (result != 0)
+            return result < 0 ? result : 0;
+    }
     if (len < (socklen_t)sizeof(sa_family_t))
         return -EINVAL;
     if (addr == NULL)
@@ -254,7 +237,7 @@ static int connect_ours(struct socket *sock, const struct sockaddr *addr, sockle
 
 int ph_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-    SERVE_TO(fd, addr, len, kernel.connect(fd, addr, len), connect_ours(sock, addr, len));
+    SERVE_TO(fd, addr, len, kernel.connect(fd, addr, len), connect_ours(sock, fd, addr, len));
 }
 
 static int shutdown_ours(struct socket *sock, int fd, int how)
@@ -299,7 +282,8 @@ int ph_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     SERVE_UNDECIDED(fd, undecided_setsockopt(file, fd, level, name, value, len));
     SERVE(fd, kernel.setsockopt(fd, level, name, value, len),
-          socket_option_set(sock, level, name, value, len));
+          UNLIKELY(sock->file.kernel_side) ? both_setsockopt(sock, fd, level, name, value, len)
+                                           : socket_option_set(sock, level, name, value, len));
 }
 
 /* ---- data ---- */
@@ -322,12 +306,14 @@ static int check_buffers(const struct msghdr *msg)
     return 0;
 }
 
-static ssize_t send_ours(struct socket *sock, const struct msghdr *msg, int flags)
+static ssize_t send_ours(struct socket *sock, int fd, const struct msghdr *msg, int flags)
 {
     ssize_t result = check_buffers(msg);
 
     if (UNLIKELY(result < 0))
         return result;
+    if (UNLIKELY(sock->file.kernel_side))
+        return both_send(sock, fd, msg, flags);
     result = socket_ops(sock)->send(sock, msg, flags);
     /* send(2): writing to a stream whose other end is gone raises the signal as well. */
     if (UNLIKELY(result == -EPIPE) && sock->type == SOCK_STREAM && !(flags & MSG_NOSIGNAL))
@@ -335,14 +321,14 @@ static ssize_t send_ours(struct socket *sock, const struct msghdr *msg, int flag
     return result;
 }
 
-static ssize_t send_part(struct socket *sock, const void *buf, size_t len, int flags,
+static ssize_t send_part(struct socket *sock, int fd, const void *buf, size_t len, int flags,
                          const struct sockaddr *to, socklen_t to_len)
 {
     struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = len };
     struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
                           .msg_name = (void *)(uintptr_t)to, .msg_namelen = to ? to_len : 0 };
 
-    return send_ours(sock, &msg, flags);
+    return send_ours(sock, fd, &msg, flags);
 }
 
 /* readv(2) and writev(2) of nothing look at nothing, and send no empty datagram. */
@@ -355,39 +341,39 @@ static bool is_nothing(const struct iovec *iov, int count)
     return bytes == 0 && (iov || count == 0);
 }
 
-static ssize_t send_parts(struct socket *sock, const struct iovec *iov, int count, int flags)
+static ssize_t send_parts(struct socket *sock, int fd, const struct iovec *iov, int count, int flags)
 {
     struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count };
 
     if (count < 0 || count > IOV_MAX)
         return -EINVAL;
-    return is_nothing(iov, count) ? 0 : send_ours(sock, &msg, flags);
+    return is_nothing(iov, count) ? 0 : send_ours(sock, fd, &msg, flags);
 }
 
 ssize_t ph_send(int fd, const void *buf, size_t len, int flags)
 {
-    SERVE(fd, kernel.send(fd, buf, len, flags), send_part(sock, buf, len, flags, NULL, 0));
+    SERVE(fd, kernel.send(fd, buf, len, flags), send_part(sock, fd, buf, len, flags, NULL, 0));
 }
 
 ssize_t ph_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
                   socklen_t to_len)
 {
     SERVE_TO(fd, to, to_len, kernel.sendto(fd, buf, len, flags, to, to_len),
-          send_part(sock, buf, len, flags, to, to_len));
+          send_part(sock, fd, buf, len, flags, to, to_len));
 }
 
 ssize_t ph_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     SERVE_TO(fd, msg ? msg->msg_name : NULL, msg ? msg->msg_namelen : 0,
-             kernel.sendmsg(fd, msg, flags), send_ours(sock, msg, flags));
+             kernel.sendmsg(fd, msg, flags), send_ours(sock, fd, msg, flags));
 }
 
-static int send_many(struct socket *sock, struct mmsghdr *msgs, unsigned int count, int flags)
+static int send_many(struct socket *sock, int fd, struct mmsghdr *msgs, unsigned int count, int flags)
 {
     unsigned int i;
 
     for (i = 0; i < count && i < IOV_MAX; i++) {
-        ssize_t sent = send_ours(sock, &msgs[i].msg_hdr, flags);
+        ssize_t sent = send_ours(sock, fd, &msgs[i].msg_hdr, flags);
 
         if (sent < 0)
             return i > 0 ? (int)i : (int)sent;
@@ -400,66 +386,69 @@ int ph_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags)
 {
     SERVE_TO(fd, msgs && count ? msgs->msg_hdr.msg_name : NULL,
              msgs && count ? msgs->msg_hdr.msg_namelen : 0,
-             kernel.sendmmsg(fd, msgs, count, flags), send_many(sock, msgs, count, flags));
+             kernel.sendmmsg(fd, msgs, count, flags), send_many(sock, fd, msgs, count, flags));
 }
 
 ssize_t ph_write(int fd, const void *buf, size_t len)
 {
-    SERVE_IO(fd, kernel.write(fd, buf, len), send_part(sock, buf, len, 0, NULL, 0));
+    SERVE_IO(fd, kernel.write(fd, buf, len), send_part(sock, fd, buf, len, 0, NULL, 0));
 }
 
 ssize_t ph_writev(int fd, const struct iovec *iov, int count)
 {
-    SERVE_IO(fd, kernel.writev(fd, iov, count), send_parts(sock, iov, count, 0));
+    SERVE_IO(fd, kernel.writev(fd, iov, count), send_parts(sock, fd, iov, count, 0));
 }
 
-static ssize_t recv_ours(struct socket *sock, struct msghdr *msg, int flags)
+static ssize_t recv_ours(struct socket *sock, int fd, struct msghdr *msg, int flags)
 {
     int result = check_buffers(msg);
 
-    return result < 0 ? result : socket_ops(sock)->recv(sock, msg, flags);
+    if (UNLIKELY(result < 0))
+        return result;
+    return UNLIKELY(sock->file.kernel_side) ? both_recv(sock, fd, msg, flags)
+                                            : socket_ops(sock)->recv(sock, msg, flags);
 }
 
-static ssize_t recv_part(struct socket *sock, void *buf, size_t len, int flags,
+static ssize_t recv_part(struct socket *sock, int fd, void *buf, size_t len, int flags,
                          struct sockaddr *from, socklen_t *from_len)
 {
     struct iovec iov = { .iov_base = buf, .iov_len = len };
     struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
                           .msg_name = from, .msg_namelen = from && from_len ? *from_len : 0 };
-    ssize_t result = recv_ours(sock, &msg, flags);
+    ssize_t result = recv_ours(sock, fd, &msg, flags);
 
     if (result >= 0 && from && from_len)
         *from_len = msg.msg_namelen;
     return result;
 }
 
-static ssize_t recv_parts(struct socket *sock, const struct iovec *iov, int count)
+static ssize_t recv_parts(struct socket *sock, int fd, const struct iovec *iov, int count)
 {
     struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count };
 
     if (count < 0 || count > IOV_MAX)
         return -EINVAL;
-    return is_nothing(iov, count) ? 0 : recv_ours(sock, &msg, 0);
+    return is_nothing(iov, count) ? 0 : recv_ours(sock, fd, &msg, 0);
 }
 
 ssize_t ph_recv(int fd, void *buf, size_t len, int flags)
 {
-    SERVE_USED(fd, kernel.recv(fd, buf, len, flags), recv_part(sock, buf, len, flags, NULL, NULL));
+    SERVE_USED(fd, kernel.recv(fd, buf, len, flags), recv_part(sock, fd, buf, len, flags, NULL, NULL));
 }
 
 ssize_t ph_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
                     socklen_t *from_len)
 {
     SERVE_USED(fd, kernel.recvfrom(fd, buf, len, flags, from, from_len),
-          recv_part(sock, buf, len, flags, from, from_len));
+          recv_part(sock, fd, buf, len, flags, from, from_len));
 }
 
 ssize_t ph_recvmsg(int fd, struct msghdr *msg, int flags)
 {
-    SERVE_USED(fd, kernel.recvmsg(fd, msg, flags), recv_ours(sock, msg, flags));
+    SERVE_USED(fd, kernel.recvmsg(fd, msg, flags), recv_ours(sock, fd, msg, flags));
 }
 
-static int recv_many(struct socket *sock, struct mmsghdr *msgs, unsigned int count, int flags,
+static int recv_many(struct socket *sock, int fd, struct mmsghdr *msgs, unsigned int count, int flags,
                      const struct timespec *timeout)
 {
     uint64_t deadline = timeout ? clock_now_ns() + (uint64_t)timeout->tv_sec * 1000000000u +
@@ -468,7 +457,7 @@ static int recv_many(struct socket *sock, struct mmsghdr *msgs, unsigned int cou
     unsigned int i;
 
     for (i = 0; i < count; i++) {
-        ssize_t got = recv_ours(sock, &msgs[i].msg_hdr, flags & ~MSG_WAITFORONE);
+        ssize_t got = recv_ours(sock, fd, &msgs[i].msg_hdr, flags & ~MSG_WAITFORONE);
 
         if (got < 0)
             return i > 0 ? (int)i : (int)got;
@@ -485,18 +474,18 @@ int ph_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags,
                 struct timespec *timeout)
 {
     SERVE_USED(fd, kernel.recvmmsg(fd, msgs, count, flags, timeout),
-          recv_many(sock, msgs, count, flags, timeout));
+          recv_many(sock, fd, msgs, count, flags, timeout));
 }
 
 ssize_t ph_read(int fd, void *buf, size_t len)
 {
     /* read(2) of nothing looks at nothing. */
-    SERVE_IO(fd, kernel.read(fd, buf, len), len ? recv_part(sock, buf, len, 0, NULL, NULL) : 0);
+    SERVE_IO(fd, kernel.read(fd, buf, len), len ? recv_part(sock, fd, buf, len, 0, NULL, NULL) : 0);
 }
 
 ssize_t ph_readv(int fd, const struct iovec *iov, int count)
 {
-    SERVE_IO(fd, kernel.readv(fd, iov, count), recv_parts(sock, iov, count));
+    SERVE_IO(fd, kernel.readv(fd, iov, count), recv_parts(sock, fd, iov, count));
 }
 
 /* ---- fcntl, ioctl ---- */

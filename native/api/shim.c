@@ -3,21 +3,82 @@
 #include "pronghorn/shim.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "api/claim.h"
+#include "api/fork.h"
 #include "api/life.h"
+#include "base/kernel_calls.h"
+#include "base/log.h"
+#include "fd/fd_table.h"
 #include "fd/undecided.h"
 
-/* For the sockets it makes no difference what failed; the message was given. */
+#define CLAIM_WAIT_MS 1000
+
+static int parent_of(int pid)
+{
+    char path[32];
+    int parent = 0;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    file = fopen(path, "re");
+    if (file) {
+        if (fscanf(file, "%*d (%*[^)]) %*c %d", &parent) != 1)
+            parent = 0;
+        fclose(file);
+    }
+    return parent;
+}
+
+/* A sibling keeps what it has; any other may be on its way out (a restart): a moment for it. */
+static bool claim(int *holder)
+{
+    for (int waited_ms = 0; !claim_addresses(life_settings(), holder); waited_ms += 20) {
+        if (waited_ms >= CLAIM_WAIT_MS || (*holder && parent_of(*holder) == getppid()))
+            return false;
+        usleep(20000);
+    }
+    return true;
+}
+
+/* The stacks run, or start now: 0 or -ENODEV. What failed is said once. */
 static int start(void)
 {
-    return life_ensure() == 0 ? 0 : -ENODEV;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static bool failed, told;
+    int holder, result;
+
+    if (life_is_running())
+        return 0;
+    pthread_mutex_lock(&lock);
+    if (failed) {
+        result = -ENODEV;
+    } else if (!claim(&holder)) {
+        if (!told)
+            log_info("process %d has the addresses of our ports; here the kernel serves", holder);
+        told = true;
+        result = -ENODEV; /* it may end, and then they are free */
+    } else {
+        result = life_ensure() == 0 ? 0 : -ENODEV;
+        failed = result < 0;
+        if (failed)
+            claim_forget();
+    }
+    pthread_mutex_unlock(&lock);
+    return result;
 }
 
 bool ph_shim_start(void)
 {
     undecided_set_start(start);
-    return life_shim();
+    if (!life_shim())
+        return false;
+    fork_attend();
+    return true;
 }
 
 int ph_shim_socket(int domain, int type, int protocol)
@@ -28,4 +89,31 @@ int ph_shim_socket(int domain, int type, int protocol)
         return fd;
     errno = -fd;
     return -1;
+}
+
+/* Listeners that waited for their first accept get their half of ours now. */
+static void before_user_changes(uid_t user)
+{
+    if (user == 0 || user == (uid_t)-1 || life_is_running())
+        return;
+    for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1))
+        fd_serve(fd);
+}
+
+int ph_shim_setuid(uid_t user)
+{
+    before_user_changes(user);
+    return kernel.setuid(user);
+}
+
+int ph_shim_setreuid(uid_t real, uid_t effective)
+{
+    before_user_changes(effective);
+    return kernel.setreuid(real, effective);
+}
+
+int ph_shim_setresuid(uid_t real, uid_t effective, uid_t saved)
+{
+    before_user_changes(effective);
+    return kernel.setresuid(real, effective, saved);
 }

@@ -69,7 +69,11 @@ int fd_table_start(bool kernel_numbers, uint32_t virtual_max)
     if (table.virtual == NULL || table.free_numbers == NULL || table.kernel == NULL)
         return -ENOMEM;
     if (kernel_numbers) {
-        table.template_fd = kernel.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        /* Whoever uses one past us (a child, a program after exec) gets ENOTCONN and EPIPE, and never
+         * waits for something. */
+        table.template_fd = kernel.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (table.template_fd < 0) /* a kernel without IPv4 */
+            table.template_fd = kernel.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (table.template_fd < 0)
             return -errno;
     }
@@ -318,6 +322,32 @@ int fd_next(int fd)
         if (atomic_load_explicit(&table.kernel[fd], memory_order_relaxed))
             return fd;
     return -1;
+}
+
+void fd_table_forked(void)
+{
+    pthread_mutex_init(&table.lock, NULL);
+}
+
+struct file *fd_peek(int fd)
+{
+    return atomic_load(&table.kernel[fd]);
+}
+
+void fd_drop(int fd, bool dead)
+{
+    atomic_store(&table.kernel[fd], NULL);
+    if (dead && table.template_fd >= 0) {
+        int flags = kernel.fcntl(fd, F_GETFD);
+
+        kernel.dup3(table.template_fd, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+    }
+}
+
+void fd_drop_virtual(void)
+{
+    for (uint32_t i = 0; i < table.fresh; i++)
+        atomic_store(&table.virtual[i], NULL);
 }
 
 /*

@@ -64,6 +64,17 @@ void fd_forget(int fd);
 /* After kernel.dup2(fd, as): `as` is what `fd` is. */
 void fd_copied(int fd, int as);
 
+/* In a child: the table is this thread's alone, whoever held its lock. */
+void fd_table_forked(void);
+/* What a number stands for, without a use of it: only in a child. */
+struct file *fd_peek(int fd);
+/*
+ * In a child: the number is plainly the kernel's; with `dead`, an unconnected socket instead of what
+ * held the number. The file is not closed: it is the parent's.
+ */
+void fd_drop(int fd, bool dead);
+void fd_drop_virtual(void);
+
 /* All that are in use, lowest first: the first at or after `fd`, or -1. */
 int fd_next(int fd);
 

@@ -239,3 +239,8 @@ void route_decide(struct route_answer *a, int type, enum route_use use, const st
         decide_connect(a, e);
     }
 }
+
+void route_forked(void)
+{
+    pthread_mutex_init(&networks.lock, NULL);
+}

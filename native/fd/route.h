@@ -33,4 +33,7 @@ bool route_refuses(void);
 /* `use`: listen for bind() and listen(), connect for connect() and datagrams; `e` is that address. */
 void route_decide(struct route_answer *answer, int type, enum route_use use, const struct endpoint *e);
 
+/* In a child: no other thread holds anything. */
+void route_forked(void);
+
 #endif

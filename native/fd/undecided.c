@@ -36,7 +36,7 @@ struct undecided {
     struct lock lock; /* all below */
     bool decided;
     int protocol, backlog;
-    bool bound, listening;
+    bool bound, listening, any_port; /* any_port: bound to whatever number was free */
     struct route_answer answer; /* once bound or listening */
     struct endpoint local;      /* as bound; the port is known */
     struct remembered *options, **options_end;
@@ -157,7 +157,7 @@ static int make_ours(struct undecided *u, int fd, struct socket **out)
         result = socket_create(&sock, u->domain, u->type, u->protocol);
     if (result < 0)
         return result;
-    sock->file.kernel_side = u->answer.verdict == ROUTE_BOTH && (u->bound || u->listening);
+    sock->file.kernel_side = u->answer.verdict == ROUTE_BOTH && u->bound;
     file_set_nonblock(&sock->file, flags & O_NONBLOCK);
     apply_options(u, sock);
     if (u->bound)
@@ -182,6 +182,8 @@ static int be_ours(struct undecided *u, int fd)
     u->decided = true;
     log_debug("socket %d: %s (%s)", fd, sock->file.kernel_side ? "both" : "ours", u->answer.reason);
     /* The kernel's half never blocks: calls take from whichever half has something. */
+    if (!sock->file.kernel_side && u->type == SOCK_DGRAM)
+        kernel.shutdown(fd, SHUT_RD); /* whoever has it after exec never waits there */
     if (sock->file.kernel_side)
         kernel.fcntl(fd, F_SETFL, kernel.fcntl(fd, F_GETFL) | O_NONBLOCK);
     if (fd_replace(&u->file, &sock->file) == 0)
@@ -262,6 +264,7 @@ int undecided_bind(struct file *file, int fd, const struct sockaddr *addr, sockl
     } else {
         route_decide(&u->answer, u->type, ROUTE_USE_LISTEN, &e);
         u->local = e;
+        u->any_port = e.port == 0;
         if (u->answer.verdict == ROUTE_KERNEL) {
             result = kernel.bind(fd, addr, len) < 0 ? -errno : 0;
             if (result == 0)
@@ -323,8 +326,8 @@ int undecided_connect(struct file *file, int fd, const struct sockaddr *addr, so
         return 0;
     route_decide(&towards, u->type, ROUTE_USE_CONNECT, &e);
     if (!u->bound || endpoint_is_any(&u->local)) {
-        /* A datagram socket on all addresses may hear from both sides. */
-        if (u->type == SOCK_STREAM || !u->bound || u->answer.verdict != ROUTE_BOTH)
+        /* A datagram server on all addresses hears from both sides; a client is where it sends to. */
+        if (u->type == SOCK_STREAM || !u->bound || u->any_port || u->answer.verdict != ROUTE_BOTH)
             u->answer = towards;
     }
     result = become(u, fd);
@@ -431,4 +434,15 @@ void undecided_watch(struct file *file, int op, int epfd, int fd, const struct e
             *found = (struct watched){ .next = found->next, .epfd = epfd, .fd = fd, .event = *event };
     }
     lock_give(&u->lock);
+}
+
+void undecided_inherited(struct file *file)
+{
+    undecided_of(file)->lock = (struct lock){ 0 };
+}
+
+void undecided_forked(void)
+{
+    free_lock = (struct lock){ 0 };
+    free_list = NULL;
 }

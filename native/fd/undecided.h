@@ -53,4 +53,8 @@ void fd_serve(int fd);
 /* epoll_ctl(2) went to the kernel: remembered for the case that it becomes ours. */
 void undecided_watch(struct file *file, int op, int epfd, int fd, const struct epoll_event *event);
 
+/* In a child: no other thread holds anything; of one descriptor, and of all. */
+void undecided_inherited(struct file *file);
+void undecided_forked(void);
+
 #endif

@@ -18,6 +18,7 @@
 #include "base/compiler.h"
 #include "base/log.h"
 #include "platform/core.h"
+#include "platform/fork.h"
 
 #define ARGUMENTS_MAX 128
 
@@ -278,6 +279,7 @@ int eal_start(const struct eal_settings *settings, char *err, size_t err_size)
                  reason[0] ? reason : "it gave no reason");
         return status;
     }
+    fork_leave_out();
     in_hugepages = hugepages;
     running = true;
     return 0;

@@ -109,3 +109,13 @@ void threads_flush(void)
         flush(t);
     lock_give(&threads.lock);
 }
+
+void threads_forked(void)
+{
+    pthread_once(&threads.once, once);
+    threads.lock = (struct lock){ 0 };
+    list_init(&threads.all);
+    list_init(&threads.spare);
+    pthread_setspecific(threads.key, NULL);
+    self = NULL;
+}

@@ -18,4 +18,7 @@ struct chunk *thread_chunk(struct chunk_pool *pool);
 /* While stopping, when no thread is inside a call: all threads' chunks go home. */
 void threads_flush(void);
 
+/* In a child: the waiter and the chunks are the parent's. */
+void threads_forked(void);
+
 #endif

@@ -16,4 +16,12 @@ PH_API bool ph_shim_start(void);
 /* socket(2) of an unmodified program. The stacks start when its first socket is decided to be ours. */
 PH_API int ph_shim_socket(int domain, int type, int protocol);
 
+/*
+ * Opening a port needs privileges that a server gives up after listen(): whoever does has its stacks
+ * started before.
+ */
+PH_API int ph_shim_setuid(uid_t user);
+PH_API int ph_shim_setreuid(uid_t real, uid_t effective);
+PH_API int ph_shim_setresuid(uid_t real, uid_t effective, uid_t saved);
+
 #endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/fork.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "api/claim.h"
+#include "api/life.h"
+#include "base/kernel_calls.h"
+#include "fd/fd_table.h"
+#include "fd/route.h"
+#include "fd/undecided.h"
+#include "socket/thread.h"
+
+static atomic_bool has_children;
+
+bool fork_has_children(void)
+{
+    return atomic_load_explicit(&has_children, memory_order_relaxed);
+}
+
+static void before(void)
+{
+    life_fork(LIFE_FORK_BEFORE);
+}
+
+static void in_parent(void)
+{
+    atomic_store(&has_children, true);
+    life_fork(LIFE_FORK_PARENT);
+}
+
+/* A descriptor of the parent's runtime becomes what the child can have of it. */
+static void inherit(int fd, struct file *file)
+{
+    if (file->kind == FILE_UNDECIDED) {
+        undecided_inherited(file);
+        return;
+    }
+    if (file->kind == FILE_SOCKET && file->kernel_side) {
+        if (!file_user_nonblock(file)) /* our waiting in front of it is gone */
+            kernel.fcntl(fd, F_SETFL, kernel.fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+        fd_drop(fd, false);
+        return;
+    }
+    /* An epoll made around the kernel's stays that one; of others nothing is left. */
+    fd_drop(fd, file->kind == FILE_SOCKET);
+}
+
+static void in_child(void)
+{
+    bool ran = life_fork(LIFE_FORK_CHILD);
+
+    route_forked();
+    undecided_forked();
+    claim_forget();
+    fd_table_forked();
+    for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1))
+        inherit(fd, fd_peek(fd));
+    if (ran) {
+        fd_drop_virtual();
+        threads_forked();
+    }
+}
+
+void fork_attend(void)
+{
+    static atomic_bool done;
+
+    if (!atomic_exchange(&done, true))
+        pthread_atfork(before, in_parent, in_child);
+}
