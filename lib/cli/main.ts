@@ -6,10 +6,12 @@
 import { Command, CommanderError } from 'commander'
 import { captures, recorders } from './capture.js'
 import { drops } from './drops.js'
+import { explain } from './explain.js'
 import { EXIT, Failure } from './failure.js'
 import { inject } from './inject.js'
 import { log } from './log.js'
 import { rates } from './rate.js'
+import { run } from './run.js'
 import { set } from './set.js'
 import { show } from './show/index.js'
 import { snmp } from './snmp.js'
@@ -17,10 +19,11 @@ import { red, useColour } from './text.js'
 import { packageVersion, version } from './version.js'
 
 /** A new command is a line here. */
-const commands = [show, rates, snmp, drops, captures, recorders, inject, set, log, version]
+const commands = [show, run, explain, rates, snmp, drops, captures, recorders, inject, set, log, version]
 
 export function program(): Command {
     const root = new Command('pronghorn')
+        .enablePositionalOptions()
         .description('See and steer the processes that run on Pronghorn, a userspace TCP/IP stack.')
         .version(packageVersion(), '-V, --version')
         .option('--color', 'colours even when this is no terminal')
@@ -35,6 +38,8 @@ Examples:
   pronghorn show processes                         who runs on Pronghorn
   pronghorn show sockets -i state established      like ss -tin
   pronghorn show settings --changed --json
+  pronghorn run --port LINE -- redis-server        an unmodified program on our stacks
+  pronghorn explain --pid redis-server             whose its sockets are, and why
   pronghorn show stacks --watch 0.5 --pid redis
 
 Exit codes: 0 done; 1 failed, or what was found is not well; 2 the command line is wrong;

@@ -12,6 +12,7 @@ import { numberReader, readSockets, type SocketStats } from './sockets.js'
 export type { Facts, PortFact, SettingFact, StackFact } from './facts.js'
 export type { Bucket } from './histogram.js'
 export type { Field, Kind } from './layout.js'
+export { type Route, readRoutes, socketInodes } from './routes.js'
 export type { SocketStats } from './sockets.js'
 export { Histogram, SegmentError }
 

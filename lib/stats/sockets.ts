@@ -27,12 +27,12 @@ const AF_INET = 2
 const TRIES = 50
 const PIECE_BYTES = 4 << 20
 
-function ipv4(bytes: Buffer): string {
+export function ipv4(bytes: Buffer): string {
     return bytes.subarray(0, 4).join('.')
 }
 
 /** RFC 5952: lower case, the longest run of at least two zero groups left out. */
-function ipv6(bytes: Buffer): string {
+export function ipv6(bytes: Buffer): string {
     if (bytes.subarray(0, 10).every((byte) => byte === 0) && bytes.readUInt16BE(10) === 0xffff)
         return `::ffff:${bytes.subarray(12).join('.')}`
     const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(i * 2).toString(16))

@@ -97,7 +97,7 @@ FILE *ph_fdopen(int fd, const char *mode)
     FILE *file;
 
     if (!fd_is_ours(fd))
-        return fdopen(fd, mode);
+        return kernel.fdopen(fd, mode);
     file = fopencookie((void *)(intptr_t)fd, mode, calls);
     if (file)
         file->_fileno = fd; /* for fileno(); glibc itself does not use it in such a stream */

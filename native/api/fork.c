@@ -8,6 +8,7 @@
 #include "api/claim.h"
 #include "api/life.h"
 #include "base/kernel_calls.h"
+#include "fd/explain.h"
 #include "fd/fd_table.h"
 #include "fd/route.h"
 #include "fd/undecided.h"
@@ -53,6 +54,9 @@ static void in_child(void)
     bool ran = life_fork(LIFE_FORK_CHILD);
 
     route_forked();
+    explain_forked();
+    if (ran)
+        undecided_set_reason("the stacks are those of the process that this one was forked from");
     undecided_forked();
     claim_forget();
     fd_table_forked();

@@ -16,6 +16,7 @@
 
 #include "api/both.h"
 #include "api/life.h"
+#include "api/rights.h"
 #include "base/clock.h"
 #include "base/kernel_calls.h"
 #include "fd/epoll.h"
@@ -362,10 +363,22 @@ ssize_t ph_sendto(int fd, const void *buf, size_t len, int flags, const struct s
           send_part(sock, fd, buf, len, flags, to, to_len));
 }
 
+/* Through a UNIX socket descriptors may travel. */
+static ssize_t send_kernel(int fd, const struct msghdr *msg, int flags)
+{
+    int result = msg && msg->msg_controllen ? rights_check(msg) : 0;
+
+    if (result < 0) {
+        errno = -result;
+        return -1;
+    }
+    return kernel.sendmsg(fd, msg, flags);
+}
+
 ssize_t ph_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     SERVE_TO(fd, msg ? msg->msg_name : NULL, msg ? msg->msg_namelen : 0,
-             kernel.sendmsg(fd, msg, flags), send_ours(sock, fd, msg, flags));
+             send_kernel(fd, msg, flags), send_ours(sock, fd, msg, flags));
 }
 
 static int send_many(struct socket *sock, int fd, struct mmsghdr *msgs, unsigned int count, int flags)

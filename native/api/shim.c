@@ -50,6 +50,7 @@ static int start(void)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static bool failed, told;
+    static char reason[80];
     int holder, result;
 
     if (life_is_running())
@@ -61,12 +62,16 @@ static int start(void)
         if (!told)
             log_info("process %d has the addresses of our ports; here the kernel serves", holder);
         told = true;
+        snprintf(reason, sizeof(reason), "process %d has the addresses of our ports", holder);
+        undecided_set_reason(reason);
         result = -ENODEV; /* it may end, and then they are free */
     } else {
         result = life_ensure() == 0 ? 0 : -ENODEV;
         failed = result < 0;
-        if (failed)
+        if (failed) {
             claim_forget();
+            undecided_set_reason(ph_error());
+        }
     }
     pthread_mutex_unlock(&lock);
     return result;

@@ -200,8 +200,12 @@ int ph_epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms
                    const sigset_t *mask)
 {
     if (!fd_is_ours(epfd) && epfd < FD_VIRTUAL_FIRST) {
-        int count = kernel.epoll_pwait(epfd, events, max, timeout_ms, mask);
+        int count = 0;
 
+        epoll_sleep_begin(epfd);
+        if (LIKELY(!fd_is_ours(epfd)))
+            count = kernel.epoll_pwait(epfd, events, max, timeout_ms, mask);
+        epoll_sleep_end(epfd);
         if (LIKELY(!fd_is_ours(epfd)) || (count = woken_to_ours(epfd, events, count)) != 0)
             return count;
     }
@@ -220,8 +224,12 @@ int ph_epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct 
     int result;
 
     if (!fd_is_ours(epfd) && epfd < FD_VIRTUAL_FIRST) {
-        int count = kernel.epoll_pwait2(epfd, events, max, timeout, mask);
+        int count = 0;
 
+        epoll_sleep_begin(epfd);
+        if (LIKELY(!fd_is_ours(epfd)))
+            count = kernel.epoll_pwait2(epfd, events, max, timeout, mask);
+        epoll_sleep_end(epfd);
         if (LIKELY(!fd_is_ours(epfd)) || (count = woken_to_ours(epfd, events, count)) != 0)
             return count;
     }

@@ -343,7 +343,8 @@ static int collect_now(struct epoll *ep, struct epoll_event *events, int max)
         if (from_kernel < 0)
             from_kernel = 0;
         if (ep->adopted)
-            from_kernel = epoll_without_marker(events + count, from_kernel);
+            from_kernel = epoll_without_marker(events + count, from_kernel, ep->kernel_fd,
+                                               atomic_load(&ep->file.fd));
     }
     return count + from_kernel;
 }

@@ -27,10 +27,10 @@ static struct file *adopt(int epfd, int *error)
         *error = copy < 0 ? -errno : epoll_create_file(copy, &file);
         if (*error < 0 && copy >= 0)
             kernel.close(copy);
-        if (*error == 0) {
-            epoll_marker_add(copy);
+        if (*error == 0)
             *error = fd_adopt(epfd, file) ? 0 : -EMFILE;
-        }
+        if (*error == 0) /* from here on nobody goes to sleep there any more: wake those who did */
+            epoll_marker_add(copy);
         file = *error == 0 ? fd_use(epfd) : NULL;
     }
     lock_give(&adopting);

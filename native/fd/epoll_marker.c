@@ -1,12 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fd/epoll_marker.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 
 #include "base/kernel_calls.h"
 
+#define SLEEPERS 65536
+
 static int marker_fd = -1;
+static _Atomic uint16_t sleepers[SLEEPERS]; /* by the epoll's number; resident as far as it is used */
+
+void epoll_sleep_begin(int program_epfd)
+{
+    if ((unsigned)program_epfd < SLEEPERS)
+        atomic_fetch_add(&sleepers[program_epfd], 1);
+}
+
+void epoll_sleep_end(int program_epfd)
+{
+    if ((unsigned)program_epfd < SLEEPERS)
+        atomic_fetch_sub(&sleepers[program_epfd], 1);
+}
 
 static void control(int kernel_epfd, int op)
 {
@@ -32,12 +48,14 @@ bool epoll_is_marker(const struct epoll_event *event)
     return event->data.u64 == (uintptr_t)&marker_fd;
 }
 
-int epoll_without_marker(struct epoll_event *events, int count)
+int epoll_without_marker(struct epoll_event *events, int count, int kernel_epfd, int program_epfd)
 {
     int kept = 0;
 
     for (int i = 0; i < count; i++)
         if (!epoll_is_marker(&events[i]))
             events[kept++] = events[i];
+    if (kept < count && (unsigned)program_epfd < SLEEPERS && atomic_load(&sleepers[program_epfd]) > 0)
+        epoll_marker_pass(kernel_epfd);
     return kept;
 }

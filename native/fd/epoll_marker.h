@@ -16,7 +16,14 @@ void epoll_marker_add(int kernel_epfd);
 void epoll_marker_pass(int kernel_epfd);
 bool epoll_is_marker(const struct epoll_event *event);
 
-/* Takes it out of `count` events: how many are left. */
-int epoll_without_marker(struct epoll_event *events, int count);
+/*
+ * Takes it out of `count` events: how many are left. As long as threads sleep in the kernel's wait for
+ * that epoll, it is passed on.
+ */
+int epoll_without_marker(struct epoll_event *events, int count, int kernel_epfd, int program_epfd);
+
+/* Around the kernel's wait; between the two the caller looks once more whose `epfd` is. */
+void epoll_sleep_begin(int program_epfd);
+void epoll_sleep_end(int program_epfd);
 
 #endif

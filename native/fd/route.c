@@ -177,6 +177,24 @@ static bool kernel_network(const struct endpoint *e)
     return found;
 }
 
+/* One of all addresses is claimed by a rule for some addresses: then a listener on all is both's. */
+static const struct route_config *rule_within(int type, const struct endpoint *e)
+{
+    for (uint32_t i = 0; i < known.rules.count; i++) {
+        const struct route_config *r = &known.rules.entry[i];
+        struct endpoint one = *e;
+
+        if (r->verdict == ROUTE_KERNEL || !r->address.family ||
+            (e->family == AF_INET && r->address.family != AF_INET))
+            continue;
+        one.family = r->address.family;
+        memcpy(&one.v6, r->address.bytes, sizeof(one.v6));
+        if (rule_for(type, ROUTE_USE_LISTEN, &one) == r)
+            return r;
+    }
+    return NULL;
+}
+
 static void answer(struct route_answer *a, enum route_verdict verdict, const char *reason)
 {
     a->verdict = verdict;
@@ -227,11 +245,17 @@ static void decide_connect(struct route_answer *a, const struct endpoint *e)
 void route_decide(struct route_answer *a, int type, enum route_use use, const struct endpoint *e)
 {
     const struct route_config *rule = rule_for(type, use, e);
+    bool within = false;
+
+    if (rule == NULL && use == ROUTE_USE_LISTEN && endpoint_is_any(e))
+        within = (rule = rule_within(type, e)) != NULL;
 
     if (rule) {
         a->verdict = rule->verdict;
         if (a->verdict == ROUTE_BOTH && use == ROUTE_USE_CONNECT)
             a->verdict = ROUTE_OURS;
+        if (within)
+            a->verdict = ROUTE_BOTH;
         snprintf(a->reason, sizeof(a->reason), "rule: %s", rule->text);
     } else if (use == ROUTE_USE_LISTEN) {
         decide_listen(a, e);

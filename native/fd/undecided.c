@@ -12,6 +12,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "fd/epoll_fd.h"
+#include "fd/explain.h"
 #include "fd/fd_table.h"
 #include "fd/route.h"
 #include "socket/socket.h"
@@ -39,6 +40,7 @@ struct undecided {
     bool bound, listening, any_port; /* any_port: bound to whatever number was free */
     struct route_answer answer; /* once bound or listening */
     struct endpoint local;      /* as bound; the port is known */
+    struct endpoint towards;    /* what decided */
     struct remembered *options, **options_end;
     struct watched *watched;
     struct undecided *next_free;
@@ -49,10 +51,18 @@ static struct lock free_lock;
 static struct undecided *free_list;
 
 static int (*start_stacks)(void);
+static const char *without_reason; /* constant texts */
+/* The stacks run; and there may be others that waited for it. */
+static atomic_bool started, failed, others_due;
 
 void undecided_set_start(int (*start)(void))
 {
     start_stacks = start;
+}
+
+void undecided_set_reason(const char *why)
+{
+    without_reason = why;
 }
 
 static struct undecided *undecided_of(struct file *file)
@@ -131,6 +141,7 @@ int undecided_open(int domain, int type, int protocol)
 
 static void be_the_kernels(struct undecided *u, int fd, const char *reason)
 {
+    explain_note(fd, ROUTE_KERNEL, false, u->type, &u->towards, reason);
     u->decided = true;
     log_debug("socket %d: the kernel's (%s)", fd, reason);
     fd_replace(&u->file, NULL);
@@ -153,6 +164,9 @@ static int make_ours(struct undecided *u, int fd, struct socket **out)
     int flags = kernel.fcntl(fd, F_GETFL), result;
 
     result = start_stacks();
+    /* Or they do not: then the kernel serves the others as well. */
+    if (result < 0 ? !atomic_exchange(&failed, true) : !atomic_exchange(&started, true))
+        atomic_store(&others_due, true);
     if (result == 0)
         result = socket_create(&sock, u->domain, u->type, u->protocol);
     if (result < 0)
@@ -180,6 +194,8 @@ static int be_ours(struct undecided *u, int fd)
     if (result < 0)
         return result;
     u->decided = true;
+    explain_note(fd, sock->file.kernel_side ? ROUTE_BOTH : ROUTE_OURS, false, u->type, &u->towards,
+                 u->answer.reason);
     log_debug("socket %d: %s (%s)", fd, sock->file.kernel_side ? "both" : "ours", u->answer.reason);
     /* The kernel's half never blocks: calls take from whichever half has something. */
     if (!sock->file.kernel_side && u->type == SOCK_DGRAM)
@@ -198,7 +214,9 @@ static int without_us(struct undecided *u, int fd, int result)
 {
     if (route_refuses())
         return result;
-    be_the_kernels(u, fd, "our stacks could not start");
+    if (u->listening && u->answer.verdict == ROUTE_OURS)
+        kernel.listen(fd, u->backlog);
+    be_the_kernels(u, fd, without_reason ? without_reason : "our stacks could not start");
     return 0;
 }
 
@@ -212,6 +230,18 @@ static int become(struct undecided *u, int fd)
     }
     result = be_ours(u, fd);
     return result == -ENODEV || result == -EBADF ? without_us(u, fd, result) : result;
+}
+
+/*
+ * Without u->lock: with the stacks, everything else that is bound to be ours is, too, before this
+ * process calls itself.
+ */
+static void serve_others(void)
+{
+    if (!atomic_load(&others_due) || !atomic_exchange(&others_due, false))
+        return;
+    for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1))
+        fd_serve(fd);
 }
 
 static bool take(struct undecided *u)
@@ -230,22 +260,34 @@ static int bind_kernels(struct undecided *u, int fd, const struct sockaddr *addr
     socklen_t name_len = sizeof(name);
     struct endpoint e;
 
-    if (u->answer.verdict == ROUTE_OURS && u->local.port != 0 && !endpoint_is_any(&u->local))
-        return 0;
-    if (u->answer.verdict == ROUTE_OURS && !endpoint_is_any(&u->local)) {
+    if (kernel.bind(fd, addr, len) < 0) {
         struct endpoint any = { .family = u->local.family };
 
+        if (u->answer.verdict == ROUTE_BOTH || endpoint_is_any(&u->local) || errno == EACCES)
+            return -errno;
+        if (u->local.port != 0)
+            return 0;
         endpoint_to_sockaddr(&any, u->domain, (struct sockaddr *)&name, &name_len);
-        addr = (struct sockaddr *)&name;
-        len = name_len;
+        if (kernel.bind(fd, (struct sockaddr *)&name, name_len) < 0)
+            return -errno;
         name_len = sizeof(name);
     }
-    if (kernel.bind(fd, addr, len) < 0)
-        return -errno;
     if (kernel.getsockname(fd, (struct sockaddr *)&name, &name_len) < 0)
         return -errno;
     if (endpoint_from_sockaddr(&e, u->domain, (struct sockaddr *)&name, name_len) == 0)
         u->local.port = e.port;
+    return 0;
+}
+
+/* Ours or both: with the first call that uses it, or now, if the stacks run anyhow. */
+static int wait_for_use(struct undecided *u, int fd)
+{
+    bool is_client = u->type == SOCK_STREAM ? !u->listening
+                                            : u->any_port && u->answer.verdict == ROUTE_BOTH;
+
+    if (atomic_load(&started) && !is_client)
+        return become(u, fd);
+    explain_note(fd, u->answer.verdict, true, u->type, &u->towards, u->answer.reason);
     return 0;
 }
 
@@ -263,7 +305,7 @@ int undecided_bind(struct file *file, int fd, const struct sockaddr *addr, sockl
         result = -EINVAL;
     } else {
         route_decide(&u->answer, u->type, ROUTE_USE_LISTEN, &e);
-        u->local = e;
+        u->local = u->towards = e;
         u->any_port = e.port == 0;
         if (u->answer.verdict == ROUTE_KERNEL) {
             result = kernel.bind(fd, addr, len) < 0 ? -errno : 0;
@@ -272,6 +314,9 @@ int undecided_bind(struct file *file, int fd, const struct sockaddr *addr, sockl
         } else {
             result = bind_kernels(u, fd, addr, len);
             u->bound = result == 0;
+            u->towards.port = u->local.port;
+            if (u->bound)
+                result = wait_for_use(u, fd);
         }
     }
     lock_give(&u->lock);
@@ -288,7 +333,7 @@ int undecided_listen(struct file *file, int fd, int backlog)
     if (!take(u))
         return -EAGAIN;
     if (!u->bound) {
-        u->local = (struct endpoint){ .family = u->domain };
+        u->local = u->towards = (struct endpoint){ .family = u->domain };
         route_decide(&u->answer, u->type, ROUTE_USE_LISTEN, &u->local);
     }
     if (u->answer.verdict != ROUTE_OURS && kernel.listen(fd, backlog) < 0)
@@ -307,7 +352,10 @@ int undecided_listen(struct file *file, int fd, int backlog)
             if (kernel.getsockname(fd, (struct sockaddr *)&name, &len) == 0)
                 endpoint_from_sockaddr(&u->local, u->domain, (struct sockaddr *)&name, len);
             u->bound = true;
+            u->towards = u->local;
         }
+        if (!u->decided)
+            result = wait_for_use(u, fd);
     }
     lock_give(&u->lock);
     return result;
@@ -325,6 +373,7 @@ int undecided_connect(struct file *file, int fd, const struct sockaddr *addr, so
     if (!take(u))
         return 0;
     route_decide(&towards, u->type, ROUTE_USE_CONNECT, &e);
+    u->towards = e;
     if (!u->bound || endpoint_is_any(&u->local)) {
         /* A datagram server on all addresses hears from both sides; a client is where it sends to. */
         if (u->type == SOCK_STREAM || !u->bound || u->any_port || u->answer.verdict != ROUTE_BOTH)
@@ -332,6 +381,7 @@ int undecided_connect(struct file *file, int fd, const struct sockaddr *addr, so
     }
     result = become(u, fd);
     lock_give(&u->lock);
+    serve_others();
     return result;
 }
 
@@ -345,6 +395,7 @@ int undecided_serve(struct file *file, int fd)
     if (u->listening || (u->bound && u->type == SOCK_DGRAM))
         result = become(u, fd);
     lock_give(&u->lock);
+    serve_others();
     return result;
 }
 
@@ -443,6 +494,9 @@ void undecided_inherited(struct file *file)
 
 void undecided_forked(void)
 {
+    atomic_store(&started, false);
+    atomic_store(&failed, false);
+    atomic_store(&others_due, false);
     free_lock = (struct lock){ 0 };
     free_list = NULL;
 }

@@ -30,6 +30,8 @@ int undecided_open(int domain, int type, int protocol);
 
 /* Before the first of them: starts the stacks, 0 or -errno. */
 void undecided_set_start(int (*start)(void));
+/* Why it last failed; kept, not copied. */
+void undecided_set_reason(const char *why);
 
 int undecided_bind(struct file *file, int fd, const struct sockaddr *addr, socklen_t len);
 int undecided_listen(struct file *file, int fd, int backlog);
