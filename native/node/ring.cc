@@ -294,11 +294,12 @@ static napi_value send_warm(napi_env env, napi_callback_info info)
     Rings *rings = rings_of(args.e);
     int64_t offset = -1;
     Address to;
-    char host[80];
-    bool named = args.text(3, host, sizeof(host)) >= 0;
+    char host[HOST_BYTES];
+    int host_bytes = args.text(3, host, sizeof(host));
+    bool named = host_bytes >= 0;
 
     napi_get_value_int64(env, args.value[1], &offset);
-    if (rings->base == nullptr || offset < 0 || (named && !to.parse(host, args.number(4, -1))))
+    if (rings->base == nullptr || offset < 0 || (named && !to.parse(host, host_bytes, args.number(4, -1))))
         return number_value(env, -EINVAL);
     return result_value(env, ph_send_warm(args.fd(), rings->base + offset, static_cast<size_t>(args.number(2)),
                                           named ? to.sockaddr() : nullptr, to.length));
