@@ -19,7 +19,9 @@ struct binding {
     struct endpoint local;
     uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
     bool bound, dual; /* dual: an IPv6 wildcard that also takes IPv4 */
-    bool fixed_port;  /* bind() named it: it outlives a connection (SOCK_BINDPORT_LOCK) */
+    /* bind() named it, for this socket or its listener: it outlives a connection (the kernel's
+     * SOCK_BINDADDR_LOCK and SOCK_BINDPORT_LOCK). */
+    bool fixed_address, fixed_port;
     bool reuse_addr, reuse_port, listening;
 };
 

@@ -184,6 +184,7 @@ int socket_bind(struct socket *sock, const struct endpoint *local)
         return result;
     *b = (struct binding){ .local = *local,
                            .protocol = sock->protocol,
+                           .fixed_address = !endpoint_is_any(local),
                            .fixed_port = local->port != 0,
                            .dual = local->family == AF_INET6 && !sock->options.v6_only,
                            .reuse_addr = sock->options.reuse_addr,

@@ -119,9 +119,8 @@ void tcp_give_port_back(struct socket *sock)
         return;
     }
     /* A port that nobody asked for by number is free again; the kernel, too, still shows it. */
-    sock->local = b->bound && !endpoint_is_any(&b->local)
-                      ? b->local
-                      : (struct endpoint){ .family = sock->family };
+    if (!b->fixed_address)
+        sock->local = (struct endpoint){ .family = sock->family };
     sock->local.port = port;
     ports_release(b);
 }

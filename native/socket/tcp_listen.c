@@ -50,6 +50,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
     if (sock == NULL)
         return ERR_MEM; /* lwIP resets the connection */
     sock->options = listener->options;
+    sock->binding.fixed_address = listener->binding.fixed_address;
     atomic_init(&sock->rx.limit, atomic_load(&listener->rx.limit));
     atomic_init(&sock->tx.limit, atomic_load(&listener->tx.limit));
     tcp_backlog_delayed(pcb);

@@ -6,7 +6,9 @@
  * Left out, because it differs by nature or is listed in docs/differences.md: how many bytes fit into
  * full buffers (only that they fill, and empty again: OP_FLOOD); time limits of more than a few
  * milliseconds; MSG_OOB; a socket that connects to itself; an IPv6 socket that speaks to IPv4 first and
- * to IPv6 later; reading TCP_QUICKACK, which the kernel changes by itself.
+ * to IPv6 later; reading TCP_QUICKACK, which the kernel changes by itself; destinations 0.0.0.0 and ::;
+ * and, because a socket stays on the stack that its first call chose: UDP sockets on the wildcard that
+ * send, and a second bind() to another address.
  */
 #include "oracle.h"
 
@@ -96,13 +98,21 @@ static int data_slot(void)
 
 static int some_place(int slot)
 {
-    static const int v4[] = { HOST, HOST, HOST, OTHER, OTHER, ANY, FOREIGN };
-    static const int v6[] = { HOST, HOST, OTHER, ANY, FOREIGN };
-    static const int mapped[] = { MAPPED_HOST, MAPPED_HOST, MAPPED_ANY };
-
     if (slots[slot].mapped)
-        return mapped[below(3)];
-    return kind_family(slots[slot].kind) == AF_INET ? v4[below(7)] : v6[below(5)];
+        return MAPPED_HOST;
+    return chance(60) ? HOST : chance(60) || slots[slot].guess == FRESH ? OTHER : FOREIGN;
+}
+
+/* For bind(): the wildcard, too; for a socket that has been somewhere already, one that is refused. */
+static int some_name(int slot)
+{
+    bool datagram = slots[slot].kind >= UDP4;
+
+    if (slots[slot].guess != FRESH)
+        return slots[slot].mapped ? MAPPED_HOST : FOREIGN;
+    if (!datagram && chance(20))
+        return slots[slot].mapped ? MAPPED_ANY : ANY;
+    return some_place(slot);
 }
 
 static int home(int slot)
@@ -125,7 +135,7 @@ static int new_listener(int kind)
 {
     int s = new_socket(kind);
 
-    emit(OP_BIND, s, NOWHERE, chance(70) ? home(s) : some_place(s), 0, 0);
+    emit(OP_BIND, s, NOWHERE, chance(70) ? home(s) : some_name(s), 0, 0);
     emit(OP_LISTEN, s, NOWHERE, 0, (int)below(4), 0);
     slots[s].guess = LISTENING;
     return s;
@@ -255,7 +265,7 @@ static void naming_step(void)
     switch (below(10)) {
     case 0:
     case 1:
-        emit(OP_BIND, s, chance(60) ? NOWHERE : other, some_place(s), 0, 0);
+        emit(OP_BIND, s, chance(60) ? NOWHERE : other, some_name(s), 0, 0);
         slots[s].guess = slots[s].guess == FRESH ? BOUND : slots[s].guess;
         break;
     case 2:
@@ -304,6 +314,8 @@ static void data_step(void)
 {
     int s = data_slot(), kind = slots[s].kind;
 
+    if (slots[s].guess == FRESH && kind >= UDP4)
+        return;
     switch (below(12)) {
     case 0:
     case 1:
