@@ -34,7 +34,9 @@
     EVENT(tcp_zero_window_out) \
     EVENT(tcp_persist_probes) \
     EVENT(tcp_keepalive_probes) \
-    EVENT(tcp_challenge_acks)
+    EVENT(tcp_challenge_acks) \
+    EVENT(tcp_syn_cookies_out) \
+    EVENT(tcp_syn_cookies_in)
 
 struct lwip_events {
 #define LWIP_EVENT_FIELD(name) uint32_t name;

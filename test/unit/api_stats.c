@@ -178,7 +178,8 @@ START_TEST(connections_show_their_bytes_names_and_ends)
         n = ph_recv(accepted, data, sizeof(data), MSG_DONTWAIT);
         got += n > 0 ? (size_t)n : 0;
     }
-    EVENTUALLY(row_of(client).tx_bytes == sizeof(data) && row_of(client).send_queue == 0);
+    EVENTUALLY(row_of(client).tx_bytes == sizeof(data) && row_of(client).send_queue == 0 &&
+               row_of(accepted).rx_bytes == sizeof(data));
     row = row_of(accepted);
     ck_assert_uint_eq(row.rx_bytes, sizeof(data));
     ck_assert_uint_eq(row.stack, 0);

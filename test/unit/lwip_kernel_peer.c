@@ -298,7 +298,8 @@ START_TEST(tcp)
         tcp_round_trip(1, v6, 100001, 1461);
         tcp_round_trip(1, v6, 4 << 20, 65536);
     }
-    ck_assert_uint_gt(peer->stats.tx_referenced_bytes, 8u << 20);
+    /* All but what came in runs too short for it, which depends on the kernel's pace. */
+    ck_assert_uint_gt(peer->stats.tx_referenced_bytes, 6u << 20);
     ck_assert_uint_eq(peer->stats.drop_rx_checksum_tcp, 0);
     ck_assert_uint_eq(peer->stats.drop_rx_malformed, 0);
 }
