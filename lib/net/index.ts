@@ -5,6 +5,7 @@ import { channel } from 'node:diagnostics_channel'
 import net, { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from 'node:net'
 import { callable } from '../callable.js'
 import { type ConnectOptions, formsOf } from './arguments.js'
+import { asNetSocket } from './as-net-socket.js'
 import { Server as ServerClass, type ServerOptions } from './server.js'
 import { Socket as SocketClass, type SocketOptions } from './socket.js'
 
@@ -12,7 +13,7 @@ export type { AddressInfo, ListenOptions, LookupFunction, OnReadOpts } from 'nod
 export type { ConnectOptions } from './arguments.js'
 export type { DropArgument, ServerOptions } from './server.js'
 export type { SocketOptions } from './socket.js'
-export { BlockList, isIP, isIPv4, isIPv6, SocketAddress }
+export { asNetSocket, BlockList, isIP, isIPv4, isIPv6, SocketAddress }
 
 export const Socket = callable(SocketClass)
 export type Socket = SocketClass
@@ -53,6 +54,7 @@ export function connect(...args: unknown[]): Socket {
 export const createConnection = connect
 
 export default {
+    asNetSocket,
     BlockList,
     connect,
     createConnection,

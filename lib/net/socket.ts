@@ -85,6 +85,9 @@ export class Socket extends Transport {
     server: Server | null = null
     _server: Server | null = null
 
+    /** Node's own walk up from a TLS socket to what lies below, until there is none. */
+    _parent: null = null
+
     /** 'address:port' of each attempt, when the addresses of a name were tried in turn. */
     declare autoSelectFamilyAttemptedAddresses: string[]
 

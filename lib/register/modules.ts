@@ -6,7 +6,7 @@ import { packageRoot } from '../package.js'
 
 const folder = join(packageRoot(), 'dist')
 
-export const turnedOver = ['net', 'dgram']
+export const turnedOver = ['net', 'dgram', 'http', 'https', 'tls']
 
 /** The file that stands for a module, if it is one of those and `importer` is not this package itself. */
 export function replacementOf(specifier: string, importer: string | undefined): string | undefined {
