@@ -260,11 +260,16 @@ static void push_fin(struct socket *sock)
     if ((socket_has(sock, SOCKET_TX_DONE) && !closed) ||
         send_queue_peek(&sock->tx, &bytes) != NULL)
         return;
-    if (closed) { /* after shutdown(), too: what still comes is answered by a reset then */
+    if (closed) {
         struct tcp_pcb *pcb = sock->tcp;
+        bool fin_out = (pcb->state != ESTABLISHED && pcb->state != CLOSE_WAIT) ||
+                       (pcb->flags & TF_CLOSEPEND) != 0;
 
         socket_set(sock, SOCKET_TX_DONE);
-        tcp_close(pcb); /* ERR_MEM: lwIP tries again by itself (TF_CLOSEPEND) */
+        if (fin_out)
+            tcp_shutdown(pcb, 1, 0); /* by shutdown(): what still comes is answered by a reset */
+        else
+            tcp_close(pcb); /* ERR_MEM: lwIP tries again by itself (TF_CLOSEPEND) */
     } else if (socket_has(sock, SOCKET_TX_SHUT)) {
         if (tcp_shutdown(sock->tcp, 0, 1) == ERR_OK)
             socket_set(sock, SOCKET_TX_DONE);
