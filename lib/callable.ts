@@ -22,7 +22,8 @@ export function rooted<C extends Class>(Parent: C): C {
     return Root as unknown as C
 }
 
-export type Callable<C extends Class> = C & ((...args: ConstructorParameters<C>) => InstanceType<C>)
+// biome-ignore lint/suspicious/noExplicitAny: ConstructorParameters knows the last of the overloads alone
+export type Callable<C extends Class> = C & ((...args: any[]) => InstanceType<C>)
 
 /** The class, with or without new; called on an instance of an heir, that becomes the instance. */
 export function callable<C extends Class>(Given: C): Callable<C> {

@@ -7,6 +7,7 @@ import { coded, EALREADY } from './errors.js'
 import { native } from './native.js'
 import { type Options, settingsOf } from './options.js'
 import { poller, stopPoller } from './poller.js'
+import { readSegment, type SegmentStats } from './stats/index.js'
 
 const RUNNING = 1
 
@@ -64,6 +65,11 @@ export const runtime = {
      */
     poll(): number {
         return poller().poll()
+    },
+
+    /** The counters of this process, as `pronghorn/stats` reads them of any. */
+    stats(): SegmentStats {
+        return readSegment(process.pid)
     },
 
     get running(): boolean {

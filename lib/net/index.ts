@@ -11,6 +11,7 @@ import { Socket as SocketClass, type SocketOptions } from './socket.js'
 
 export type { AddressInfo, ListenOptions, LookupFunction, OnReadOpts } from 'node:net'
 export type { ConnectOptions } from './arguments.js'
+export type { ConnectionInfo } from './info.js'
 export type { DropArgument, ServerOptions } from './server.js'
 export type { SocketOptions } from './socket.js'
 export { asNetSocket, BlockList, isIP, isIPv4, isIPv6, SocketAddress }

@@ -29,6 +29,7 @@ import {
     type OnReadOptions,
 } from './arguments.js'
 import { Connector } from './connector.js'
+import { type ConnectionInfo, connectionInfo } from './info.js'
 import type { Server } from './server.js'
 import { Transport } from './transport.js'
 
@@ -376,6 +377,11 @@ export class Socket extends Transport {
 
     get localPort(): number | undefined {
         return this.#localName()?.port
+    }
+
+    /** What TCP knows of the connection: round-trip time, windows, retransmissions. undefined without one. */
+    info(): ConnectionInfo | undefined {
+        return this._fd >= 0 ? connectionInfo(this._fd) : undefined
     }
 
     get bytesWritten(): number {
