@@ -17,6 +17,7 @@
 #include "address.h"
 #include "args.h"
 
+static const size_t COMPACT_AT = 4096; /* returned segments at the front of the list */
 static const size_t ROW = 4; /* doubles for each segment */
 static const int32_t LEND_FLAGS = MSG_DONTWAIT | PH_LEND_ARENA | PH_LEND_QUIET;
 
@@ -26,6 +27,7 @@ struct Ring {
     double *rows = nullptr;
     size_t most = 0; /* segments in one batch */
     napi_ref rows_ref = nullptr;
+    struct ph_segment *taken = nullptr;  /* `most`: a batch as it is lent */
     std::vector<struct ph_segment> lent; /* from `first` on */
     size_t first = 0, batch = 0;         /* `batch`: where the last one begins */
 
@@ -74,6 +76,8 @@ static void ring_end(napi_env env, Ring *r)
         napi_delete_reference(env, r->rows_ref);
     r->rows_ref = nullptr;
     r->rows = nullptr;
+    delete[] r->taken;
+    r->taken = nullptr;
     r->open = false;
 }
 
@@ -84,6 +88,7 @@ void rings_close(Environment *e)
         return;
     for (Ring *r : e->rings->ring) {
         ring_give_back(r, r->held());
+        delete[] r->taken;
         delete r;
     }
     for (Template *t : e->rings->prepared)
@@ -133,6 +138,7 @@ static napi_value ring_open(napi_env env, napi_callback_info info)
     r->fd = args.fd();
     r->rows = reinterpret_cast<double *>(rows.data);
     r->most = most;
+    r->taken = new struct ph_segment[most];
     r->open = true;
     return number_value(env, static_cast<int32_t>(number));
 }
@@ -156,25 +162,25 @@ static napi_value ring_take(napi_env env, napi_callback_info info)
     if (r == nullptr)
         return number_value(env, -EBADF);
     ring_give_back(r, release < r->held() ? release : r->held());
-    size_t at = r->lent.size();
-    r->lent.resize(at + r->most);
-    ssize_t count = ph_recv_lend(r->fd, r->lent.data() + at, r->most, LEND_FLAGS);
-    int error = errno;
-    r->lent.resize(at + (count > 0 ? static_cast<size_t>(count) : 0));
-    r->batch = at;
-    if (count < 0 && error == EOPNOTSUPP)
-        return number_value(env, -EOPNOTSUPP);
-    errno = error;
+    if (r->first > COMPACT_AT && r->first > r->held()) { /* an owner that always keeps some */
+        r->lent.erase(r->lent.begin(), r->lent.begin() + static_cast<ptrdiff_t>(r->first));
+        r->first = 0;
+    }
+    ssize_t count = ph_recv_lend(r->fd, r->taken, r->most, LEND_FLAGS);
+    r->batch = r->lent.size();
+    if (count <= 0)
+        return result_value(env, count);
+    r->lent.insert(r->lent.end(), r->taken, r->taken + count);
     double *row = r->rows;
     const uint8_t *base = args.e->rings->base;
-    for (const struct ph_segment *s = r->lent.data() + at, *end = s + (count > 0 ? count : 0); s != end; s++) {
+    for (const struct ph_segment *s = r->taken, *end = s + count; s != end; s++) {
         row[0] = static_cast<double>(s->data - base);
         row[1] = s->bytes;
         row[2] = static_cast<double>(s->time_ns);
         row[3] = s->flags & PH_SEGMENT_MORE;
         row += ROW;
     }
-    return result_value(env, count);
+    return number_value(env, static_cast<int32_t>(count));
 }
 
 /* (ring, count): gives the oldest back; how many are still held. */
