@@ -24,6 +24,8 @@ export function wantedPackages(root = isRoot) {
     return root ? [...list.build, ...list.traffic] : list.build
 }
 
+export const programPackages = () => lists[distribution()].programs
+
 function missingOf(packages) {
     const query = spawnSync('dpkg-query', ['-W', '-f=${Package} ${db:Status-Status}\n', ...packages], {
         encoding: 'utf8',
@@ -38,12 +40,12 @@ function missingOf(packages) {
 
 const maySudo = () => spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0
 
-export async function ensureSystemPackages(step) {
+export async function ensureSystemPackages(step, wanted = wantedPackages()) {
     if (!existsSync('/usr/bin/dpkg-query')) {
         step.note('no dpkg on this system: install the equivalents of tools/setup/packages.json yourself')
         return
     }
-    const missing = missingOf(wantedPackages())
+    const missing = missingOf(wanted)
     if (missing.length === 0) return
     const sudo = isRoot ? [] : ['sudo']
     const byHand = `${isRoot ? '' : 'sudo '}apt-get update && ${isRoot ? '' : 'sudo '}apt-get install -y ${missing.join(' ')}`

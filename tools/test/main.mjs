@@ -22,6 +22,7 @@ import { join, relative } from 'node:path'
 import { ensureBench, ensurePreset } from '../setup/build.mjs'
 import { ensureSetup } from '../setup/main.mjs'
 import { root, SetupError, step } from '../setup/run.mjs'
+import { ensureSystemPackages, isRoot, programPackages } from '../setup/system.mjs'
 import { report } from './report.mjs'
 
 /* On a terminal tap's own display; in a log one line per file (report.mjs). */
@@ -56,7 +57,10 @@ const groups = {
     sanitize: () => ['unit', 'sim', 'conformance'].flatMap((name) => testFiles(name, isSanitize)),
     bench: () => testFiles('bench'),
     package: () => testFiles('package'),
+    programs: () => testFiles('programs'),
 }
+/* Takes a while, and installs the programs: npm run test:programs. */
+const onlyIfAsked = ['programs']
 
 function parse(args) {
     const only = []
@@ -71,7 +75,8 @@ function parse(args) {
         console.error(`no such group: ${unknown.join(', ')}; there are ${Object.keys(groups).join(', ')}`)
         process.exit(2)
     }
-    return { only: only.length ? only : files.length ? [] : Object.keys(groups), files }
+    const usual = Object.keys(groups).filter((name) => !onlyIfAsked.includes(name))
+    return { only: only.length ? only : files.length ? [] : usual, files }
 }
 
 /* tap's own closing comment: "# { total: 9, pass: 7, fail: 1, skip: 1 }". */
@@ -132,6 +137,8 @@ async function build(name, work) {
     })
 }
 if (only.includes('sanitize')) await build('sanitize', (it) => ensurePreset(it, 'sanitize'))
+if (only.includes('programs') && isRoot)
+    await build('programs', (it) => ensureSystemPackages(it, programPackages()))
 if (only.includes('bench')) await build('bench', ensureBench)
 mkdirSync(join(root, 'build', 'logs'), { recursive: true })
 const sum = { pass: 0, fail: 0, skip: 0, todo: 0 }
