@@ -124,7 +124,7 @@ static void write_head(const struct capture *c, int port, uint32_t snap_bytes, c
     for (unsigned s = 0; s < group.count; s++) {
         for (unsigned p = 0; p < group.stacks[s]->ports_count && tap < c->taps; p++) {
             const struct port *of = netif_port_port(group.stacks[s]->ports[p]);
-            char name[80], about[128];
+            char name[160], about[160];
 
             if (c->tap[tap].queue != netif_port_queue(group.stacks[s]->ports[p]))
                 continue;
