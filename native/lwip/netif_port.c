@@ -183,8 +183,11 @@ static unsigned steered_in(struct netif_port *np)
 
     while (count < PORT_BURST && (packet = netif_steer_in(np->steer)) != NULL) {
         struct netif *netif = netif_alias_for(np, packet);
+        bool check = !np->skip_l4 && UNLIKELY(netif_steer_is_fragment(packet));
 
+        NETIF_SET_CHECKSUM_CTRL(netif, check ? CHECKSUM_BY_LWIP : CHECKSUM_ALWAYS);
         ethernet_input(packet_from_mbuf(packet), netif);
+        NETIF_SET_CHECKSUM_CTRL(netif, CHECKSUM_ALWAYS);
         count++;
     }
     return count;

@@ -51,6 +51,41 @@ static inline unsigned flow_member(const struct netif_steer *steer, const uint8_
     return (unsigned)((sum >> 32) * steer->count >> 32);
 }
 
+/* The stack that puts a datagram together: by what all its fragments have in common (RFC 791, RFC 8200 4.5). */
+static unsigned fragment_member(const struct netif_steer *steer, const uint8_t *addresses, unsigned words,
+                                uint32_t id, uint8_t protocol)
+{
+    uint32_t key = id ^ (uint32_t)protocol << 24;
+
+    return flow_member(steer, addresses, words, (const uint8_t *)&key);
+}
+
+/* Fragments of one datagram may come on several queues: the first has ports, the others do not. */
+static inline bool ip4_is_fragment(const uint8_t *ip)
+{
+    return (be16(ip + 6) & 0x3fff) != 0;
+}
+
+static inline bool ip6_is_fragment(const uint8_t *ip, uint32_t bytes)
+{
+    return ip[6] == 44 && bytes >= 14 + 40 + 8;
+}
+
+bool netif_steer_is_fragment(const struct rte_mbuf *packet)
+{
+    const uint8_t *eth = rte_pktmbuf_mtod(packet, const uint8_t *);
+    uint16_t type = be16(eth + 12);
+
+    return type == ETHERTYPE_IP4   ? ip4_is_fragment(eth + 14)
+           : type == ETHERTYPE_IP6 ? ip6_is_fragment(eth + 14, rte_pktmbuf_data_len(packet))
+                                   : false;
+}
+
+static inline int other_than_self(const struct netif_steer *steer, unsigned member)
+{
+    return member == steer->self ? TO_NOBODY : (int)member;
+}
+
 /* The packet has passed packet_check(): its headers are whole and in the first segment. */
 static int destination(const struct netif_steer *steer, const struct rte_mbuf *packet)
 {
@@ -64,7 +99,9 @@ static int destination(const struct netif_steer *steer, const struct rte_mbuf *p
         return bytes >= 14 + 8 && be16(ip + 6) == ARP_REPLY ? TO_ALL : TO_NOBODY;
     case ETHERTYPE_IP4:
         header = (ip[0] & 15u) * 4;
-        if (ip[9] != 6 || (be16(ip + 6) & 0x1fff) != 0 || bytes < 14 + header + 4)
+        if (UNLIKELY(ip4_is_fragment(ip)))
+            return other_than_self(steer, fragment_member(steer, ip + 12, 2, be16(ip + 4), ip[9]));
+        if (ip[9] != 6 || bytes < 14 + header + 4)
             return TO_NOBODY;
         l4 = ip + header;
         addresses = ip + 12;
@@ -73,6 +110,12 @@ static int destination(const struct netif_steer *steer, const struct rte_mbuf *p
     case ETHERTYPE_IP6:
         if (ip[6] == 58 && bytes > 14 + 40 && ip[40] == ND_ADVERTISEMENT)
             return TO_ALL;
+        if (UNLIKELY(ip6_is_fragment(ip, bytes))) {
+            uint32_t id;
+
+            memcpy(&id, ip + 40 + 4, sizeof(id));
+            return other_than_self(steer, fragment_member(steer, ip + 8, 8, id, 0));
+        }
         if (ip[6] != 6 || bytes < 14 + 40 + 4)
             return TO_NOBODY;
         l4 = ip + 40;
@@ -94,6 +137,7 @@ static void hand(struct netif_steer *steer, unsigned to, struct rte_mbuf *packet
 {
     if (ring_push(steer->out[to], packet)) {
         doorbell_ring(steer->bells[to]);
+        STAT_INC(steer->port->stats, rx_handed_over);
         return;
     }
     STAT_INC(steer->port->stats, drop_rx_no_memory);

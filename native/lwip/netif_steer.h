@@ -6,8 +6,8 @@
  * that we opened may arrive on another stack's queue. Each local TCP port number that is used for
  * connecting belongs to one stack (control/steer.h); a packet that arrives elsewhere is handed to it
  * through a ring, checked and unchanged. ARP replies and neighbour advertisements go to all stacks,
- * for each has a table of its own. Everything else is served where it arrived: listeners and UDP
- * sockets are on all stacks.
+ * for each has a table of its own. The fragments of a datagram go to one stack, whichever queues they
+ * come on. Everything else is served where it arrived: listeners and UDP sockets are on all stacks.
  *
  * Incoming connections may stay where they arrive only if all their packets do. A card's RSS promises
  * that; the queues of virtual devices don't (the kernel's fanout and multi-queue follow the sender's
@@ -44,6 +44,8 @@ void netif_steer_leave(struct netif_port *port);
 
 /* True: the packet was taken (handed over, or dropped and counted because the other is behind). */
 bool netif_steer_out(struct netif_steer *steer, struct rte_mbuf *packet);
+/* Whether lwIP must still check the packet, once it is whole: packet_check() could not. */
+bool netif_steer_is_fragment(const struct rte_mbuf *packet);
 /* The next packet that another stack handed over, or NULL. */
 struct rte_mbuf *netif_steer_in(struct netif_steer *steer);
 
