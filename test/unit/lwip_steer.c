@@ -137,8 +137,8 @@ END_TEST
 
 START_TEST(what_lwip_must_check)
 {
-    struct rte_mbuf *packets[] = {ip4_packet(17, 5, 0, 1, 2), ip4_packet(17, 5, 0x2000, 1, 2), ip4_packet(17, 5, 3, 1, 2),
-                                  ip6_fragment(1, 1)};
+    struct rte_mbuf *packets[] = {ip4_packet(17, 5, 0, 1, 2), ip4_packet(17, 5, 0x2000, 1, 2),
+                                  ip4_packet(17, 5, 3, 1, 2), ip6_fragment(1, 1)};
     bool fragment[] = {false, true, true, true};
 
     for (unsigned i = 0; i < 4; i++) {
