@@ -73,7 +73,7 @@ if (folder === undefined) {
             continue
         }
         const names = all.filter((name) => (itself || !excluded.has(name)) && name.includes(only))
-        const outcomes = await runAll({ folder, node, itself }, names)
+        const outcomes = await runAll({ folder, node, major, itself }, names)
         let same = 0
         for (const name of names) {
             const { passed, text } = outcomes.get(name) as Outcome
