@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whose each socket of a process is (ours, the kernel's, or both), which rule decided it, and what
-// would change it.
+// would change it; and what makes ours slow (findings.ts).
 
 import { readFileSync } from 'node:fs'
 import { listProcesses, readRoutes, readSegment, type SocketStats, socketInodes } from '../stats/index.js'
 import { EXIT, Failure } from './failure.js'
+import { type Finding, findingsOf, findingsText } from './findings.js'
 import { dim, green, table, yellow } from './text.js'
-import { choosePid, show, type ViewOptions, viewCommand } from './view.js'
+import { choosePid, seconds, show, type ViewOptions, viewCommand } from './view.js'
 
 interface Row {
     fd: number
@@ -135,17 +136,34 @@ function pidOf(options: ViewOptions, given: string | undefined): number {
     return choosePid({ ...options, ...(pid !== undefined && { pid }) })
 }
 
+interface Options extends ViewOptions {
+    interval: number
+}
+
+const socketsText = (sockets: Row[]) =>
+    sockets.length === 0
+        ? 'no TCP or UDP sockets'
+        : table<Row>(
+              [
+                  { head: 'fd', value: (row) => row.fd, right: true },
+                  { head: 'whose', value: (row) => row.owner, paint },
+                  { head: 'type', value: (row) => row.type },
+                  { head: 'address', value: (row) => row.address },
+                  { head: 'why', value: (row) => row.reason },
+                  { head: 'what would change it', value: (row) => row.remedy },
+              ],
+              sockets,
+          )
+
 export const explain = () =>
-    viewCommand(
-        'explain',
-        'whose each socket of a program is, which rule decided it, and what would change it',
-    )
+    viewCommand('explain', 'whose each socket of a program is and why, and what makes those of ours slow')
         .argument('[process]', 'pid or name (default: the newest)')
         .argument('[fd]', 'one descriptor')
-        .action((process: string | undefined, fd: string | undefined, options: ViewOptions) => {
+        .option('-i, --interval <seconds>', 'how long to look', seconds, 1)
+        .action((process: string | undefined, fd: string | undefined, options: Options) => {
             const pid = pidOf(options, process)
             return show(options, {
-                collect: () => {
+                collect: async () => {
                     let rows: Row[]
                     try {
                         rows = rowsOf(pid)
@@ -163,21 +181,13 @@ export const explain = () =>
                             throw new Failure(`process ${pid} has no TCP or UDP socket with the number ${fd}`)
                     }
                     const name = listProcesses().find((one) => one.pid === pid)?.name
-                    return { pid, ...(name && { name }), sockets: rows }
+                    const number = fd === undefined ? undefined : Number(fd)
+                    const findings: Finding[] = name
+                        ? await findingsOf({ ...options, pid: `${pid}` }, options.interval, number)
+                        : []
+                    return { pid, ...(name && { name }), sockets: rows, findings }
                 },
-                text: ({ sockets }) =>
-                    sockets.length === 0
-                        ? 'no TCP or UDP sockets'
-                        : table<Row>(
-                              [
-                                  { head: 'fd', value: (row) => row.fd, right: true },
-                                  { head: 'whose', value: (row) => row.owner, paint },
-                                  { head: 'type', value: (row) => row.type },
-                                  { head: 'address', value: (row) => row.address },
-                                  { head: 'why', value: (row) => row.reason },
-                                  { head: 'what would change it', value: (row) => row.remedy },
-                              ],
-                              sockets,
-                          ),
+                text: ({ sockets, findings, name }) =>
+                    `${socketsText(sockets)}${name ? `\n${findingsText(findings)}` : ''}`,
             })
         })

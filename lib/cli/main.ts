@@ -4,11 +4,17 @@
 // process's console; the addon is not loaded. One file for each command.
 
 import { Command, CommanderError } from 'commander'
+import { bind, unbind } from './bind.js'
 import { captures, recorders } from './capture.js'
+import { completer, completion } from './completion.js'
+import { config } from './config.js'
+import { doctor } from './doctor.js'
 import { drops } from './drops.js'
 import { explain } from './explain.js'
+import { exports_ } from './export.js'
 import { EXIT, Failure } from './failure.js'
 import { inject } from './inject.js'
+import { latency } from './latency.js'
 import { log } from './log.js'
 import { rates } from './rate.js'
 import { run } from './run.js'
@@ -16,10 +22,32 @@ import { set } from './set.js'
 import { show } from './show/index.js'
 import { snmp } from './snmp.js'
 import { red, useColour } from './text.js'
+import { top } from './top.js'
 import { packageVersion, version } from './version.js'
 
 /** A new command is a line here. */
-const commands = [show, run, explain, rates, snmp, drops, captures, recorders, inject, set, log, version]
+const commands = [
+    run,
+    show,
+    top,
+    rates,
+    latency,
+    snmp,
+    drops,
+    explain,
+    doctor,
+    captures,
+    recorders,
+    inject,
+    set,
+    log,
+    config,
+    exports_,
+    bind,
+    unbind,
+    completion,
+    version,
+]
 
 export function program(): Command {
     const root = new Command('pronghorn')
@@ -46,6 +74,7 @@ Exit codes: 0 done; 1 failed, or what was found is not well; 2 the command line 
 3 no such process; 4 its numbers cannot be read.`,
         )
     for (const command of commands) root.addCommand(command())
+    root.addCommand(completer(root), { hidden: true })
     const strict = (command: Command): void => {
         command.exitOverride()
         command.commands.forEach(strict)

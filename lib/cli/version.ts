@@ -6,18 +6,21 @@ import { Command } from 'commander'
 import { listProcesses } from '../stats/index.js'
 import { jsonOption, show, type ViewOptions } from './view.js'
 
-/** The package's own version, wherever this file was bundled to. */
-export function packageVersion(): string {
+/** The package's folder, wherever this file was bundled to. */
+export function packageRoot(): string {
     for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
         try {
-            const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-            if (name === 'pronghorn') return version
+            if (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).name === 'pronghorn')
+                return folder
         } catch {
             // Not here.
         }
-        if (folder === dirname(folder)) return 'unknown'
+        if (folder === dirname(folder)) return '.'
     }
 }
+
+export const packageVersion = (): string =>
+    JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version
 
 export const version = () =>
     new Command('version')

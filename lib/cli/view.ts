@@ -99,6 +99,8 @@ export function headLine(stats: SegmentStats): string {
 export interface View<T> {
     collect: () => T | Promise<T>
     text: (data: T) => string
+    /** What of it is for others, when not all is. */
+    json?: (data: T) => object
 }
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
@@ -106,16 +108,17 @@ const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 /** Shows once, or until interrupted. With --json --watch: one line of JSON for each look. */
 export async function show<T>(options: ViewOptions, view: View<T>): Promise<void> {
     const out = (text: string) => process.stdout.write(`${text}\n`)
+    const plain = (data: T) => view.json?.(data) ?? data
     if (!options.watch) {
         const data = await view.collect()
-        out(options.json ? JSON.stringify(data, null, 2) : view.text(data))
+        out(options.json ? JSON.stringify(plain(data), null, 2) : view.text(data))
         return
     }
     const every = options.watch === true ? 1 : options.watch
     const screen = process.stdout.isTTY && !options.json
     for (;;) {
         const data = await view.collect()
-        if (options.json) out(JSON.stringify(data))
+        if (options.json) out(JSON.stringify(plain(data)))
         else if (screen) out(`\u001b[H\u001b[2J${view.text(data)}`)
         else out(`${new Date().toISOString()}\n${view.text(data)}\n`)
         await sleep(every * 1000)

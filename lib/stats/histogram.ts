@@ -13,21 +13,36 @@ export class Histogram {
     readonly sum: number
     readonly max: number
     /** Those that hold something, smallest numbers first. */
-    readonly buckets: Bucket[] = []
+    readonly buckets: Bucket[]
+
+    private constructor(buckets: Bucket[], sum: number, max: number) {
+        this.buckets = buckets
+        this.count = buckets.reduce((count, bucket) => count + bucket.count, 0)
+        this.sum = sum
+        this.max = max
+    }
 
     /** `bytes` begins with sum and max; each power of two has 2^stepBits buckets. */
-    constructor(bytes: Buffer, stepBits: number) {
+    static from(bytes: Buffer, stepBits: number): Histogram {
         const word = (index: number) => Number(bytes.readBigUInt64LE(index * 8))
-        this.sum = word(0)
-        this.max = word(1)
-        let count = 0
+        const buckets: Bucket[] = []
         for (let i = 0; i < bytes.length / 8 - 2; i++) {
-            const inBucket = word(i + 2)
-            if (inBucket === 0) continue
-            count += inBucket
-            this.buckets.push({ low: lowOf(i, stepBits), high: lowOf(i + 1, stepBits), count: inBucket })
+            const count = word(i + 2)
+            if (count > 0) buckets.push({ low: lowOf(i, stepBits), high: lowOf(i + 1, stepBits), count })
         }
-        this.count = count
+        return new Histogram(buckets, word(0), word(1))
+    }
+
+    /** What was added since `before`, its earlier buckets. The largest number is known to its bucket only. */
+    since(before: Bucket[]): Histogram {
+        if (before.length === 0) return this
+        const known = new Map(before.map(({ low, count }) => [low, count]))
+        const buckets = this.buckets
+            .map((bucket) => ({ ...bucket, count: Math.max(0, bucket.count - (known.get(bucket.low) ?? 0)) }))
+            .filter(({ count }) => count > 0)
+        const middle = ({ low, high }: Bucket) => low + Math.floor((high - low) / 2)
+        const sum = buckets.reduce((all, bucket) => all + middle(bucket) * bucket.count, 0)
+        return new Histogram(buckets, sum, Math.min(this.max, buckets.at(-1)?.high ?? 0))
     }
 
     get mean(): number {

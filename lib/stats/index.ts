@@ -89,7 +89,7 @@ function stackFrom(block: Buffer, fields: Field[], index: number): StackStats {
     const stack: StackStats = { index, counters: {}, gauges: {}, histograms: {} }
     for (const field of fields) {
         if (field.kind === 'histogram')
-            stack.histograms[field.name] = new Histogram(
+            stack.histograms[field.name] = Histogram.from(
                 block.subarray(field.offset, field.offset + field.bytes),
                 field.detail,
             )

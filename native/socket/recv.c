@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "lwip/pieces.h"
 
 static struct arrival *arrival_of(struct mpsc_node *node)
@@ -44,6 +45,19 @@ static struct arrival *take_after(struct recv_queue *q, struct arrival *a)
     return arrival_of(a->node.next);
 }
 
+/* Not more often: the clock costs more than the rest of a small read. */
+#define MEASURE_NS 100000
+
+/* The application has it now. */
+static void measure(struct recv_queue *q, struct arrival *a)
+{
+    a->waited_ns = 0;
+    if (LIKELY(a->time_ns - q->measured_ns < MEASURE_NS))
+        return;
+    q->measured_ns = a->time_ns;
+    a->waited_ns = (uint32_t)min_u64(clock_now_ns() - a->time_ns, UINT32_MAX) | 1;
+}
+
 void recv_queue_pop(struct recv_queue *q)
 {
     struct arrival *a = q->first;
@@ -52,6 +66,7 @@ void recv_queue_pop(struct recv_queue *q)
 
     atomic_store_explicit(&q->consumed, consumed + a->cost,
                           memory_order_relaxed);
+    measure(q, a);
     set_first(q, next);
     mpsc_push(&q->done, &a->node);
     q->done_pending++;
@@ -151,6 +166,7 @@ size_t recv_queue_read(struct recv_queue *q, const struct iovec *iov, int iov_co
         if (q->first_offset == q->first->bytes) {
             struct arrival *through = q->first;
 
+            measure(q, through);
             set_first(q, arrival_of(through->node.next));
             mpsc_push(&q->done, &through->node);
             q->done_pending++;
@@ -182,6 +198,7 @@ void recv_queue_lend(struct recv_queue *q)
 
     /* Of a stream, what was read of it before is consumed already. */
     a->cost -= q->first_offset;
+    measure(q, a);
     atomic_store_explicit(&q->lent, atomic_load_explicit(&q->lent, memory_order_relaxed) + a->cost,
                           memory_order_relaxed);
     set_first(q, arrival_of(a->node.next));
@@ -205,23 +222,29 @@ size_t arrival_copy(const struct arrival *a, const struct iovec *iov, int iov_co
     return done;
 }
 
-static unsigned free_all(struct mpsc_node *node, void (*free_arrival)(struct arrival *))
+static void free_all(struct mpsc_node *node, void (*free_arrival)(struct arrival *))
 {
-    unsigned count = 0;
-
     while (node) {
         struct mpsc_node *next = node->next;
 
         free_arrival(arrival_of(node));
         node = next;
-        count++;
     }
-    return count;
 }
 
-unsigned recv_queue_reap(struct recv_queue *q, void (*free_arrival)(struct arrival *))
+void recv_queue_reap(struct recv_queue *q, struct histogram *waits, void (*free_arrival)(struct arrival *))
 {
-    return free_all(mpsc_take(&q->done), free_arrival);
+    struct mpsc_node *node = mpsc_take(&q->done);
+
+    while (node) {
+        struct mpsc_node *next = node->next;
+        struct arrival *a = arrival_of(node);
+
+        if (UNLIKELY(a->waited_ns))
+            histogram_add(waits, a->waited_ns);
+        free_arrival(a);
+        node = next;
+    }
 }
 
 void recv_queue_discard(struct recv_queue *q, void (*free_arrival)(struct arrival *))

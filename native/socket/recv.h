@@ -22,6 +22,7 @@
 #include "base/lock.h"
 #include "base/mpsc.h"
 #include "control/endpoint.h"
+#include "stats/histogram.h"
 
 struct pbuf;
 struct stack;
@@ -32,6 +33,7 @@ struct arrival {
     uint32_t bytes;      /* payload of the chain */
     uint32_t cost;       /* what it counts against SO_RCVBUF */
     uint32_t interface;  /* index of the interface it came in on */
+    uint32_t waited_ns;  /* until it was read; 0: not measured */
     uint64_t time_ns;    /* clock_now_ns() of the turn that took it from its port */
     /* ---- datagrams only ---- */
     struct stack *origin; /* whose memory it is */
@@ -46,6 +48,7 @@ struct recv_queue {
     struct pbuf *piece;     /* of `first`: where reading goes on */
     uint32_t piece_offset;
     uint32_t first_offset;  /* bytes of `first` already consumed */
+    uint64_t measured_ns;   /* arrival.time_ns of the last one that was measured */
     uint32_t done_pending;  /* arrivals pushed to `done` since the stack was last kicked */
     _Atomic uint64_t consumed; /* of arrival.cost */
     _Atomic uint64_t lent;     /* of arrival.cost: taken off, not yet consumed */
@@ -113,8 +116,8 @@ void recv_queue_pop(struct recv_queue *q);
 struct arrival *recv_queue_next(struct recv_queue *q, const struct pbuf **piece, uint32_t *offset);
 void recv_queue_lend(struct recv_queue *q);
 
-/* Stack: frees what the application is through with; returns how many. */
-unsigned recv_queue_reap(struct recv_queue *q, void (*free_arrival)(struct arrival *));
+/* Home stack: frees what the application is through with, and counts how long it had waited. */
+void recv_queue_reap(struct recv_queue *q, struct histogram *waits, void (*free_arrival)(struct arrival *));
 /* Stack, when no reader can come any more: frees everything. */
 void recv_queue_discard(struct recv_queue *q, void (*free_arrival)(struct arrival *));
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "socket/thread.h"
 
@@ -38,11 +39,31 @@ static struct chunk *writable_tail(struct send_queue *q, struct chunk_pool *pool
     return fresh;
 }
 
+/* One write of so many: the clock costs more than the rest of a small one. */
+#define MEASURE_EVERY 16
+
+/* Before the write is published, or it might be sent already. */
+static void mark(struct send_queue *q)
+{
+    if (LIKELY(q->writes++ % MEASURE_EVERY != 0) || atomic_load_explicit(&q->marked, memory_order_acquire) != 0)
+        return;
+    q->marked_ns = clock_now_ns();
+    atomic_store_explicit(&q->marked, atomic_load_explicit(&q->written, memory_order_relaxed) + 1,
+                          memory_order_release);
+}
+
+void send_queue_measured(struct send_queue *q, struct histogram *latency)
+{
+    histogram_add(latency, clock_now_ns() - q->marked_ns);
+    atomic_store_explicit(&q->marked, 0, memory_order_release);
+}
+
 static void publish(struct send_queue *q, struct chunk *chunk, uint32_t bytes)
 {
     uint32_t committed = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
     uint64_t written = atomic_load_explicit(&q->written, memory_order_relaxed);
 
+    mark(q);
     /* `written` first: the stack must never see more released than written. */
     atomic_store_explicit(&q->written, written + bytes, memory_order_relaxed);
     atomic_store_explicit(&chunk->committed, committed + bytes, memory_order_release);
@@ -152,6 +173,7 @@ bool send_queue_write_record(struct send_queue *q, struct chunk_pool *pool,
     /* Only linked chunks are reached by the copy; the stack sees none of it before publish(). */
     if (first)
         __atomic_store_n(&tail->next, first, __ATOMIC_RELEASE);
+    mark(q);
     scatter_copy(&s, record, sizeof(*record));
     for (int i = 0; i < iov_count; i++)
         scatter_copy(&s, iov[i].iov_base, iov[i].iov_len);

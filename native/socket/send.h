@@ -32,6 +32,7 @@
 #include "base/lock.h"
 #include "control/endpoint.h"
 #include "platform/chunk.h"
+#include "stats/histogram.h"
 
 struct send_queue {
     /* ---- application, under `writer` ---- */
@@ -44,7 +45,11 @@ struct send_queue {
     struct chunk *reserved;   /* holds reserved room, NULL: none */
     uint32_t reserved_at, reserved_bytes;
 
+    uint32_t writes; /* every MEASURE_EVERYth is measured */
+
     /* ---- handed over ---- */
+    _Atomic uint64_t marked; /* the measured write begins before this byte of the stream; 0: none */
+    uint64_t marked_ns;      /* when it was written; the application's while `marked` is 0 */
     _Atomic(struct chunk *) head; /* first chunk of the list; set by the application when NULL */
 
     /* ---- stack ---- */
@@ -61,6 +66,17 @@ struct send_record {
     uint16_t tos;
     struct endpoint to; /* family 0: the connected peer */
 };
+
+/* Stack: `sent` bytes of the stream are the device's. Counts the marked write if it is among them. */
+void send_queue_measured(struct send_queue *q, struct histogram *latency);
+
+static inline void send_queue_measure(struct send_queue *q, uint64_t sent, struct histogram *latency)
+{
+    uint64_t marked = atomic_load_explicit(&q->marked, memory_order_acquire);
+
+    if (UNLIKELY(marked != 0 && sent >= marked))
+        send_queue_measured(q, latency);
+}
 
 void send_queue_init(struct send_queue *q, uint32_t limit);
 

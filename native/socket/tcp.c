@@ -355,7 +355,7 @@ static void credit(struct socket *sock)
 
 void tcp_drain(struct socket *sock)
 {
-    recv_queue_reap(&sock->rx, free_arrival);
+    recv_queue_reap(&sock->rx, &socket_stack(sock)->stats->rx_wait_ns, free_arrival);
     credit(sock);
     if (sock->tcp == NULL) {
         if (socket_state(sock) == SOCKET_CLOSED)
@@ -372,8 +372,12 @@ void tcp_drain(struct socket *sock)
     tcp_tune(sock);
     if (socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN))
         push_fin(sock);
-    if (sock->tcp)
+    if (sock->tcp) {
         tcp_output(sock->tcp);
+        /* What lwIP was given, but for what it has not put out yet. */
+        send_queue_measure(&sock->tx, sock->tx.queued - (uint32_t)(sock->tcp->snd_lbb - sock->tcp->snd_nxt),
+                           &socket_stack(sock)->stats->tx_wait_ns);
+    }
     if (UNLIKELY(stack_chunks_low(socket_stack(sock))))
         send_queue_trim(&sock->tx);
     orphan_progress(sock);

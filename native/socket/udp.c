@@ -309,7 +309,7 @@ void udp_drain(struct socket *sock)
     struct send_queue *tx = &sock->tx;
     uint32_t ready;
 
-    recv_queue_reap(&sock->rx, return_arrival);
+    recv_queue_reap(&sock->rx, &end->stack->stats->rx_wait_ns, return_arrival);
     while (send_queue_peek(tx, &ready) != NULL) {
         struct send_record record;
         uint8_t padding[8];
@@ -331,6 +331,7 @@ void udp_drain(struct socket *sock)
         send_one(end, &record, packet);
         send_queue_release(tx, sizeof(record) + padded);
     }
+    send_queue_measure(tx, tx->queued, &end->stack->stats->tx_wait_ns);
     if (atomic_load(&tx->wants_room) && send_queue_is_writable(tx)) {
         atomic_store(&tx->wants_room, false);
         ready_raise(sock, end->stack, EPOLLOUT);

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the machine says of itself, from /proc and /sys.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+
+export function textOf(path: string): string | undefined {
+    try {
+        return readFileSync(path, 'utf8').trim()
+    } catch {
+        return undefined
+    }
+}
+
+export function namesIn(path: string): string[] {
+    try {
+        return readdirSync(path)
+    } catch {
+        return []
+    }
+}
+
+export interface Finding {
+    check: string
+    level: 'ok' | 'note' | 'problem'
+    what: string
+    /** The command or setting that mends it. */
+    remedy?: string
+    /** What --fix does: writes a text to a file of the kernel's. */
+    fix?: { path: string; text: string }
+}
+
+const ok = (check: string, what: string): Finding => ({ check, level: 'ok', what })
+const note = (check: string, what: string, remedy?: string, fix?: Finding['fix']): Finding => ({
+    check,
+    level: 'note',
+    what,
+    ...(remedy && { remedy }),
+    ...(fix && { fix }),
+})
+const problem = (...args: Parameters<typeof note>): Finding => ({ ...note(...args), level: 'problem' })
+
+const WANTED_PAGES = 64
+
+function hugepages(): Finding {
+    const folder = '/sys/kernel/mm/hugepages/hugepages-2048kB'
+    const total = Number(textOf(`${folder}/nr_hugepages`) ?? NaN)
+    const free = Number(textOf(`${folder}/free_hugepages`) ?? NaN)
+    if (Number.isNaN(total))
+        return note('hugepages', 'this kernel has none of 2 MiB: buffers use small pages')
+    if (free >= 32) return ok('hugepages', `${free} of ${total} pages of 2 MiB are free`)
+    const pages = total + WANTED_PAGES
+    return problem(
+        'hugepages',
+        `only ${free} of ${total} pages of 2 MiB are free; without them the start falls back to small pages`,
+        `echo ${pages} > /proc/sys/vm/nr_hugepages`,
+        { path: '/proc/sys/vm/nr_hugepages', text: `${pages}` },
+    )
+}
+
+function governor(): Finding {
+    const path = '/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor'
+    const name = textOf(path)
+    if (!name)
+        return ok('governor', "frequencies are not the kernel's to choose (a virtual machine, or fixed)")
+    if (name === 'performance') return ok('governor', 'performance')
+    return problem(
+        'governor',
+        `"${name}" lets cores slow down between packets`,
+        'cpupower frequency-set -g performance',
+        {
+            path,
+            text: 'performance',
+        },
+    )
+}
+
+function cstates(): Finding {
+    const deep = namesIn('/sys/devices/system/cpu/cpu0/cpuidle').filter(
+        (state) => Number(textOf(`/sys/devices/system/cpu/cpu0/cpuidle/${state}/latency`) ?? 0) > 50,
+    )
+    if (deep.length === 0) return ok('c-states', 'no sleep state takes longer than 50 us to leave')
+    return note(
+        'c-states',
+        `${deep.length} sleep states take more than 50 us to leave`,
+        "cpupower idle-set -D 50, or keep the stack's cores awake: stack.idle = poll",
+    )
+}
+
+function cores(): Finding[] {
+    const count = availableParallelism()
+    const isolated = textOf('/sys/devices/system/cpu/isolated') ?? ''
+    const nodes = namesIn('/sys/devices/system/node').filter((name) => /^node\d+$/.test(name)).length
+    return [
+        count < 4
+            ? note(
+                  'cores',
+                  `${count} cores: dedicated stacks take them from the application`,
+                  'stack.drive = inline, or stack.idle = adaptive with a short stack.spin_us',
+              )
+            : ok('cores', `${count}`),
+        isolated
+            ? ok('isolated cores', isolated)
+            : note(
+                  'isolated cores',
+                  "none: the kernel may run other threads on a stack's core",
+                  'boot with isolcpus=2-3 nohz_full=2-3 rcu_nocbs=2-3, and set stack.cores = 2-3',
+              ),
+        nodes > 1
+            ? note(
+                  'numa',
+                  `${nodes} nodes`,
+                  "choose stack.cores on the card's node (/sys/bus/pci/devices/ADDRESS/numa_node)",
+              )
+            : ok('numa', 'one node'),
+    ]
+}
+
+function limits(): Finding[] {
+    const text = textOf('/proc/self/limits') ?? ''
+    const limit = (name: string) => text.match(new RegExp(`^${name}\\s+(\\S+)`, 'm'))?.[1] ?? 'unlimited'
+    const locked = limit('Max locked memory')
+    const files = Number(limit('Max open files'))
+    const found: Finding[] = []
+    found.push(
+        locked === 'unlimited' || Number(locked) >= 64 << 20
+            ? ok('locked memory', locked)
+            : note(
+                  'locked memory',
+                  `${locked} bytes: af_xdp and VFIO need more`,
+                  'ulimit -l unlimited (or LimitMEMLOCK=infinity)',
+              ),
+    )
+    found.push(
+        Number.isNaN(files) || files >= 65536
+            ? ok('open files', `${files || 'unlimited'}`)
+            : note(
+                  'open files',
+                  `${files}: each socket takes one with fd.numbers = kernel`,
+                  'ulimit -n 1048576 (or LimitNOFILE=)',
+              ),
+    )
+    return found
+}
+
+function rights(): Finding {
+    const mask = BigInt(`0x${textOf('/proc/self/status')?.match(/^CapEff:\s*(\w+)/m)?.[1] ?? '0'}`)
+    const missing = [
+        ['cap_net_admin', 12n],
+        ['cap_net_raw', 13n],
+        ['cap_ipc_lock', 14n],
+        ['cap_sys_admin', 21n],
+    ].filter(([, bit]) => !(mask & (1n << (bit as bigint))))
+    if (missing.length === 0) return ok('capabilities', 'all that ports need')
+    return note(
+        'capabilities',
+        `without ${missing.map(([name]) => name).join(', ')} only wire, memif and vhost ports work`,
+        'run as root, or: setcap cap_net_admin,cap_net_raw,cap_ipc_lock,cap_sys_admin+ep PROGRAM',
+    )
+}
+
+function cards(): Finding[] {
+    const groups = namesIn('/sys/kernel/iommu_groups').length
+    const pci = namesIn('/sys/bus/pci/devices').filter((address) =>
+        textOf(`/sys/bus/pci/devices/${address}/class`)?.startsWith('0x0200'),
+    )
+    if (pci.length === 0) return [ok('cards', 'no network card on the PCI bus: virtual ports only')]
+    const vfio = namesIn('/sys/bus/pci/drivers/vfio-pci')
+    const bound = pci.filter((address) => vfio.includes(address))
+    return [
+        bound.length
+            ? ok('cards', `for DPDK: ${bound.join(', ')}`)
+            : note(
+                  'cards',
+                  `${pci.join(', ')}: all with the kernel`,
+                  `pronghorn bind ${pci[0]} (the kernel loses it)`,
+              ),
+        groups
+            ? ok('iommu', `${groups} groups`)
+            : note(
+                  'iommu',
+                  'none: VFIO works only in its unsafe mode',
+                  'boot with intel_iommu=on iommu=pt (or amd_iommu=on)',
+              ),
+    ]
+}
+
+export function checkMachine(): Finding[] {
+    return [hugepages(), ...cores(), governor(), cstates(), ...limits(), rights(), ...cards()]
+}
