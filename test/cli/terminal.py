@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# terminal.py COLUMNS ROWS PROGRAM ARGUMENT... : runs a program in a terminal of its own. Each line of
+# stdin is a JSON string, typed into it once it has drawn again; its whole output comes at the end.
+import fcntl, json, os, pty, select, struct, sys, termios, time
+
+columns, rows, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+pid, fd = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    os.execvp(command[0], command)
+out = b""
+
+
+def read(frames):
+    """Until so many more screens were drawn, or the program has ended."""
+    global out
+    want = out.count(b"\x1b[H") + frames
+    end = time.time() + 60
+    while time.time() < end and out.count(b"\x1b[H") < want:
+        if select.select([fd], [], [], 0.1)[0]:
+            try:
+                more = os.read(fd, 65536)
+            except OSError:
+                return False
+            if not more:
+                return False
+            out += more
+    return True
+
+
+read(2)
+for line in sys.stdin:
+    os.write(fd, json.loads(line).encode())
+    if not read(2):
+        break
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+sys.stdout.buffer.write(out)
+sys.exit(status)

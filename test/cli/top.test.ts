@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The live screen, in a terminal of 80 columns. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { sparkline } from '../../lib/cli/top-screen.js'
+import { pronghorn, Target, tool } from './support.js'
+
+const target = await Target.start({ PRONGHORN_RUNTIME_NAME: 'watched' })
+t.teardown(() => target.end('SIGKILL'))
+await target.tell('echo 100000')
+const python = fileURLToPath(new URL('terminal.py', import.meta.url))
+
+/** The screens that were drawn, as text, and how it ended. */
+function screens(columns: number, rows: number, keys: string[]) {
+    return new Promise<{ screens: string[][]; raw: string; code: number }>((resolve) => {
+        const args = [python, `${columns}`, `${rows}`, process.execPath, tool, 'top', '-d', '0.2']
+        const child = execFile('python3', [...args, '--pid', `${target.pid}`], (error, raw) => {
+            const drawn = raw.split('\u001b[H').slice(1)
+            resolve({
+                raw,
+                code: error ? Number(error.code) : 0,
+                screens: drawn.map((screen) =>
+                    // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin so
+                    screen.replace(/\u001b\[[0-9;?]*[a-zA-Z]/g, '').split(/\r+\n/),
+                ),
+            })
+        })
+        child.stdin!.end(keys.map((key) => `${JSON.stringify(key)}\n`).join(''))
+    })
+}
+
+t.test('80 columns: stacks, connections, sorting, details, the end', async (t) => {
+    const { screens: drawn, raw, code } = await screens(80, 24, ['s', '\u001b[B', '\r', 'q'])
+    t.equal(code, 0)
+    t.ok(drawn.length > 3)
+    for (const screen of drawn) {
+        t.ok(screen.length <= 24)
+        t.ok(screen.every((line) => line.length <= 80))
+    }
+    const first = drawn[0]!.join('\n')
+    t.match(first, /^watched \(\d+\) up \S+, \d+ sockets$/m)
+    t.match(first, /^port to read p99/m)
+    t.match(first, /^STACK {2}BUSY/m)
+    t.match(first, /^PEER +PORT +STATE +RX\/s +TX\/s +QUEUE +RTT +RETR$/m)
+    t.match(
+        first,
+        new RegExp(`^${target.hello.host}:${target.hello.port} +${target.hello.own} +established`, 'm'),
+    )
+    t.match(first, /sort: rate/)
+    t.ok(drawn.some((screen) => /sort: rx/.test(screen.at(-1)!)))
+    t.match(drawn.at(-1)!.join('\n'), /cwnd_bytes \d+/, 'details')
+    t.ok(
+        raw.startsWith('\u001b[?1049h') && raw.trimEnd().endsWith('\u001b[?1049l'),
+        'the terminal is as before',
+    )
+})
+
+t.test('a tiny one', async (t) => {
+    const { screens: drawn, code } = await screens(40, 8, ['q'])
+    t.equal(code, 0)
+    for (const screen of drawn) t.ok(screen.length <= 8 && screen.every((line) => line.length <= 40))
+})
+
+t.test('no terminal', async (t) => {
+    const { code, err } = await pronghorn('top', '--pid', `${target.pid}`)
+    t.equal(code, 2)
+    t.match(err, /needs a terminal/)
+})
+
+t.test('sparkline', async (t) => {
+    t.equal(sparkline([0, 1, 2, 4, 8], 10), '▁▂▃▅█')
+    t.equal(sparkline([1, 2, 3], 2).length, 2)
+    t.equal(sparkline([], 5), '')
+})
