@@ -120,6 +120,15 @@ const roundTripRows: Group[] = [
         roundTrip,
     ),
     both(
+        { name: 'c.rr.dedicated', unit: 'us', better: 'lower', target: null },
+        '64 B TCP round trip with blocking calls, a thread per stack, which shares the core with its caller',
+        'kernel sockets over veth, blocking calls',
+        'rr',
+        { wait: 'block' },
+        roundTrip,
+        { settings: { PRONGHORN_STACK_DRIVE: 'dedicated' } },
+    ),
+    both(
         { name: 'c.rr.interrupt', unit: 'us', better: 'lower', target: null },
         'the same with stack.idle = interrupt: asleep in each direction, every time',
         'kernel epoll over veth',

@@ -38,6 +38,9 @@
 #include "stats/segment.h"
 
 /* mbuf, pbuf, headroom, pool's own header. */
+/* A blocked call looks so long before it sleeps: a wake-up through the kernel costs about as much. */
+#define WAIT_SPIN_NS 20000
+#define CORES_TO_SPIN 4
 #define PACKET_OVERHEAD_BYTES 512
 #define DRIVERS_MIB 16
 #define MIB_PER_STACK 64
@@ -171,6 +174,8 @@ static struct stack *make_stack(const struct config *c, unsigned id, char *err, 
     s->ready_flush = ready_flush;
     s->take_back = udp_take_back;
     s->spin_us = set_spin_us(c, s);
+    /* With few cores who waits for a stack's thread would take the core from it, or from its peer. */
+    s->wait_spin_ns = s->driver->caller_drives || topology_cpu_count() >= CORES_TO_SPIN ? WAIT_SPIN_NS : 0;
     rpc_inbox_init(&s->inbox);
     mpsc_init(&s->dirty);
     mpsc_init(&s->returns);

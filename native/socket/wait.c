@@ -11,8 +11,6 @@
 #include "stack/sleep.h"
 
 #define UNDECIDED_US 10000
-#define SPIN_NS 20000 /* a wake-up through the kernel costs about as much as this */
-
 uint64_t socket_deadline(uint64_t timeout_us)
 {
     return timeout_us == 0 ? UINT64_MAX : clock_now_ns() + timeout_us * 1000;
@@ -144,9 +142,9 @@ int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
     blocked.waiter = thread_waiter();
     if (blocked.waiter == NULL)
         return -ENOBUFS;
-    if (stack) {
+    if (stack && stack->wait_spin_ns > 0) {
         /* Cheaper than a watch when the answer is on its way; inline stacks are turned meanwhile. */
-        uint64_t until = clock_now_ns() + SPIN_NS;
+        uint64_t until = clock_now_ns() + stack->wait_spin_ns;
 
         do {
             for (int i = 0; i < 16; i++) {

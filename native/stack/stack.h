@@ -90,6 +90,7 @@ struct stack {
     const struct stack_driver *driver;
     int sleep_fd;          /* epoll of the ports' interrupts and the doorbell */
     uint64_t spin_us;      /* idle time before sleeping; UINT64_MAX: never sleep */
+    uint64_t wait_spin_ns; /* so long a blocked call looks for itself before it sleeps; 0: not at all */
     void (*drain)(struct mpsc_node *dirty_nodes);  /* socket layer: one output pass per socket */
     void (*ready_flush)(struct stack *s);          /* socket layer: tell the waiters */
     void (*take_back)(struct mpsc_node *returned); /* socket layer: free what is ours */
@@ -121,7 +122,6 @@ struct stack {
     struct stack_timer tick; /* loop/tick.c */
     uint64_t asleep_us;      /* since when; 0: awake */
     uint64_t wake_us;        /* when the sleep is to end at the latest */
-    struct chunk_cache chunk_cache;
 };
 
 /* What a driver of the turn must give back. */
