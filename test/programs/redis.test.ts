@@ -5,13 +5,17 @@ import { kill, scratch, serve, start } from './support.js'
 
 const wire = start('redis-server', 'redis-benchmark', 'redis-cli')
 const folder = scratch()
-const basic = ['--port', '6379', '--save', '', '--protected-mode', 'no', '--dir', folder]
+const basic = ['--port', '7379', '--save', '', '--protected-mode', 'no', '--dir', folder]
 
 const cli = async (...args: string[]) =>
-    (await wire.run('redis-cli', ['-h', wire.our4, ...args], { timeoutMs: 20_000 })).stdout.trim()
+    (
+        await wire.run('redis-cli', ['-h', wire.our4, '-p', '7379', ...args], { timeoutMs: 20_000 })
+    ).stdout.trim()
 const answers = async () => (await cli('ping')) === 'PONG'
 const benchmark = (...args: string[]) =>
-    wire.run('redis-benchmark', ['-h', wire.our4, '-q', '-t', 'set,get', ...args], { timeoutMs: 60_000 })
+    wire.run('redis-benchmark', ['-h', wire.our4, '-p', '7379', '-q', '-t', 'set,get', ...args], {
+        timeoutMs: 60_000,
+    })
 
 for (const [name, args] of [
     ['alone', []],
@@ -34,11 +38,11 @@ t.test('a replica on the kernel, kill -9 of either, and again', async (t) => {
     let server = await serve(wire, 'redis-server', basic, answers)
     await cli('set', 'before', '1')
     const replica = () =>
-        wire.spawn('redis-server', [...basic, '--port', '6380', '--replicaof', wire.our4, '6379'], {
+        wire.spawn('redis-server', [...basic, '--port', '7380', '--replicaof', wire.our4, '7379'], {
             stdio: 'ignore',
         })
     const there = async (key: string) =>
-        (await wire.run('redis-cli', ['-h', wire.peer4, '-p', '6380', 'get', key])).stdout.trim()
+        (await wire.run('redis-cli', ['-h', wire.peer4, '-p', '7380', 'get', key])).stdout.trim()
     const until = async (key: string, value: string) => {
         for (const began = performance.now(); performance.now() - began < 30_000; ) {
             if ((await there(key)) === value) return true

@@ -62,9 +62,9 @@ t.test('node: a server with worker threads, and a client', async (t) => {
 
 t.test('memcached', async (t) => {
     const session = 'set k 0 0 5\\r\\nhello\\r\\nget k\\r\\nquit\\r\\n'
-    const talk = () => wire.run('sh', ['-c', `printf '${session}' | socat -t 5 - TCP:${wire.our4}:11211`])
+    const talk = () => wire.run('sh', ['-c', `printf '${session}' | socat -t 5 - TCP:${wire.our4}:21211`])
     const probe = async () => (await talk()).stdout.includes('hello')
-    const server = await serve(wire, 'memcached', ['-u', 'root', '-p', '11211', '-t', '2'], probe)
+    const server = await serve(wire, 'memcached', ['-u', 'root', '-p', '21211', '-t', '2'], probe)
     t.equal((await talk()).stdout, 'STORED\r\nVALUE k 0 5\r\nhello\r\nEND\r\n')
     await kill(server)
 })
