@@ -26,6 +26,7 @@
 #include "lwip/packet.h"
 #include "lwip/packet_checksum.h"
 #include "lwip/tcp_timeout.h"
+#include "port/interrupt.h"
 
 /* Devices tell changes of their link, and what they dropped, when asked, which costs up to a system call. */
 #define LINK_PERIOD_US 100000
@@ -157,6 +158,7 @@ static void link_look(struct netif_port *np)
     bool up = port_link_is_up(np->port);
     uint64_t lost = port_lost_packets(np->queue);
 
+    port_queue_settle(np->queue);
     if (UNLIKELY(lost > 0))
         STAT_ADD(np->stats, drop_rx_device, lost);
     if (UNLIKELY(np->moves != np->port->moves)) {

@@ -158,3 +158,12 @@ void port_queue_disarm(struct port_queue *queue)
     rte_eth_dev_rx_intr_disable(queue->port_id, queue->queue_id);
     kernel.epoll_wait(queue->fd, &event, 1, 0); /* takes the edge back */
 }
+
+void port_queue_settle(struct port_queue *queue)
+{
+    int error;
+    socklen_t length = sizeof(error);
+
+    if (queue->fd >= 0 && !queue->fd_moves)
+        kernel.getsockopt(queue->fd, SOL_SOCKET, SO_ERROR, &error, &length); /* reading it clears it */
+}

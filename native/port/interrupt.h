@@ -29,4 +29,10 @@ int port_queue_wakes(const struct port_queue *queue);
 int port_queue_arm(struct port_queue *queue);
 void port_queue_disarm(struct port_queue *queue);
 
+/*
+ * Takes an error off the descriptor: a packet socket keeps ENETDOWN (packet(7)) from when its
+ * interface went down, and would end every sleep. To be called now and then, also while all is well.
+ */
+void port_queue_settle(struct port_queue *queue);
+
 #endif
