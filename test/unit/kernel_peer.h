@@ -175,8 +175,8 @@ static inline void peer_stop(struct peer *peer)
     peer->stop = true;
     pthread_join(peer->thread, NULL);
     peer_enter(peer);
+    netif_port_remove(peer->np);
     ck_assert_uint_eq(instance_destroy(peer->instance), 0);
-    free(peer->np);
     core_leave(peer->previous_lcore);
     instance_leave(peer->outside);
     pthread_mutex_unlock(&peer->lock);
