@@ -112,14 +112,18 @@ static int back(uint64_t offset, uint64_t bytes)
 }
 
 /* An unnamed file: nobody sees it before it is complete and locked. */
-static int open_unnamed(uint64_t bytes, uint64_t backed_bytes)
+static int open_unnamed(const struct segment_header *planned)
 {
+    int result;
+
     segment.fd = open(SEGMENT_DIRECTORY, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (segment.fd < 0)
         return -errno;
-    if (flock(segment.fd, LOCK_EX | LOCK_NB) < 0 || ftruncate(segment.fd, (off_t)bytes) < 0)
+    if (flock(segment.fd, LOCK_EX | LOCK_NB) < 0 || ftruncate(segment.fd, (off_t)planned->total_bytes) < 0)
         return -errno;
-    return back(0, backed_bytes);
+    /* The facts and the rows get theirs when they are written. */
+    result = back(0, planned->facts_offset);
+    return result < 0 ? result : back(planned->stack_offset, planned->socket_offset - planned->stack_offset);
 }
 
 static int give_name(void)
@@ -175,7 +179,7 @@ int segment_create(const struct segment_settings *settings, char *err, size_t er
         segment_sweep();
         snprintf(segment.path, sizeof(segment.path), SEGMENT_DIRECTORY "/" FILE_PREFIX "%d",
                  (int)segment.owner);
-        result = open_unnamed(planned.total_bytes, planned.socket_offset);
+        result = open_unnamed(&planned);
         if (result == 0)
             result = map(&planned, segment.fd);
         if (result == 0)
@@ -215,6 +219,10 @@ void segment_facts(const char *text, size_t bytes)
 
     while (bytes > SEGMENT_FACTS_BYTES || (bytes > 0 && text[bytes - 1] != '\n'))
         bytes--;
+    if (bytes > 0 && back(header->facts_offset, bytes) < 0) {
+        log_warn("statistics: no shared memory for the settings; the tools will not show them");
+        bytes = 0;
+    }
     atomic_store_explicit(&header->facts_sequence, sequence + 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
     memcpy((char *)header + header->facts_offset, text, bytes);
