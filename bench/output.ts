@@ -2,7 +2,7 @@
 // The table for people and the list for programs.
 
 import Table from 'cli-table3'
-import type { Group, Row } from './rows.js'
+import type { Group, Row } from './row.js'
 import {
     type Better,
     formatNumber,

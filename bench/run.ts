@@ -15,7 +15,8 @@ import { pickCores } from './host/cores.js'
 import { killAll } from './host/program.js'
 import { QuietWatch } from './host/quiet.js'
 import { type Comparison, compare, formatTable } from './output.js'
-import { allGroups, type Group } from './rows.js'
+import type { Group } from './row.js'
+import { allGroups } from './rows.js'
 import type { Sample } from './statistics.js'
 
 const LEAST_PAIRS = 5

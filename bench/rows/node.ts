@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two Node processes: our modules beside Node's.
+
+import { fileURLToPath } from 'node:url'
+import type { Context } from '../context.js'
+import { type Program, type Result, runPair } from '../host/program.js'
+import { type Group, INLINE, only, type Row, roundTrip } from '../row.js'
+import type { Sample } from '../statistics.js'
+
+const inBench = (file: string) => fileURLToPath(new URL(`../${file}`, import.meta.url))
+// By path, so that what is measured is what users get, not the sources.
+const OUR_NET = inBench('../dist/net.js')
+const OUR_DGRAM = inBench('../dist/dgram.js')
+
+/** One of bench/js, as server on the first core or client on the second. */
+function nodeProgram(
+    context: Context,
+    role: 'server' | 'client',
+    file: string,
+    args: string[],
+    where: Pick<Program, 'env' | 'namespace'>,
+): Program {
+    const core = context.options.cores[role === 'server' ? 0 : 1]
+    const { seconds, warmup } = context.options
+    const times = [`${seconds}`, `${Math.max(warmup, 0.5)}`]
+    const command = ['--pdeathsig', 'KILL', 'taskset', '-c', `${core}`, process.execPath, '--import', 'tsx']
+    return { command: 'setpriv', args: [...command, inBench(file), ...args, ...times], ...where }
+}
+
+/** Two Node processes: ours over a wire, theirs over a veth. */
+function bothNode(
+    row: Row,
+    setup: string,
+    peer: string,
+    file: string,
+    name: string,
+    modules: [ours: string, theirs: string],
+    read: (result: Result) => Sample,
+    which: 'client' | 'server' = 'client',
+): Group {
+    return {
+        rows: [row],
+        setup,
+        peer,
+        ours: async (context) => {
+            const ends = context.wire(INLINE)
+            const args = (role: string) => [role, modules[0], ends.addressServer, '7001']
+            const run = await runPair(
+                nodeProgram(context, 'server', file, args('server'), { env: ends.server }),
+                nodeProgram(context, 'client', file, args('client'), { env: ends.client }),
+                60,
+            )
+            return { [row.name]: read(only(run[which], name)) }
+        },
+        theirs: async (context) => {
+            const pair = context.veth('plain', { offload: true, bareA: false })
+            const args = (role: string) => [role, modules[1], pair.addressA, '7001']
+            const run = await runPair(
+                nodeProgram(context, 'server', file, args('server'), { namespace: pair.a }),
+                nodeProgram(context, 'client', file, args('client'), { namespace: pair.b }),
+                60,
+            )
+            return { [row.name]: read(only(run[which], name)) }
+        },
+    }
+}
+
+const pairRows: Group[] = [
+    bothNode(
+        { name: 'js.net.rr', unit: 'us', better: 'lower', target: 2.5 },
+        '64 B TCP round trip between two Node processes with pronghorn/net, stacks inline',
+        'the same program with node:net over veth',
+        'js/net.ts',
+        'net.rr',
+        [OUR_NET, 'node:net'],
+        roundTrip,
+    ),
+    bothNode(
+        { name: 'js.ring.rr', unit: 'us', better: 'lower', target: 5.5 },
+        '64 B TCP round trip between two Node processes, received through rings, sent by templates, stacks inline',
+        'the same round trip with node:net over veth',
+        'js/ring.ts',
+        'net.rr',
+        [OUR_NET, 'node:net'],
+        roundTrip,
+    ),
+    bothNode(
+        { name: 'js.dgram', unit: 'packets/s', better: 'higher', target: 8 },
+        '64 B datagrams one way between two Node processes with pronghorn/dgram and a ring, as received, stacks inline',
+        'node:dgram over veth',
+        'js/dgram.ts',
+        'dgram',
+        [OUR_DGRAM, 'node:dgram'],
+        (result) => ({ value: result.rate as number, p99: null }),
+        'server',
+    ),
+]
+
+/** The producer is in C. */
+const feedRow: Group = {
+    rows: [
+        { name: 'js.feed', unit: 'msg/s', better: 'higher', target: 1, bound: 14e6 },
+        { name: 'js.feed.age', unit: 'us', better: 'lower', target: null, bound: 10_000 },
+    ],
+    setup: '64 B messages of one TCP connection into a TypeScript callback through a ring, producer in C on the other core, stacks inline; age: from its making to the callback, while the producer is held back by the reader only',
+    peer: 'the bound we set ourselves',
+    ours: async (context) => {
+        const ends = context.wire(INLINE)
+        const run = await runPair(
+            context.program(
+                'feed',
+                'pronghorn',
+                'server',
+                { address: ends.addressServer, limit: 60 },
+                { env: ends.server },
+            ),
+            nodeProgram(context, 'client', 'js/feed.ts', [OUR_NET, ends.addressServer, '7001'], {
+                env: ends.client,
+            }),
+            60,
+        )
+        const result = only(run.client, 'feed')
+        return { 'js.feed': { value: result.rate as number, p99: null }, 'js.feed.age': roundTrip(result) }
+    },
+}
+
+export const nodeRows: Group[] = [...pairRows, feedRow]
