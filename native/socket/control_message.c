@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/compiler.h"
 
 struct writer {
     struct msghdr *msg;
@@ -15,18 +16,83 @@ struct writer {
 
 static void put(struct writer *w, int level, int type, const void *data, size_t bytes)
 {
-    struct cmsghdr *header;
+    size_t room = w->msg->msg_controllen - w->used;
+    struct cmsghdr *header = (struct cmsghdr *)((uint8_t *)w->msg->msg_control + w->used);
 
-    if (w->used + CMSG_SPACE(bytes) > w->msg->msg_controllen) {
+    /* As put_cmsg() of the kernel: the last one may be cut. */
+    if (room < CMSG_LEN(bytes))
         w->msg->msg_flags |= MSG_CTRUNC;
+    if (w->msg->msg_control == NULL || room < sizeof(*header))
         return;
-    }
-    header = (struct cmsghdr *)((uint8_t *)w->msg->msg_control + w->used);
     header->cmsg_level = level;
     header->cmsg_type = type;
-    header->cmsg_len = CMSG_LEN(bytes);
-    memcpy(CMSG_DATA(header), data, bytes);
-    w->used += CMSG_SPACE(bytes);
+    header->cmsg_len = min_size(CMSG_LEN(bytes), room);
+    memcpy(CMSG_DATA(header), data, header->cmsg_len - sizeof(*header));
+    w->used += min_size(CMSG_SPACE(bytes), room);
+}
+
+/* The stack's clock is monotonic; the options promise the wall clock (socket(7)). */
+static void put_time(struct writer *w, enum timestamp kind, uint64_t arrived_ns)
+{
+    struct timespec wall;
+    struct timeval tv;
+    uint64_t ns;
+
+    clock_gettime(CLOCK_REALTIME, &wall);
+    ns = (uint64_t)wall.tv_sec * 1000000000u + (uint64_t)wall.tv_nsec - (clock_now_ns() - arrived_ns);
+    wall = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
+    tv = (struct timeval){ .tv_sec = wall.tv_sec, .tv_usec = wall.tv_nsec / 1000 };
+    switch (kind) {
+    case TIMESTAMP_NONE: break;
+    case TIMESTAMP_US: put(w, SOL_SOCKET, SO_TIMESTAMP, &tv, sizeof(tv)); break;
+    case TIMESTAMP_NS: put(w, SOL_SOCKET, SO_TIMESTAMPNS, &wall, sizeof(wall)); break;
+    case TIMESTAMP_US_NEW: put(w, SOL_SOCKET, SO_TIMESTAMP_NEW, &tv, sizeof(tv)); break;
+    case TIMESTAMP_NS_NEW: put(w, SOL_SOCKET, SO_TIMESTAMPNS_NEW, &wall, sizeof(wall)); break;
+    }
+}
+
+static void put_number(struct writer *w, int level, int type, int number)
+{
+    put(w, level, type, &number, sizeof(number));
+}
+
+static void put_packet_info6(struct writer *w, const struct arrival *a)
+{
+    struct in6_pktinfo info = { .ipi6_ifindex = a->interface };
+
+    if (a->to.family == AF_INET6) {
+        info.ipi6_addr = a->to.v6;
+    } else {
+        info.ipi6_addr.s6_addr[10] = info.ipi6_addr.s6_addr[11] = 0xff;
+        memcpy(&info.ipi6_addr.s6_addr[12], &a->to.v4, 4);
+    }
+    put(w, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+}
+
+/* The options of the family that the datagram came by, in the kernel's order; an IPv6 socket may have
+ * asked for IPv4's as well. */
+static void put_headers(struct writer *w, const struct socket_options *o, const struct arrival *a)
+{
+    if (o->packet_info6)
+        put_packet_info6(w, a);
+    if (a->to.family == AF_INET) {
+        if (o->packet_info) {
+            struct in_pktinfo info = { .ipi_ifindex = (int)a->interface,
+                                       .ipi_spec_dst = a->to.v4,
+                                       .ipi_addr = a->to.v4 };
+
+            put(w, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+        }
+        if (o->receive_ttl)
+            put_number(w, IPPROTO_IP, IP_TTL, a->ttl);
+        if (o->receive_tos)
+            put(w, IPPROTO_IP, IP_TOS, &a->tos, sizeof(a->tos));
+        return;
+    }
+    if (o->receive_hop_limit)
+        put_number(w, IPPROTO_IPV6, IPV6_HOPLIMIT, a->ttl);
+    if (o->receive_class)
+        put_number(w, IPPROTO_IPV6, IPV6_TCLASS, a->tos);
 }
 
 void control_message_arrival(struct socket *sock, const struct arrival *a, struct msghdr *msg)
@@ -34,39 +100,19 @@ void control_message_arrival(struct socket *sock, const struct arrival *a, struc
     const struct socket_options *o = &sock->options;
     struct writer w = { .msg = msg };
 
-    if (LIKELY(!o->timestamp && !o->packet_info && !o->packet_info6)) {
-        msg->msg_controllen = 0;
-        return;
-    }
-    if (o->timestamp) {
-        /* The stack's clock is monotonic; the option promises the wall clock (socket(7)). */
-        struct timespec wall;
-        uint64_t us;
-        struct timeval tv;
+    if (UNLIKELY(o->timestamp))
+        put_time(&w, o->timestamp, a->time_ns);
+    if (UNLIKELY(o->packet_info | o->packet_info6 | o->receive_ttl | o->receive_tos | o->receive_hop_limit |
+                 o->receive_class))
+        put_headers(&w, o, a);
+    msg->msg_controllen = w.used;
+}
 
-        clock_gettime(CLOCK_REALTIME, &wall);
-        us = (uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_nsec / 1000 -
-             (clock_now_ns() - a->time_ns) / 1000;
-        tv = (struct timeval){ .tv_sec = (time_t)(us / 1000000), .tv_usec = (int)(us % 1000000) };
-        put(&w, SOL_SOCKET, SCM_TIMESTAMP, &tv, sizeof(tv));
-    }
-    if (o->packet_info && a->to.family == AF_INET) {
-        struct in_pktinfo info = { .ipi_ifindex = (int)a->interface,
-                                   .ipi_spec_dst = a->to.v4,
-                                   .ipi_addr = a->to.v4 };
+void control_message_time(struct socket *sock, uint64_t arrived_ns, struct msghdr *msg)
+{
+    struct writer w = { .msg = msg };
 
-        put(&w, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
-    }
-    if (o->packet_info6) {
-        struct in6_pktinfo info = { .ipi6_ifindex = a->interface };
-
-        if (a->to.family == AF_INET6) {
-            info.ipi6_addr = a->to.v6;
-        } else {
-            info.ipi6_addr.s6_addr[10] = info.ipi6_addr.s6_addr[11] = 0xff;
-            memcpy(&info.ipi6_addr.s6_addr[12], &a->to.v4, 4);
-        }
-        put(&w, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
-    }
+    if (sock->options.timestamp)
+        put_time(&w, sock->options.timestamp, arrived_ns);
     msg->msg_controllen = w.used;
 }

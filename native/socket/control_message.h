@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ancillary data of datagrams (cmsg(3)): IP_PKTINFO, IPV6_PKTINFO, SO_TIMESTAMP. */
+/* Ancillary data (cmsg(3)): IP_PKTINFO, IP_RECVTTL, SO_TIMESTAMP and their likes. */
 #ifndef SOCKET_CONTROL_MESSAGE_H
 #define SOCKET_CONTROL_MESSAGE_H
 
@@ -7,5 +7,7 @@
 
 /* Writes what the socket's options ask for; sets msg_controllen, and MSG_CTRUNC where it did not fit. */
 void control_message_arrival(struct socket *sock, const struct arrival *a, struct msghdr *msg);
+/* Of a stream: when its last bytes arrived, if SO_TIMESTAMP or its likes ask for that. */
+void control_message_time(struct socket *sock, uint64_t arrived_ns, struct msghdr *msg);
 
 #endif

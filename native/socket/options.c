@@ -15,6 +15,7 @@
 
 #include "base/privilege.h"
 #include "lwip/tcp_congestion.h"
+#include "socket/ready.h"
 #include "socket/socket.h"
 #include "socket/tcp.h"
 
@@ -43,7 +44,6 @@ static const struct row rows[] = {
     { SOL_SOCKET, SO_BROADCAST, BOOL, ANY, FIELD(broadcast), INT_MIN, INT_MAX },
     { SOL_SOCKET, SO_OOBINLINE, BOOL, ANY, FIELD(oob_inline), INT_MIN, INT_MAX },
     { SOL_SOCKET, SO_DONTROUTE, BOOL, ANY, FIELD(dont_route), INT_MIN, INT_MAX },
-    { SOL_SOCKET, SO_TIMESTAMP, BOOL, ANY, FIELD(timestamp), INT_MIN, INT_MAX },
     { SOL_SOCKET, SO_PRIORITY, INT, ANY, FIELD(priority), INT_MIN, INT_MAX },
     { SOL_SOCKET, SO_MARK, INT, ANY, FIELD(mark), INT_MIN, INT_MAX },
     { SOL_SOCKET, SO_BUSY_POLL, INT, ANY, FIELD(busy_poll_us), 0, INT_MAX },
@@ -74,7 +74,9 @@ static const struct row rows[] = {
     { IPPROTO_IPV6, IPV6_MULTICAST_HOPS, INT, ANY, FIELD(multicast_hops), -1, 255 },
     { IPPROTO_IPV6, IPV6_MULTICAST_LOOP, STRICT, ANY, FIELD(multicast_loop), 0, 1 },
     { IPPROTO_IPV6, IPV6_RECVPKTINFO, BOOL, ANY, FIELD(packet_info6), INT_MIN, INT_MAX },
-    { IPPROTO_IPV6, IPV6_TCLASS, U8, ANY, FIELD(tos), -1, 255 },
+    { IPPROTO_IPV6, IPV6_TCLASS, U8, ANY, FIELD(traffic_class), -1, 255 },
+    { IPPROTO_IPV6, IPV6_RECVHOPLIMIT, BOOL, ANY, FIELD(receive_hop_limit), INT_MIN, INT_MAX },
+    { IPPROTO_IPV6, IPV6_RECVTCLASS, BOOL, ANY, FIELD(receive_class), INT_MIN, INT_MAX },
 };
 
 void socket_options_init(struct socket_options *o, int type)
@@ -107,6 +109,16 @@ static const struct row *find(const struct socket *sock, int level, int name)
             return &rows[i];
     }
     return NULL;
+}
+
+static enum timestamp timestamp_kind(int name)
+{
+    switch (name) {
+    case SO_TIMESTAMP: return TIMESTAMP_US;
+    case SO_TIMESTAMPNS: return TIMESTAMP_NS;
+    case SO_TIMESTAMP_NEW: return TIMESTAMP_US_NEW;
+    default: return TIMESTAMP_NS_NEW;
+    }
 }
 
 /* ---- get ---- */
@@ -146,6 +158,10 @@ static int get_socket_level(struct socket *sock, int name, void *value, socklen_
     case SO_SNDBUF: return give_int(value, len, (int)(o->send_buffer_bytes * 2));
     case SO_RCVLOWAT: return give_int(value, len, o->low_water ? o->low_water : 1);
     case SO_SNDLOWAT: return give_int(value, len, 1);
+    case SO_TIMESTAMP:
+    case SO_TIMESTAMPNS:
+    case SO_TIMESTAMPNS_NEW: return give_int(value, len, o->timestamp == timestamp_kind(name));
+    case SO_TIMESTAMP_NEW: return give_int(value, len, o->timestamp >= TIMESTAMP_US_NEW); /* of both */
     case SO_INCOMING_NAPI_ID: return give_int(value, len, 0);
     case SO_BINDTODEVICE: *len = 0; return 0;
     case SO_RCVTIMEO:
@@ -303,6 +319,13 @@ static int set_socket_level(struct socket *sock, int name, const void *value, so
             number = number > (int)cap ? (int)cap : number;
         }
         o->low_water = number;
+        ready_poke(sock); /* what is there may be enough now */
+        return 0;
+    case SO_TIMESTAMP:
+    case SO_TIMESTAMPNS:
+    case SO_TIMESTAMP_NEW:
+    case SO_TIMESTAMPNS_NEW: /* one kind drives out another; any of them taken back ends all */
+        o->timestamp = number ? (uint8_t)timestamp_kind(name) : TIMESTAMP_NONE;
         return 0;
     case SO_ERROR:
     case SO_TYPE:

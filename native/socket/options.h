@@ -15,9 +15,13 @@ struct socket;
 
 #define LINGER_OFF (-1)
 
+/* SO_TIMESTAMP and its likes: what a message tells of its arrival. */
+enum timestamp { TIMESTAMP_NONE, TIMESTAMP_US, TIMESTAMP_NS, TIMESTAMP_US_NEW, TIMESTAMP_NS_NEW };
+
 struct socket_options {
     /* socket(7) */
-    bool reuse_addr, reuse_port, keep_alive, broadcast, timestamp, oob_inline, dont_route;
+    bool reuse_addr, reuse_port, keep_alive, broadcast, oob_inline, dont_route;
+    uint8_t timestamp; /* enum timestamp: at most one kind at a time */
     int linger_s; /* LINGER_OFF, or seconds */
     uint32_t receive_buffer_bytes, send_buffer_bytes; /* as used; the caller sees them doubled */
     bool receive_buffer_fixed, send_buffer_fixed;     /* set by the user: no autotuning */
@@ -31,7 +35,8 @@ struct socket_options {
     uint8_t congestion; /* enum tcp_congestion */
     /* ip(7), ipv6(7) */
     bool v6_only, packet_info, packet_info6, receive_ttl, receive_tos, receive_error, free_bind;
-    uint8_t tos;
+    bool receive_hop_limit, receive_class, receive_error6;
+    uint8_t tos, traffic_class;
     int ttl, hops;                                          /* -1: the stack's default */
     int multicast_ttl, multicast_hops; /* default 1 */
     bool multicast_loop;
@@ -56,6 +61,19 @@ void socket_options_init(struct socket_options *options, int type);
 
 /* getsockopt(2), setsockopt(2) for one of ours: 0 or -errno. */
 int socket_option_get(struct socket *sock, int level, int name, void *value, socklen_t *len);
+/* What goes into the headers towards a peer of that family. */
+static inline uint8_t socket_options_ttl(const struct socket_options *o, int family)
+{
+    int ttl = family == AF_INET6 ? o->hops : o->ttl;
+
+    return (uint8_t)(ttl > 0 || (ttl == 0 && family == AF_INET6) ? ttl : 64);
+}
+
+static inline uint8_t socket_options_tos(const struct socket_options *o, int family)
+{
+    return family == AF_INET6 ? o->traffic_class : o->tos;
+}
+
 int socket_option_set(struct socket *sock, int level, int name, const void *value, socklen_t len);
 
 #endif

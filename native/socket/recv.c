@@ -126,6 +126,7 @@ static size_t peek_stream(struct recv_queue *q, struct position *to, size_t byte
         }
         size_t part = piece_bytes(piece) - offset;
 
+        q->read_ns = a->time_ns;
         if (part > bytes - done)
             part = bytes - done;
         if (to->iov)
@@ -152,6 +153,7 @@ size_t recv_queue_read(struct recv_queue *q, const struct iovec *iov, int iov_co
     while (done < bytes && take(q)) {
         size_t part = piece_bytes(q->piece) - q->piece_offset;
 
+        q->read_ns = q->first->time_ns;
         if (part > bytes - done)
             part = bytes - done;
         if (iov)

@@ -39,6 +39,7 @@ struct arrival {
     struct stack *origin; /* whose memory it is */
     struct endpoint from;
     struct endpoint to; /* its destination address (IP_PKTINFO) */
+    uint8_t ttl, tos;   /* of its header: IP_RECVTTL, IP_RECVTOS and IPv6's likes */
 };
 
 struct recv_queue {
@@ -49,6 +50,7 @@ struct recv_queue {
     uint32_t piece_offset;
     uint32_t first_offset;  /* bytes of `first` already consumed */
     uint64_t measured_ns;   /* arrival.time_ns of the last one that was measured */
+    uint64_t read_ns;       /* arrival.time_ns of what was read last */
     uint32_t done_pending;  /* arrivals pushed to `done` since the stack was last kicked */
     _Atomic uint64_t consumed; /* of arrival.cost */
     _Atomic uint64_t lent;     /* of arrival.cost: taken off, not yet consumed */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "control/address.h"
 #include "control/steer.h"
+#include "socket/control_message.h"
 #include "socket/lend.h"
 #include "socket/ready.h"
 #include "socket/tcp.h"
@@ -15,6 +16,22 @@
 /* More than this consumed but not credited: the stack is told now, not with its next turn. */
 #define CREDIT_SOON_BYTES 16384
 #define CREDIT_SOON_ARRIVALS 16
+#define WINDOW_LEAST_BYTES 4096 /* into less room than that a peer may send nothing */
+
+/* SO_RCVLOWAT: so much, or as much as may come before something is read (tcp_epollin_ready()). */
+static bool is_enough(const struct socket *sock)
+{
+    uint64_t held = recv_queue_held(&sock->rx);
+    uint32_t limit = atomic_load_explicit(&sock->rx.limit, memory_order_relaxed);
+
+    return recv_queue_bytes(&sock->rx) >= (uint64_t)sock->options.low_water ||
+           held + max_u32(limit / 8, WINDOW_LEAST_BYTES) >= limit;
+}
+
+static inline bool is_readable(const struct socket *sock)
+{
+    return !recv_queue_is_empty(&sock->rx) && (LIKELY(sock->options.low_water <= 1) || is_enough(sock));
+}
 
 uint32_t tcp_events(struct socket *sock)
 {
@@ -35,7 +52,7 @@ uint32_t tcp_events(struct socket *sock)
                (flags & SOCKET_RX_SHUT ? EPOLLIN | EPOLLRDNORM | EPOLLRDHUP : 0);
     if (flags & (SOCKET_RX_END | SOCKET_RX_SHUT))
         events |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
-    else if (!recv_queue_is_empty(&sock->rx))
+    else if (is_readable(sock))
         events |= EPOLLIN | EPOLLRDNORM;
     if ((flags & SOCKET_TX_SHUT) || send_queue_is_writable(&sock->tx))
         events |= EPOLLOUT | EPOLLWRNORM;
@@ -391,51 +408,72 @@ static int tcp_recv_nothing(struct socket *sock)
     return -EAGAIN;
 }
 
+/* How much recv(2) waits for if it may wait (sock_rcvlowat() of the kernel). */
+static size_t enough_for(const struct socket *sock, size_t bytes, int flags)
+{
+    size_t mark = sock->options.low_water > 1 ? (size_t)sock->options.low_water : 1;
+
+    return flags & MSG_WAITALL ? bytes : min_size(mark, bytes);
+}
+
 static ssize_t tcp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
 {
     bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
     bool peek = flags & MSG_PEEK;
     const struct iovec *iov = flags & MSG_TRUNC ? NULL : msg->msg_iov; /* tcp(7): discard */
-    size_t bytes = iov_bytes(msg), done = 0;
+    size_t bytes = iov_bytes(msg), done = 0, enough = enough_for(sock, bytes, flags);
     uint64_t deadline = 0;
     bool polled = false;
     int result;
 
     msg->msg_namelen = 0;
-    msg->msg_controllen = 0;
     msg->msg_flags = 0;
-    if (flags & MSG_OOB)
-        return -EINVAL;
-    if (flags & MSG_ERRQUEUE)
-        return -EAGAIN;
+    if ((flags & MSG_OOB) || (flags & MSG_ERRQUEUE)) {
+        msg->msg_controllen = 0;
+        return flags & MSG_ERRQUEUE ? -EAGAIN : -EINVAL;
+    }
     for (;;) {
         bool over = tcp_recv_is_over(sock); /* before the look at the queue: it comes after all data */
         size_t part;
 
         lock_take(&sock->rx.reader);
+        if (peek)
+            done = 0; /* nothing is consumed: from the beginning each time */
         part = recv_queue_read(&sock->rx, iov, (int)msg->msg_iovlen, done, bytes - done, peek);
         lock_give(&sock->rx.reader);
         done += part;
         if (part > 0 && !peek)
             tcp_give_back(sock);
-        if (bytes > 0 ? done == bytes || (done > 0 && (peek || !(flags & MSG_WAITALL)))
-                      : !recv_queue_is_empty(&sock->rx)) /* nothing asked: waits for data as well */
-            return (ssize_t)done;
-        if (over)
-            return done ? (ssize_t)done : tcp_recv_nothing(sock);
+        if (bytes > 0 ? done >= enough : !recv_queue_is_empty(&sock->rx)) /* 0: waits for data as well */
+            break;
+        if (over) {
+            if (done > 0)
+                break;
+            msg->msg_controllen = 0;
+            return tcp_recv_nothing(sock);
+        }
         if (!polled) {
             polled = true;
             if (socket_poll(sock))
                 continue;
         }
+        if (!block && done == 0)
+            return -EAGAIN;
         if (!block)
-            return done ? (ssize_t)done : -EAGAIN;
+            break;
         if (deadline == 0)
             deadline = socket_deadline(sock->options.receive_timeout_us);
-        result = socket_wait(sock, EPOLLIN | EPOLLRDHUP, deadline);
+        result = socket_wait_bytes(sock, EPOLLRDHUP, peek ? done : 0, deadline);
+        if (result < 0 && done == 0 && bytes > 0)
+            return result;
         if (result < 0)
-            return done ? (ssize_t)done : result;
+            break;
     }
+    if (done > 0)
+        control_message_time(sock, sock->rx.read_ns, msg);
+    else
+        msg->msg_controllen = 0;
+    return (ssize_t)done;
 }
 
 static int not_listening(struct socket *sock, struct socket **accepted)

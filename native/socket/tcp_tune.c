@@ -63,9 +63,8 @@ void tcp_options_changed(struct socket *sock)
     pcb->keep_idle = o->keep_idle_s * 1000;
     pcb->keep_intvl = o->keep_interval_s * 1000;
     pcb->keep_cnt = o->keep_count;
-    pcb->tos = o->tos;
-    if (o->ttl > 0)
-        pcb->ttl = (u8_t)o->ttl;
+    pcb->tos = socket_options_tos(o, sock->peer.family);
+    pcb->ttl = socket_options_ttl(o, sock->peer.family);
     pcb->congestion = o->congestion;
     if (o->receive_buffer_fixed)
         tcp_limit_receive(pcb, o->receive_buffer_bytes);

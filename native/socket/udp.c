@@ -79,6 +79,13 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
     a->interface = netif_get_index(ip_current_input_netif());
     endpoint_from_ip(&a->from, from, from_port);
     endpoint_from_ip(&a->to, ip_current_dest_addr(), pcb->local_port);
+    if (ip_current_is_v6()) {
+        a->ttl = IP6H_HOPLIM(ip6_current_header());
+        a->tos = (uint8_t)IP6H_TC(ip6_current_header());
+    } else {
+        a->ttl = IPH_TTL(ip4_current_header());
+        a->tos = IPH_TOS(ip4_current_header());
+    }
     recv_queue_push(rx, a);
     ready_raise(end->sock, end->stack, EPOLLIN);
 }
@@ -277,12 +284,20 @@ static void count_unsent(struct stats_stack *stats, err_t err)
     /* all else was counted where it happened (lwip/netif_port.c) */
 }
 
+static void set_headers(const struct socket *sock, struct udp_pcb *pcb, int family)
+{
+    pcb->tos = socket_options_tos(&sock->options, family);
+    pcb->ttl = socket_options_ttl(&sock->options, family);
+}
+
 static void send_one(struct udp_end *end, const struct send_record *record, struct pbuf *packet)
 {
     struct udp_pcb *pcb = end->pcb;
     err_t err = packet ? ERR_RTE : ERR_BUF;
 
     if (pcb && packet) {
+        if (end->sock->family == AF_INET6)
+            set_headers(end->sock, pcb, record->to.family ? record->to.family : end->sock->peer.family);
         if (record->to.family == 0) {
             err = udp_send(pcb, packet);
         } else {
@@ -370,9 +385,8 @@ void udp_options_changed(struct socket *sock)
 
     if (pcb == NULL)
         return;
-    pcb->tos = o->tos;
-    if (o->ttl > 0)
-        pcb->ttl = (u8_t)o->ttl;
+    if (sock->family == AF_INET) /* of IPv6 it depends on the destination: send_one() */
+        set_headers(sock, pcb, AF_INET);
     udp_set_multicast_ttl(pcb, (u8_t)o->multicast_ttl);
     pcb->mcast_ip4.addr = o->multicast_interface.s_addr;
     udp_set_multicast_netif_index(pcb, (u8_t)o->multicast_interface6);

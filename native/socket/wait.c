@@ -110,8 +110,10 @@ static void unblock(struct socket *sock, struct blocked *b)
         ready_unwatch(sock, &b->watch);
 }
 
-static bool holds(struct socket *sock, uint32_t events)
+static bool holds(struct socket *sock, uint32_t events, uint64_t bytes)
 {
+    if (recv_queue_bytes(&sock->rx) > bytes)
+        return true;
     return (socket_ops(sock)->events(sock) & (events | EPOLLERR | EPOLLHUP)) != 0;
 }
 
@@ -131,13 +133,13 @@ static int wait_undecided(struct waiter *waiter, uint64_t deadline_ns)
     return result;
 }
 
-int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
+int socket_wait_bytes(struct socket *sock, uint32_t events, uint64_t bytes, uint64_t deadline_ns)
 {
     struct stack *stack = socket_stack(sock);
     struct blocked blocked;
     int result = 0;
 
-    if (holds(sock, events))
+    if (holds(sock, events, bytes))
         return 0;
     blocked.waiter = thread_waiter();
     if (blocked.waiter == NULL)
@@ -149,14 +151,14 @@ int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
         do {
             for (int i = 0; i < 16; i++) {
                 turn_all();
-                if (holds(sock, events))
+                if (holds(sock, events, bytes))
                     return 0;
                 cpu_relax();
             }
         } while (clock_now_ns() < until && until < deadline_ns);
     }
     block(sock, &blocked);
-    while (!holds(sock, events)) {
+    while (!holds(sock, events, bytes)) {
         if (deadline_ns != UINT64_MAX && clock_now_ns() >= deadline_ns) {
             result = -EAGAIN;
             break;
@@ -171,7 +173,12 @@ int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
             break;
     }
     unblock(sock, &blocked);
-    if (result == -EINTR && holds(sock, events))
+    if (result == -EINTR && holds(sock, events, bytes))
         result = 0;
     return result;
+}
+
+int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
+{
+    return socket_wait_bytes(sock, events, UINT64_MAX, deadline_ns);
 }

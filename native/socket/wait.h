@@ -14,6 +14,8 @@
  * Drives inline stacks meanwhile.
  */
 int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns);
+/* The same, or until more than `bytes` can be received, be they fewer than SO_RCVLOWAT asks for. */
+int socket_wait_bytes(struct socket *sock, uint32_t events, uint64_t bytes, uint64_t deadline_ns);
 
 /* The absolute deadline for a SO_RCVTIMEO or SO_SNDTIMEO in microseconds (0: none). */
 uint64_t socket_deadline(uint64_t timeout_us);
