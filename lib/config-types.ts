@@ -16,7 +16,7 @@ export interface PortSettings {
     role?: 'auto' | 'server' | 'client'
     /**
      * How long the start waits for the other side, in seconds, where the device needs it to start
-     * (memif as client, virtio_user as server). 0 to 86400. Default: 30.
+     * (memif as client, virtio_user). 0 to 86400. Default: 30.
      */
     wait_s?: number
     /**

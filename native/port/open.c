@@ -218,24 +218,29 @@ static void queues_bind(struct open *open)
 }
 
 /*
- * Two devices need their peer to start. memif as client connects once, while it starts; virtio_user as
- * server accepts its first peer inside the probe, which driver_calls_accept_ms bounds.
+ * Two devices need their peer to start. memif and virtio_user as clients connect once, while they start;
+ * virtio_user as server accepts its first peer inside the probe, which driver_calls_accept_ms bounds.
  */
 static int peer_await(struct open *open)
 {
     const struct port_config *config = open->config;
     struct device *device = open->device;
     const char *driver = device->vdev ? device->vdev->driver : "";
+    bool is_virtio = strcmp(driver, "net_virtio_user") == 0;
 
     driver_calls_accept_ms = 0;
-    if (strcmp(driver, "net_virtio_user") == 0 && vdev_is_server(device->vdev, config)) {
+    if (!is_virtio && strcmp(driver, "net_memif") != 0)
+        return 0;
+    if (!vdev_is_server(device->vdev, config)) {
+        if (vdev_path_wait(config->path, config->wait_s))
+            return 0;
+        return device_problem(device, -ECONNREFUSED, open->err, open->err_size,
+                              "nobody serves its socket (for %u s, wait_s=). Start the other side first%s",
+                              config->wait_s, is_virtio ? "" : ", or leave out role=client");
+    }
+    if (is_virtio) {
         log_info("port %s: waits up to %u s for the other side to connect", device->port.name, config->wait_s);
         driver_calls_accept_ms = (int)RTE_MAX(config->wait_s * 1000, 1u);
-    } else if (strcmp(driver, "net_memif") == 0 && !vdev_is_server(device->vdev, config) &&
-               !vdev_path_wait(config->path, config->wait_s)) {
-        return device_problem(device, -ECONNREFUSED, open->err, open->err_size,
-                              "nobody serves its socket (for %u s, wait_s=). Start the other side first, or leave out "
-                              "role=client", config->wait_s);
     }
     return 0;
 }

@@ -319,14 +319,36 @@ START_TEST(memif_server_killed_in_bursts)
 }
 END_TEST
 
-START_TEST(memif_without_a_server)
+static const char *const clients[] = {"memif,path=%s,role=client,wait_s=0", "virtio_user,path=%s,wait_s=0"};
+
+START_TEST(a_client_without_a_server)
 {
     char line[256], err[1024];
     struct port *port;
 
-    line_print(line, "memif,path=%s,role=client,wait_s=0", "nobody");
+    line_print(line, clients[_i], "nobody");
     ck_assert_int_eq(port_try(line, 1, &port, err, sizeof(err)), -ECONNREFUSED);
     ck_assert_msg(strstr(err, "nobody serves") && strstr(err, "wait_s"), "%s", err);
+}
+END_TEST
+
+/* The peer opens its end while there is nothing to connect to. */
+START_TEST(virtio_user_before_its_server)
+{
+    char ours[256], theirs[256];
+    struct port *port;
+    pid_t peer;
+
+    line_print(ours, "vhost,path=%s", "v4");
+    line_print(theirs, "virtio_user,path=%s", "v4");
+    peer = peer_spawn(theirs, 1);
+    usleep(700000);
+    port = port_must(ours, 1);
+    link_wait(port, true);
+    echo_check(port, 100);
+    peer_kill(peer);
+    port_close(port);
+    ck_assert_packets_home();
 }
 END_TEST
 
@@ -504,7 +526,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, memif_waits_for_bursts);
     tcase_add_test(tcase, memif_client_killed_in_bursts);
     tcase_add_test(tcase, memif_server_killed_in_bursts);
-    tcase_add_test(tcase, memif_without_a_server);
+    tcase_add_loop_test(tcase, a_client_without_a_server, 0, ARRAY_SIZE(clients));
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("vhost");
     tcase_set_timeout(tcase, 90);
@@ -514,6 +536,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, vhost_sleeps);
     tcase_add_test(tcase, virtio_user_host_killed);
     tcase_add_test(tcase, virtio_user_sleeps);
+    tcase_add_test(tcase, virtio_user_before_its_server);
     tcase_add_test(tcase, virtio_user_without_a_peer);
     suite_add_tcase(suite, tcase);
     return suite;
