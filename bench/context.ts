@@ -60,6 +60,13 @@ export class Context {
         return this.#veths.get(name, options)
     }
 
+    /** For files of a program; goes when we go. */
+    folder(name: string): string {
+        const path = join(this.#scratch, name)
+        mkdirSync(path, { recursive: true })
+        return path
+    }
+
     /** A fresh wire between two stacks; its socket file is never used twice. */
     wire(settings: Record<string, string> = {}): WireEnds {
         const path = join(this.#scratch, `w${this.#wires++}`)
@@ -72,6 +79,11 @@ export class Context {
             client: { ...settings, PRONGHORN_PORT: `${client},address=10.77.0.2/24` },
             addressServer: '10.77.0.1',
         }
+    }
+
+    /** The shim of the same build as the programs. */
+    get shim(): string {
+        return join(this.options.programs, '..', 'libpronghorn-preload.so')
     }
 
     /** One of the programs in bench/c, as server on the first core or client on the second. */

@@ -5,8 +5,9 @@ import type { Group } from './row.js'
 import { flat } from './rows/flat.js'
 import { lifeRow } from './rows/life.js'
 import { nodeRows } from './rows/node.js'
+import { shimRows } from './rows/shim.js'
 import { socketRows } from './rows/sockets.js'
 
 export function allGroups(quick: boolean): Group[] {
-    return [...socketRows, flat(quick), lifeRow, ...nodeRows]
+    return [...socketRows, flat(quick), lifeRow, ...shimRows, ...nodeRows]
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the two programs of a measurement: a server that prints "ready", then a client. Both print
-// their result as one line of JSON.
+// Runs the two programs of a measurement: a server that says when it is ready, then a client. Ours
+// print "ready" and their result as lines of JSON; of other programs the row says how to read them.
 //
 // Each gets a session of its own with the session's scheduling group raised: the kernel shares time
 // between sessions first, so that nice alone would not keep other work off. No one outlives us: the
@@ -15,6 +15,10 @@ export interface Program {
     env?: Record<string, string> | undefined
     /** Network namespace to run in. */
     namespace?: string | undefined
+    /** The line, on either output, by which it says that it serves: "ready" where nothing else is said. */
+    ready?: RegExp
+    /** Reads its result out of what it wrote; lines of JSON where nothing else is said. */
+    read?(output: string): Result[]
 }
 
 export type Result = Record<string, unknown>
@@ -50,19 +54,25 @@ function start(program: Program): Running {
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
         errors = (errors + text).slice(-4000)
     })
+    let output = ''
     let onReady = () => {}
     const ready = new Promise<void>((resolve) => {
         onReady = resolve
     })
+    const isReady = program.ready ?? /^ready$/
+    createInterface({ input: child.stderr! }).on('line', (line) => {
+        if (isReady.test(line)) onReady()
+    })
     createInterface({ input: child.stdout! }).on('line', (line) => {
-        if (line === 'ready') onReady()
+        if (isReady.test(line)) onReady()
+        else if (program.read) output += `${line}\n`
         else if (line.startsWith('{')) results.push(JSON.parse(line) as Result)
     })
     const done = new Promise<Result[]>((resolve, reject) => {
         child.once('error', reject)
         child.once('close', (code, signal) => {
             running.delete(child)
-            if (code === 0) resolve(results)
+            if (code === 0) resolve(results.concat(program.read?.(output) ?? []))
             else reject(new Error(`${what}: ${signal ?? `exit status ${code}`}\n${errors.trim()}`))
         })
     })

@@ -25,6 +25,7 @@ export function wantedPackages(root = isRoot) {
 }
 
 export const programPackages = () => lists[distribution()].programs
+export const benchPackages = () => lists[distribution()].bench
 
 function missingOf(packages) {
     const query = spawnSync('dpkg-query', ['-W', '-f=${Package} ${db:Status-Status}\n', ...packages], {

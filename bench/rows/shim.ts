@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// Unmodified programs, both ends under the shim and joined by a wire, beside the same programs on the
+// kernel's sockets over a veth.
+
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Context } from '../context.js'
+import { type Program, type Result, runPair } from '../host/program.js'
+import { type Group, INLINE, only, type Row, roundTrip } from '../row.js'
+import type { Sample } from '../statistics.js'
+
+const LIMIT_SECONDS = 60
+const CONNECTIONS = 50
+
+/** How a program is run at either end; `address` is where the server listens. */
+interface Ends {
+    server(address: string): Command
+    client(address: string): Command
+}
+
+type Command = Pick<Program, 'ready' | 'read'> & { command: string; args: (string | number)[] }
+
+/** Pinned, and killed with us; what it needs is said when it is missing. */
+function pinned(
+    context: Context,
+    core: 0 | 1,
+    what: Command,
+    where: Pick<Program, 'env' | 'namespace'>,
+): Program {
+    if (spawnSync('which', [what.command]).status !== 0)
+        throw new Error(`${what.command} is not installed (tools/setup/packages.json says where it is from)`)
+    const before = ['--pdeathsig', 'KILL', 'taskset', '-c', `${context.options.cores[core]}`]
+    return {
+        ...what,
+        command: 'setpriv',
+        args: [...before, what.command, ...what.args.map(String)],
+        ...where,
+    }
+}
+
+async function underShim(context: Context, ends: Ends) {
+    const wire = context.wire({ ...INLINE, LD_PRELOAD: context.shim })
+    return runPair(
+        pinned(context, 0, ends.server(wire.addressServer), { env: wire.server }),
+        pinned(context, 1, ends.client(wire.addressServer), { env: wire.client }),
+        LIMIT_SECONDS,
+    )
+}
+
+async function onKernel(context: Context, ends: Ends) {
+    const pair = context.veth('plain', { offload: true, bareA: false })
+    return runPair(
+        pinned(context, 0, ends.server(pair.addressA), { namespace: pair.a }),
+        pinned(context, 1, ends.client(pair.addressA), { namespace: pair.b }),
+        LIMIT_SECONDS,
+    )
+}
+
+/** What a closed loop of `inFlight` requests did, and the rate at which it had gone were each as slow as the p99. */
+function loopRate(result: Result, inFlight: number): Sample {
+    return { value: result.rate as number, p99: (inFlight * 1e3) / (result.p99_ms as number) }
+}
+
+const REDIS_PORT = 7379
+
+/** "GET","303490.16",avg,min,p50,p95,p99,max: latencies in milliseconds. */
+export function readRedis(output: string): Result[] {
+    return output
+        .trim()
+        .split('\n')
+        .slice(1)
+        .map((line) => line.split(',').map((cell) => cell.replaceAll('"', '')))
+        .map(([bench, rate, , , , , p99]) => ({ bench, rate: Number(rate), p99_ms: Number(p99) }))
+}
+
+function redis(pipeline: number, perSecond: number, target: number): Group {
+    const name = `redis.p${pipeline}`
+    const ends = (context: Context): Ends => {
+        const requests = Math.round(perSecond * context.options.seconds)
+        const load = ['-t', 'set,get', '-n', requests, '-c', CONNECTIONS, '-P', pipeline, '--csv']
+        const basic = ['--port', REDIS_PORT, '--save', '', '--protected-mode', 'no']
+        return {
+            server: (address) => ({
+                command: 'redis-server',
+                args: [...basic, '--bind', address],
+                ready: /Ready to accept connections/,
+            }),
+            client: (address) => ({
+                command: 'redis-benchmark',
+                args: ['-h', address, '-p', REDIS_PORT, ...load],
+                read: readRedis,
+            }),
+        }
+    }
+    const samples = (run: { client: Result[] }) =>
+        Object.fromEntries(
+            ['GET', 'SET'].map((command) => [
+                `${name}.${command.toLowerCase()}`,
+                loopRate(only(run.client, command), CONNECTIONS * pipeline),
+            ]),
+        )
+    return {
+        rows: ['get', 'set'].map((command): Row => {
+            return { name: `${name}.${command}`, unit: 'req/s', better: 'higher', target }
+        }),
+        setup: `redis-server and redis-benchmark, ${CONNECTIONS} connections, pipeline ${pipeline}, both under the shim, stacks inline`,
+        peer: 'the same programs on the kernel over veth',
+        ours: async (context) => samples(await underShim(context, ends(context))),
+        theirs: async (context) => samples(await onKernel(context, ends(context))),
+    }
+}
+
+const UNIT_MS: Record<string, number> = { us: 1e-3, ms: 1, s: 1e3 }
+
+export function readWrk(output: string): Result[] {
+    const rate = /^Requests\/sec:\s+([\d.]+)/m.exec(output)
+    const tail = /^\s+99%\s+([\d.]+)(us|ms|s)$/m.exec(output)
+    const wrong = /^\s*(?:Socket errors|Non-2xx).*$/m.exec(output)
+    if (!rate || !tail || wrong) throw new Error(`wrk: ${wrong?.[0].trim() ?? output}`)
+    return [{ bench: 'wrk', rate: Number(rate[1]), p99_ms: Number(tail[1]) * UNIT_MS[tail[2]!]! }]
+}
+
+export const wrk = (context: Context, url: string): Command => ({
+    command: 'wrk',
+    // It counts whole seconds only.
+    args: [
+        '-t',
+        1,
+        '-c',
+        CONNECTIONS,
+        '-d',
+        Math.max(1, Math.round(context.options.seconds)),
+        '--latency',
+        url,
+    ],
+    read: readWrk,
+})
+
+const NGINX_PORT = 7480
+const FILE_BYTES = 612
+
+/** One process: a worker whose master is killed would stay. */
+function nginx(context: Context, address: string): Command {
+    const folder = context.folder('nginx')
+    writeFileSync(join(folder, 'index.html'), 'x'.repeat(FILE_BYTES))
+    const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    const temporary = kinds.map((kind) => `${kind}_temp_path ${folder};`).join(' ')
+    const path = join(folder, `${address}.conf`)
+    writeFileSync(
+        path,
+        `daemon off; master_process off; pid ${folder}/${address}.pid; error_log stderr notice;
+        events { worker_connections 256; }
+        http { access_log off; sendfile on; keepalive_requests 1000000000; ${temporary}
+        server { listen ${address}:${NGINX_PORT}; root ${folder}; } }`,
+    )
+    // The last thing that it says before it serves.
+    return { command: 'nginx', args: ['-c', path, '-e', 'stderr'], ready: /getrlimit\(RLIMIT_NOFILE\)/ }
+}
+
+const nginxRow: Group = {
+    rows: [{ name: 'nginx.keep', unit: 'req/s', better: 'higher', target: 1.5 }],
+    setup: `nginx (one process, sendfile) and wrk, ${CONNECTIONS} connections kept alive, a file of ${FILE_BYTES} B, both under the shim, stacks inline`,
+    peer: 'the same programs on the kernel over veth',
+    ours: async (context) => ({ 'nginx.keep': wrkSample(await underShim(context, nginxEnds(context))) }),
+    theirs: async (context) => ({ 'nginx.keep': wrkSample(await onKernel(context, nginxEnds(context))) }),
+}
+
+function nginxEnds(context: Context): Ends {
+    return {
+        server: (address) => nginx(context, address),
+        client: (address) => wrk(context, `http://${address}:${NGINX_PORT}/index.html`),
+    }
+}
+
+export const wrkSample = (run: { client: Result[] }) => loopRate(only(run.client, 'wrk'), CONNECTIONS)
+
+/** bench/c's round trip: built for the kernel's calls under the shim, beside the one built for ours. */
+async function roundTrips(context: Context, side: 'kernel' | 'pronghorn') {
+    const wire = context.wire({ ...INLINE, ...(side === 'kernel' ? { LD_PRELOAD: context.shim } : {}) })
+    const args = { address: wire.addressServer, wait: 'spin', limit: LIMIT_SECONDS }
+    const run = await runPair(
+        context.program('rr', side, 'server', args, { env: wire.server }),
+        context.program('rr', side, 'client', args, { env: wire.client }),
+        LIMIT_SECONDS,
+    )
+    return { 'shim.rr': roundTrip(only(run.client, 'rr')) }
+}
+
+const roundTripRow: Group = {
+    // Within 15 %.
+    rows: [{ name: 'shim.rr', unit: 'us', better: 'lower', target: 0.87 }],
+    setup: '64 B TCP round trip through plain recv() and send() under the shim, stacks inline, both ends spin',
+    peer: 'the same through ph_recv() and ph_send()',
+    ours: (context) => roundTrips(context, 'kernel'),
+    theirs: (context) => roundTrips(context, 'pronghorn'),
+}
+
+export const shimRows: Group[] = [roundTripRow, redis(1, 150_000, 2), redis(16, 800_000, 1.2), nginxRow]
