@@ -102,7 +102,7 @@ int instance_create(struct instance **out, const struct instance_settings *setti
         return error;
     }
     lwip_init();
-    /* What goes round in memory needs no checksum, and TCP's is made for devices only (packet_sum). */
+    /* What goes round in memory needs no checksum, and TCP's and UDP's are made for devices only (packet_sum). */
     NETIF_SET_CHECKSUM_CTRL(INSTANCE(netif_list), NETIF_CHECKSUM_DISABLE_ALL);
     instance_leave(outside);
     *out = instance;

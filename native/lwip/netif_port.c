@@ -32,13 +32,13 @@
 #define LINK_PERIOD_US 100000
 
 /*
- * TCP's checksum is made when a packet goes to the device (packet_sum), all others by lwIP. What
- * comes in is checked before lwIP gets it; what is left to lwIP is switched on per packet, because it
- * takes a packet in within the call. Outside of it the checks stay off: a packet to one of our own
- * addresses goes round inside lwIP and has no TCP checksum.
+ * TCP's and UDP's checksums are made when a packet goes to the device (packet_sum), or before it is
+ * cut (fragment_checksum), all others by lwIP. What comes in is checked before lwIP gets it; what is
+ * left to lwIP is switched on per packet, because it takes a packet in within the call. Outside of it
+ * the checks stay off: a packet to one of our own addresses goes round inside lwIP and has neither.
  */
 #define CHECKSUM_ALWAYS                                                                             \
-    (NETIF_CHECKSUM_GEN_IP | NETIF_CHECKSUM_GEN_UDP | NETIF_CHECKSUM_GEN_ICMP | NETIF_CHECKSUM_GEN_ICMP6 | \
+    (NETIF_CHECKSUM_GEN_IP | NETIF_CHECKSUM_GEN_ICMP | NETIF_CHECKSUM_GEN_ICMP6 |                    \
      NETIF_CHECKSUM_CHECK_ICMP | NETIF_CHECKSUM_CHECK_ICMP6)
 #define CHECKSUM_BY_LWIP (CHECKSUM_ALWAYS | NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)
 
@@ -356,8 +356,8 @@ int netif_port_add(struct netif_port **out, const struct netif_port_settings *se
     np->stats = settings->stats ? settings->stats : &nobody;
     if (settings->stats != NULL)
         np->queue->stats = settings->stats;
-    np->multi_segs = (np->queue->offloads & PORT_TX_MULTI_SEGS) != 0;
-    np->device_sums_tcp = (np->queue->offloads & PORT_TX_TCP_CSUM) != 0;
+    np->offloads = np->queue->offloads;
+    np->multi_segs = (np->offloads & PORT_TX_MULTI_SEGS) != 0;
     np->skip_l4 = settings->port->rx_checksum_skip;
     if (netif_add(&np->netif, NULL, NULL, NULL, np, netif_init_port, ethernet_input) == NULL) {
         free(np);

@@ -30,7 +30,8 @@ struct netif_port {
     struct rte_mempool *packets;
     struct chunk_pool *chunks;
     struct stats_stack *stats;
-    bool multi_segs, device_sums_tcp, skip_l4;
+    uint32_t offloads; /* the queue's */
+    bool multi_segs, skip_l4;
     bool mute; /* what goes out is freed instead (warm.c) */
     struct port *port;
     uint32_t moves; /* of the port, as last seen */

@@ -194,7 +194,7 @@ int packet_to_mbuf(struct netif_port *np, struct pbuf *pbuf, struct rte_mbuf **o
     if (referred > 0)
         STAT_ADD(np->stats, tx_referenced_bytes, referred);
     STAT_ADD(np->stats, tx_copied_bytes, mbuf->pkt_len - referred);
-    packet_sum(mbuf, np->device_sums_tcp);
+    packet_sum(mbuf, np->offloads);
     *out = mbuf;
     return 0;
 }

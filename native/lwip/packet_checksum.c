@@ -11,12 +11,14 @@
 
 #include "base/compiler.h"
 #include "lwip/checksum.h"
+#include "port/port.h"
 
 /* Where the transport header of a frame is. */
 struct l4 {
     uint32_t offset, bytes; /* from the frame's start; header and data */
     uint32_t pseudo;        /* unfolded sum of the pseudo-header */
     uint8_t protocol;
+    bool ip4; /* packet_sum() only */
 };
 
 static inline uint16_t fold(uint32_t sum)
@@ -144,29 +146,52 @@ enum packet_verdict packet_check(const struct rte_mbuf *packet, bool skip_l4)
     return tcp ? PACKET_BAD_TCP : PACKET_BAD_UDP;
 }
 
-void packet_sum(struct rte_mbuf *packet, bool device_sums_tcp)
+/* Where the transport header of a frame of lwIP's is; false: there is none, or only a piece of it. */
+static inline bool sum_locate(const struct rte_mbuf *packet, struct l4 *out)
 {
     const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(packet, const struct rte_ether_hdr *);
-    struct rte_tcp_hdr *tcp;
-    bool ip4 = ether->ether_type == htons(RTE_ETHER_TYPE_IPV4);
     const uint8_t *ip = (const uint8_t *)(ether + 1);
-    struct l4 l4;
+    bool ip4 = ether->ether_type == htons(RTE_ETHER_TYPE_IPV4);
 
-    /* TCP is what it is in most cases; nothing of lwIP's is malformed. */
-    if (!(ip4 ? ip[9] == IPPROTO_TCP : ether->ether_type == htons(RTE_ETHER_TYPE_IPV6) && ip[6] == IPPROTO_TCP))
+    if (!ip4 && ether->ether_type != htons(RTE_ETHER_TYPE_IPV6))
+        return false;
+    out->protocol = ip4 ? ip[9] : ip[6];
+    if (out->protocol != IPPROTO_TCP && out->protocol != IPPROTO_UDP)
+        return false;
+    if (ip4 && UNLIKELY(((const struct rte_ipv4_hdr *)ip)->fragment_offset &
+                        htons(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)))
+        return false; /* summed up before it was cut, fragment_checksum.c */
+    out->offset = RTE_ETHER_HDR_LEN + (ip4 ? (ip[0] & 0x0fu) * 4 : (uint32_t)sizeof(struct rte_ipv6_hdr));
+    out->bytes = packet->pkt_len - out->offset;
+    out->pseudo = pseudo_sum(ip4 ? ip + 12 : ip + 8, ip4 ? 8 : 32, out->bytes, out->protocol);
+    out->ip4 = ip4;
+    return true;
+}
+
+void packet_sum(struct rte_mbuf *packet, uint32_t offloads)
+{
+    uint16_t *field, sum;
+    struct l4 l4;
+    bool tcp;
+
+    if (!sum_locate(packet, &l4))
         return;
-    l4.offset = RTE_ETHER_HDR_LEN + (ip4 ? (ip[0] & 0x0fu) * 4 : sizeof(struct rte_ipv6_hdr));
-    l4.bytes = packet->pkt_len - l4.offset;
-    l4.pseudo = pseudo_sum(ip4 ? ip + 12 : ip + 8, ip4 ? 8 : 32, l4.bytes, IPPROTO_TCP);
-    tcp = rte_pktmbuf_mtod_offset(packet, struct rte_tcp_hdr *, l4.offset);
-    if (device_sums_tcp) {
+    tcp = l4.protocol == IPPROTO_TCP;
+    field = rte_pktmbuf_mtod_offset(packet, uint16_t *,
+                                    l4.offset + (tcp ? offsetof(struct rte_tcp_hdr, cksum)
+                                                     : offsetof(struct rte_udp_hdr, dgram_cksum)));
+    if (offloads & (tcp ? PORT_TX_TCP_CSUM : PORT_TX_UDP_CSUM)) {
+        const struct rte_tcp_hdr *header = rte_pktmbuf_mtod_offset(packet, struct rte_tcp_hdr *, l4.offset);
+
         packet->l2_len = RTE_ETHER_HDR_LEN;
         packet->l3_len = l4.offset - RTE_ETHER_HDR_LEN;
-        packet->l4_len = (tcp->data_off >> 4) * 4;
-        packet->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (ip4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
-        tcp->cksum = fold(l4.pseudo); /* what devices expect to find, rte_mbuf_core.h */
+        packet->l4_len = tcp ? (header->data_off >> 4) * 4u : sizeof(struct rte_udp_hdr);
+        packet->ol_flags |= (tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM) |
+                            (l4.ip4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+        *field = fold(l4.pseudo); /* what devices expect to find, rte_mbuf_core.h */
         return;
     }
-    tcp->cksum = 0;
-    tcp->cksum = (uint16_t)~fold(l4.pseudo + sum_range(packet, l4.offset, l4.bytes));
+    *field = 0;
+    sum = (uint16_t)~fold(l4.pseudo + sum_range(packet, l4.offset, l4.bytes));
+    *field = sum == 0 && !tcp ? 0xffff : sum; /* RFC 768: 0 says that there is none */
 }

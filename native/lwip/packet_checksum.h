@@ -24,9 +24,10 @@ enum packet_verdict {
 enum packet_verdict packet_check(const struct rte_mbuf *packet, bool skip_l4);
 
 /*
- * The checksum of a TCP segment to be sent, which lwIP leaves to us: asks the device for it, or sums
- * it up here. All other checksums are there already (a datagram may be fragmented after UDP).
+ * The checksum of a TCP segment or UDP datagram to be sent, which lwIP leaves to us: asks the device
+ * for it if it can (`offloads`, enum port_offload), or sums it up here. All others are there already:
+ * those of ICMP and IGMP, and of what IP has cut (fragment_checksum.c).
  */
-void packet_sum(struct rte_mbuf *packet, bool device_sums_tcp);
+void packet_sum(struct rte_mbuf *packet, uint32_t offloads);
 
 #endif

@@ -9,6 +9,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include "lwip/tcp.h"
@@ -496,6 +497,32 @@ START_TEST(jumbo_and_trusted)
 }
 END_TEST
 
+/* A device that makes checksums: the kernel behind it accepts what it gets, whole and in fragments. */
+START_TEST(checksums_by_the_device)
+{
+    static const size_t sizes[] = {0, 1, 63, 64, 1451, 1452, 1472, 1473, 9001, 30000};
+    struct peer *tap;
+    sigset_t all;
+
+    SKIP_UNLESS_ALLOWED();
+    tap = peer_start("tap,iface=b3,address=10.3.0.2/24,address=fd00:3::2/64", 1024, 96);
+    ck_assert_uint_ne(tap->port->offloads & PORT_TX_UDP_CSUM, 0);
+    ck_assert_uint_ne(tap->port->offloads & PORT_TX_TCP_CSUM, 0);
+    ck_assert_int_eq(command("ip addr add 10.3.0.1/24 dev b3 && ip addr add fd00:3::1/64 dev b3 nodad"), 0);
+    echo_listen(tap);
+    peer_run(tap);
+    sigfillset(&all); /* the driver's signal for each frame would end our calls early */
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    for (int v6 = 0; v6 < 2; v6++) {
+        for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+            udp_round_trip(3, v6, sizes[i]);
+        tcp_round_trip(3, v6, 1 << 20, 65536);
+    }
+    usleep(300000);
+    peer_stop(tap);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *suite = suite_create("lwip_kernel_peer");
@@ -516,9 +543,10 @@ static Suite *suite(void)
     tcase_add_test(tcase, long_frames);
     tcase_add_test(tcase, all_home);
     suite_add_tcase(suite, tcase);
-    tcase = tcase_create("jumbo");
+    tcase = tcase_create("other ports");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, jumbo_and_trusted);
+    tcase_add_test(tcase, checksums_by_the_device);
     suite_add_tcase(suite, tcase);
     return suite;
 }
