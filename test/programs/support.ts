@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { end } from '../../tools/net/commands.js'
-import { makeWire, type Wire, whyNoWires } from '../../tools/net/wire.js'
+import { type BarePair, makeBarePair, makeWire, type Wire, whyNoWires } from '../../tools/net/wire.js'
 import { type Environment, shim, skipWithout, startShimmed } from '../preload/support.js'
 
 /* Skips the file without wires, the shim, or one of the programs. */
@@ -23,6 +23,13 @@ export function start(...programs: string[]): Wire {
     const wire = makeWire()
     t.teardown(() => wire.close())
     return wire
+}
+
+/* Both ends for processes of ours. */
+export function startPair(): BarePair {
+    const pair = makeBarePair()
+    t.teardown(() => pair.close())
+    return pair
 }
 
 /* A folder of its own for the file, for data and settings. */
@@ -44,10 +51,11 @@ export async function serve(
     wire: Wire,
     command: string,
     args: string[],
-    probe: () => Promise<boolean>,
+    probe: (said: string) => Promise<boolean> | boolean,
     env: Environment = {},
 ): Promise<Served> {
     const child = startShimmed(command, args, { PRONGHORN_PORT: wire.port, ...env })
+    t.teardown(() => kill({ child }))
     let text = ''
     child.stdout?.on('data', (data) => {
         text += data
@@ -55,9 +63,10 @@ export async function serve(
     child.stderr?.on('data', (data) => {
         text += data
     })
-    for (const began = performance.now(); !(await probe()); await sleep(100)) {
-        if (performance.now() - began > 30_000 || child.exitCode !== null)
-            throw new Error(`${command} does not answer: ${text}`)
+    for (const began = performance.now(); !(await probe(text)); await sleep(100)) {
+        if (performance.now() - began < 30_000 && child.exitCode === null) continue
+        await end(child) // the next one may want its port
+        throw new Error(`${command} does not answer: ${text.slice(-2000)}`)
     }
     return {
         child,
@@ -69,10 +78,23 @@ export async function serve(
     }
 }
 
-/* Without a word, as by the machine's power switch. */
-export async function kill(served: Served): Promise<void> {
-    const gone = once(served.child, 'exit')
-    served.child.kill('SIGKILL')
+export function childrenOf(pid: number | undefined): number[] {
+    const { stdout } = spawnSync('pgrep', ['-P', `${pid}`], { encoding: 'utf8' })
+    return stdout.split('\n').filter(Boolean).map(Number)
+}
+
+/* Without a word, as by the machine's power switch; its workers too. */
+export async function kill({ child }: { child: ChildProcess }): Promise<void> {
+    const gone = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined
+    const workers = childrenOf(child.pid)
+    child.kill('SIGKILL')
+    for (const pid of workers) {
+        try {
+            process.kill(pid, 'SIGKILL')
+        } catch {
+            // It ended by itself.
+        }
+    }
     await gone
 }
 

@@ -6,7 +6,7 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { runShimmed } from '../preload/support.js'
-import { fetchFrom, kill, scratch, serve, start } from './support.js'
+import { childrenOf, fetchFrom, kill, scratch, serve, start } from './support.js'
 
 const wire = start('nginx', 'curl', 'openssl', '/usr/bin/python3')
 const folder = scratch()
@@ -74,11 +74,9 @@ t.test('nginx: static files, keep-alive, TLS, a proxy to the kernel, two workers
     )
     t.equal(twice.stdout, '1\n0\n', 'one connection for two requests')
     // The master makes new workers, of which the first takes the address over.
-    const workers = spawnSync('pgrep', ['-P', `${nginx.child.pid}`], { encoding: 'utf8' })
-        .stdout.trim()
-        .split('\n')
+    const workers = childrenOf(nginx.child.pid)
     t.equal(workers.length, 2)
-    for (const pid of workers) process.kill(Number(pid), 'SIGKILL')
+    for (const pid of workers) process.kill(pid, 'SIGKILL')
     const began = performance.now()
     while (!(await probe()) && performance.now() - began < 30_000);
     t.equal(await download(`http://${wire.our4}:8080/file`), digest(data), 'workers killed, and replaced')

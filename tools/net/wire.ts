@@ -170,6 +170,38 @@ export function makeWire(options: WireOptions = {}): Wire {
     }
 }
 
+/* Both ends bare, in the namespace of this process: for two processes that both run on our stacks. */
+export interface BarePair {
+    /* The lines for the setting `port` of the one and of the other. */
+    readonly ports: readonly [string, string]
+    readonly addresses4: readonly [string, string]
+    readonly addresses6: readonly [string, string]
+    close(): void
+}
+
+export function makeBarePair(): BarePair {
+    sweepWires()
+    const serial = count++
+    const devices = ['a', 'b'].map((end) => `${PREFIX}${process.pid}_${serial}${end}`) as [string, string]
+    const addresses4 = [`10.86.${serial % 256}.1`, `10.86.${serial % 256}.2`] as const
+    const base6 = `fd86:${(serial + 1).toString(16)}`
+    const addresses6 = [`${base6}::1`, `${base6}::2`] as const
+    const close = cleanup(() => tryRun('ip', 'link', 'del', devices[0]))
+    try {
+        must('ip', 'link', 'add', devices[0], 'type', 'veth', 'peer', 'name', devices[1])
+        for (const device of devices) {
+            setSysctl(`net/ipv6/conf/${device}/disable_ipv6`, '1')
+            must('ip', 'link', 'set', device, 'up')
+        }
+    } catch (error) {
+        close()
+        throw error
+    }
+    const line = (end: 0 | 1) =>
+        `af_packet,iface=${devices[end]},address=${addresses4[end]}/24,address=${addresses6[end]}/64`
+    return { ports: [line(0), line(1)], addresses4, addresses6, close }
+}
+
 function setSysctl(name: string, value: string): void {
     if (existsSync(`/proc/sys/${name}`)) must('sh', '-c', `echo ${value} > /proc/sys/${name}`)
 }
