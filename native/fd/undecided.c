@@ -1,74 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The socket itself, and what the program sets before the decision. */
 #include "fd/undecided.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/compiler.h"
 #include "base/kernel_calls.h"
-#include "base/lock.h"
 #include "base/log.h"
-#include "fd/epoll_fd.h"
-#include "fd/explain.h"
 #include "fd/fd_table.h"
-#include "fd/route.h"
-#include "socket/socket.h"
-
-struct remembered {
-    struct remembered *next;
-    int level, name;
-    socklen_t len;
-    uint8_t value[];
-};
-
-/* A registration in an epoll. */
-struct watched {
-    struct watched *next;
-    int epfd, fd;
-    struct epoll_event event;
-};
-
-struct undecided {
-    struct file file;
-    uint8_t domain, type;
-    struct lock lock; /* all below */
-    bool decided;
-    int protocol, backlog;
-    bool bound, listening, any_port; /* any_port: bound to whatever number was free */
-    struct route_answer answer; /* once bound or listening */
-    struct endpoint local;      /* as bound; the port is known */
-    struct endpoint towards;    /* what decided */
-    struct remembered *options, **options_end;
-    struct watched *watched;
-    struct undecided *next_free;
-};
+#include "fd/undecided_state.h"
 
 /* Memory is kept for fd_use(); see fd_table.h. */
 static struct lock free_lock;
 static struct undecided *free_list;
-
-static int (*start_stacks)(void);
-static const char *without_reason; /* constant texts */
-/* The stacks run; and there may be others that waited for it. */
-static atomic_bool started, failed, others_due;
-
-void undecided_set_start(int (*start)(void))
-{
-    start_stacks = start;
-}
-
-void undecided_set_reason(const char *why)
-{
-    without_reason = why;
-}
-
-static struct undecided *undecided_of(struct file *file)
-{
-    return container_of(file, struct undecided, file);
-}
 
 /* ---- life ---- */
 
@@ -137,289 +83,6 @@ int undecided_open(int domain, int type, int protocol)
     return fd_adopt(fd, &u->file) ? fd : -EMFILE;
 }
 
-/* ---- deciding: under u->lock ---- */
-
-static void be_the_kernels(struct undecided *u, int fd, const char *reason)
-{
-    explain_note(fd, ROUTE_KERNEL, false, u->type, &u->towards, reason);
-    u->decided = true;
-    log_debug("socket %d: the kernel's (%s)", fd, reason);
-    fd_replace(&u->file, NULL);
-}
-
-static void apply_options(struct undecided *u, struct socket *sock)
-{
-    for (struct remembered *o = u->options; o; o = o->next) {
-        int result = socket_option_set(sock, o->level, o->name, o->value, o->len);
-
-        if (result < 0)
-            log_debug("option %d of level %d is not ours: %s", o->name, o->level, strerror(-result));
-    }
-}
-
-/* A socket of ours with all that was set so far. */
-static int make_ours(struct undecided *u, int fd, struct socket **out)
-{
-    struct socket *sock;
-    int flags = kernel.fcntl(fd, F_GETFL), result;
-
-    result = start_stacks();
-    /* Or they do not: then the kernel serves the others as well. */
-    if (result < 0 ? !atomic_exchange(&failed, true) : !atomic_exchange(&started, true))
-        atomic_store(&others_due, true);
-    if (result == 0)
-        result = socket_create(&sock, u->domain, u->type, u->protocol);
-    if (result < 0)
-        return result;
-    sock->file.kernel_side = u->answer.verdict == ROUTE_BOTH && u->bound;
-    file_set_nonblock(&sock->file, flags & O_NONBLOCK);
-    apply_options(u, sock);
-    if (u->bound)
-        result = socket_ops(sock)->bind(sock, &u->local);
-    if (result == 0 && u->listening)
-        result = socket_ops(sock)->listen(sock, u->backlog);
-    if (result < 0) {
-        file_unuse(&sock->file);
-        return result;
-    }
-    *out = sock;
-    return 0;
-}
-
-static int be_ours(struct undecided *u, int fd)
-{
-    struct socket *sock;
-    int result = make_ours(u, fd, &sock);
-
-    if (result < 0)
-        return result;
-    u->decided = true;
-    explain_note(fd, sock->file.kernel_side ? ROUTE_BOTH : ROUTE_OURS, false, u->type, &u->towards,
-                 u->answer.reason);
-    log_debug("socket %d: %s (%s)", fd, sock->file.kernel_side ? "both" : "ours", u->answer.reason);
-    /* The kernel's half never blocks: calls take from whichever half has something. */
-    if (!sock->file.kernel_side && u->type == SOCK_DGRAM)
-        kernel.shutdown(fd, SHUT_RD); /* whoever has it after exec never waits there */
-    if (sock->file.kernel_side)
-        kernel.fcntl(fd, F_SETFL, kernel.fcntl(fd, F_GETFL) | O_NONBLOCK);
-    if (fd_replace(&u->file, &sock->file) == 0)
-        file_unuse(&sock->file); /* closed meanwhile */
-    for (struct watched *w = u->watched; w; w = w->next)
-        epoll_move(w->epfd, w->fd, &w->event);
-    return 0;
-}
-
-/* The stacks, or this socket on them, could not be had. */
-static int without_us(struct undecided *u, int fd, int result)
-{
-    if (route_refuses())
-        return result;
-    if (u->listening && u->answer.verdict == ROUTE_OURS)
-        kernel.listen(fd, u->backlog);
-    be_the_kernels(u, fd, without_reason ? without_reason : "our stacks could not start");
-    return 0;
-}
-
-static int become(struct undecided *u, int fd)
-{
-    int result;
-
-    if (u->answer.verdict == ROUTE_KERNEL) {
-        be_the_kernels(u, fd, u->answer.reason);
-        return 0;
-    }
-    result = be_ours(u, fd);
-    return result == -ENODEV || result == -EBADF ? without_us(u, fd, result) : result;
-}
-
-/*
- * Without u->lock: with the stacks, everything else that is bound to be ours is, too, before this
- * process calls itself.
- */
-static void serve_others(void)
-{
-    if (!atomic_load(&others_due) || !atomic_exchange(&others_due, false))
-        return;
-    for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1))
-        fd_serve(fd);
-}
-
-static bool take(struct undecided *u)
-{
-    lock_take(&u->lock);
-    if (!u->decided)
-        return true;
-    lock_give(&u->lock);
-    return false;
-}
-
-/* The kernel's socket takes the address or, when only we have it, at least a port number. */
-static int bind_kernels(struct undecided *u, int fd, const struct sockaddr *addr, socklen_t len)
-{
-    struct sockaddr_storage name;
-    socklen_t name_len = sizeof(name);
-    struct endpoint e;
-
-    if (kernel.bind(fd, addr, len) < 0) {
-        struct endpoint any = { .family = u->local.family };
-
-        if (u->answer.verdict == ROUTE_BOTH || endpoint_is_any(&u->local) || errno == EACCES)
-            return -errno;
-        if (u->local.port != 0)
-            return 0;
-        endpoint_to_sockaddr(&any, u->domain, (struct sockaddr *)&name, &name_len);
-        if (kernel.bind(fd, (struct sockaddr *)&name, name_len) < 0)
-            return -errno;
-        name_len = sizeof(name);
-    }
-    if (kernel.getsockname(fd, (struct sockaddr *)&name, &name_len) < 0)
-        return -errno;
-    if (endpoint_from_sockaddr(&e, u->domain, (struct sockaddr *)&name, name_len) == 0)
-        u->local.port = e.port;
-    return 0;
-}
-
-/* Ours or both: with the first call that uses it, or now, if the stacks run anyhow. */
-static int wait_for_use(struct undecided *u, int fd)
-{
-    bool is_client = u->type == SOCK_STREAM ? !u->listening
-                                            : u->any_port && u->answer.verdict == ROUTE_BOTH;
-
-    if (atomic_load(&started) && !is_client)
-        return become(u, fd);
-    explain_note(fd, u->answer.verdict, true, u->type, &u->towards, u->answer.reason);
-    return 0;
-}
-
-int undecided_bind(struct file *file, int fd, const struct sockaddr *addr, socklen_t len)
-{
-    struct undecided *u = undecided_of(file);
-    struct endpoint e;
-    int result = 0;
-
-    if (endpoint_from_sockaddr(&e, u->domain, addr, len) < 0)
-        return kernel.bind(fd, addr, len) < 0 ? -errno : 0; /* which says what is wrong with it */
-    if (!take(u))
-        return -EAGAIN;
-    if (u->bound) {
-        result = -EINVAL;
-    } else {
-        route_decide(&u->answer, u->type, ROUTE_USE_LISTEN, &e);
-        u->local = u->towards = e;
-        u->any_port = e.port == 0;
-        if (u->answer.verdict == ROUTE_KERNEL) {
-            result = kernel.bind(fd, addr, len) < 0 ? -errno : 0;
-            if (result == 0)
-                be_the_kernels(u, fd, u->answer.reason);
-        } else {
-            result = bind_kernels(u, fd, addr, len);
-            u->bound = result == 0;
-            u->towards.port = u->local.port;
-            if (u->bound)
-                result = wait_for_use(u, fd);
-        }
-    }
-    lock_give(&u->lock);
-    return result;
-}
-
-int undecided_listen(struct file *file, int fd, int backlog)
-{
-    struct undecided *u = undecided_of(file);
-    int result = 0;
-
-    if (u->type != SOCK_STREAM)
-        return -EOPNOTSUPP;
-    if (!take(u))
-        return -EAGAIN;
-    if (!u->bound) {
-        u->local = u->towards = (struct endpoint){ .family = u->domain };
-        route_decide(&u->answer, u->type, ROUTE_USE_LISTEN, &u->local);
-    }
-    if (u->answer.verdict != ROUTE_OURS && kernel.listen(fd, backlog) < 0)
-        result = -errno;
-    if (result == 0) {
-        u->listening = true;
-        u->backlog = backlog;
-        if (u->answer.verdict == ROUTE_KERNEL) {
-            be_the_kernels(u, fd, u->answer.reason);
-        } else if (!u->bound) { /* ours listens on the number that the kernel chose */
-            struct sockaddr_storage name;
-            socklen_t len = sizeof(name);
-
-            if (u->answer.verdict == ROUTE_OURS)
-                kernel.listen(fd, backlog);
-            if (kernel.getsockname(fd, (struct sockaddr *)&name, &len) == 0)
-                endpoint_from_sockaddr(&u->local, u->domain, (struct sockaddr *)&name, len);
-            u->bound = true;
-            u->towards = u->local;
-        }
-        if (!u->decided)
-            result = wait_for_use(u, fd);
-    }
-    lock_give(&u->lock);
-    return result;
-}
-
-int undecided_connect(struct file *file, int fd, const struct sockaddr *addr, socklen_t len)
-{
-    struct undecided *u = undecided_of(file);
-    struct route_answer towards;
-    struct endpoint e;
-    int result;
-
-    if (addr == NULL || endpoint_from_sockaddr(&e, u->domain, addr, len) < 0)
-        return 0; /* the kernel says what is wrong with it */
-    if (!take(u))
-        return 0;
-    route_decide(&towards, u->type, ROUTE_USE_CONNECT, &e);
-    u->towards = e;
-    if (!u->bound || endpoint_is_any(&u->local)) {
-        /* A datagram server on all addresses hears from both sides; a client is where it sends to. */
-        if (u->type == SOCK_STREAM || !u->bound || u->any_port || u->answer.verdict != ROUTE_BOTH)
-            u->answer = towards;
-    }
-    result = become(u, fd);
-    lock_give(&u->lock);
-    serve_others();
-    return result;
-}
-
-int undecided_serve(struct file *file, int fd)
-{
-    struct undecided *u = undecided_of(file);
-    int result = 0;
-
-    if (!take(u))
-        return 0;
-    if (u->listening || (u->bound && u->type == SOCK_DGRAM))
-        result = become(u, fd);
-    lock_give(&u->lock);
-    serve_others();
-    return result;
-}
-
-void undecided_leave(struct file *file, int fd, const char *reason)
-{
-    struct undecided *u = undecided_of(file);
-
-    if (!take(u))
-        return;
-    be_the_kernels(u, fd, reason);
-    lock_give(&u->lock);
-}
-
-void fd_serve(int fd)
-{
-    struct file *file = fd_use(fd);
-
-    if (file == NULL)
-        return;
-    if (file->kind == FILE_UNDECIDED)
-        undecided_serve(file, fd);
-    file_unuse(file);
-}
-
 /* ---- what is remembered ---- */
 
 int undecided_setsockopt(struct file *file, int fd, int level, int name, const void *value,
@@ -436,7 +99,7 @@ int undecided_setsockopt(struct file *file, int fd, int level, int name, const v
     *option = (struct remembered){ .level = level, .name = name, .len = len };
     if (len > 0)
         memcpy(option->value, value, len);
-    if (!take(u)) {
+    if (!undecided_take(u)) {
         free(option);
         return 0;
     }
@@ -469,7 +132,7 @@ void undecided_watch(struct file *file, int op, int epfd, int fd, const struct e
     struct undecided *u = undecided_of(file);
     struct watched **link, *found;
 
-    if (!take(u))
+    if (!undecided_take(u))
         return;
     for (link = &u->watched; *link; link = &(*link)->next)
         if ((*link)->epfd == epfd && (*link)->fd == fd)
@@ -494,9 +157,7 @@ void undecided_inherited(struct file *file)
 
 void undecided_forked(void)
 {
-    atomic_store(&started, false);
-    atomic_store(&failed, false);
-    atomic_store(&others_due, false);
+    undecided_nothing_runs();
     free_lock = (struct lock){ 0 };
     free_list = NULL;
 }
