@@ -20,7 +20,7 @@ foreach(source ${groups})
 endforeach()
 # Random sequences of calls in both worlds at once.
 add_executable(test_conformance_oracle)
-foreach(name main generate run script place)
+foreach(name main generate run show script place)
   target_sources(test_conformance_oracle PRIVATE "${PRONGHORN_ROOT}/test/conformance/oracle/${name}.c")
 endforeach()
 target_compile_options(test_conformance_oracle PRIVATE ${PRONGHORN_WARNINGS})

@@ -4,8 +4,9 @@
  * and against ours, and compared after every step: results, errno, events, bytes and names.
  *
  *   generate.c  a sequence from a seed            run.c     one step against `sys`, and its trace
- *   script.c    a step as a line to read          place.c   a network of its own for the kernel's side
- *   main.c      batches in child processes, comparison, shrinking
+ *   script.c    a step as a line to read          show.c    how a trace tells what a call returned
+ *   main.c      batches in child processes,       place.c   a network of its own for the kernel's side
+ *               comparison, shrinking
  *
  * Both worlds have the same addresses, so traces compare as they are; only ports are named in the
  * order of their appearance. What differs by nature is kept out by the generator, and said there.

@@ -8,6 +8,7 @@
 #include "../worlds.h"
 #include "oracle.h"
 #include "pronghorn.h"
+#include "show.h"
 
 #define BLOCK_US 10000 /* time limit of blocking sockets: none waits for ever */
 #define FLOOD_MAX (64u << 20)
@@ -21,78 +22,7 @@ static struct slot {
     uint32_t sent; /* position in the alphabet */
 } slots[SLOTS];
 
-static FILE *trace;
-static int ports[64], ports_count;
-static volatile sig_atomic_t pipes;
 static uint8_t buffer[1 << 17];
-
-static void on_pipe(int number)
-{
-    (void)number;
-    pipes++;
-}
-
-/* ---- what the trace shows ---- */
-
-static void say_port(int port)
-{
-    int i;
-
-    for (i = 0; i < ports_count && ports[i] != port; i++)
-        ;
-    if (i == ports_count && ports_count < 64)
-        ports[ports_count++] = port;
-    fprintf(trace, ":p%d", i + 1);
-}
-
-static void say_address(const void *address)
-{
-    const struct sockaddr_in *in = address;
-    const struct sockaddr_in6 *in6 = address;
-    char text[64] = "?";
-    int port;
-
-    if (in->sin_family != AF_INET && in->sin_family != AF_INET6) {
-        fprintf(trace, " family %d", in->sin_family);
-        return;
-    }
-    inet_ntop(in->sin_family, in->sin_family == AF_INET ? (void *)&in->sin_addr : (void *)&in6->sin6_addr,
-              text, sizeof(text));
-    fprintf(trace, " %s", text);
-    port = ntohs(in->sin_port);
-    if (port > 1)
-        say_port(port);
-    else
-        fprintf(trace, ":%d", port);
-}
-
-/* True: it succeeded. */
-static bool say(long long result)
-{
-    if (result < 0)
-        fprintf(trace, " = %s", error_name(errno));
-    else
-        fprintf(trace, " = %lld", result);
-    if (pipes)
-        fprintf(trace, " SIGPIPE");
-    pipes = 0;
-    return result >= 0;
-}
-
-/* For what gives a descriptor: whether it did. */
-static bool say_fd(int fd)
-{
-    return fd < 0 ? say(fd) : (fprintf(trace, " = fd"), true);
-}
-
-static void say_bytes(const uint8_t *bytes, long long count)
-{
-    uint32_t sum = 0;
-
-    for (long long i = 0; i < count; i++)
-        sum = sum * 31 + bytes[i];
-    fprintf(trace, " \"%.*s\" #%08x", (int)(count < 12 ? count : 12), bytes, sum);
-}
 
 /* ---- addresses ---- */
 
@@ -492,11 +422,7 @@ static void say_all_events(void)
 
 void run_sequence(const struct sequence *sequence, FILE *to)
 {
-    struct sigaction action = { .sa_handler = on_pipe, .sa_flags = SA_RESTART };
-
-    sigaction(SIGPIPE, &action, NULL);
-    trace = to;
-    ports_count = 0;
+    show_begin(to);
     for (int i = 0; i < SLOTS; i++)
         slots[i] = (struct slot){ .fd = -1 };
     for (int i = 0; i < sequence->count; i++) {
