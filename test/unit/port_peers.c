@@ -1,196 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ports between two processes (memif, vhost-user): frames both ways on every queue, sleeping and
- * being woken, and a peer that is killed and comes back. The peer is this program again, started with
- * PEER_LINE in its environment: it sends back every frame.
+ * Ports between two processes (memif, vhost-user): frames both ways on every queue, and a peer that is
+ * killed, also in the midst of a burst, and comes back.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "platform/plugins/driver_calls.h"
-#include "port/burst.h"
-#include "port/interrupt.h"
 
 #define RUN_NOFORK
 #include "main.h"
-#include "port_setup.h"
-
-extern char **environ;
-static char folder[] = "/tmp/port_peers.XXXXXX";
-
-/* ---- the peer ----------------------------------------------------------------------------------- */
-
-static _Noreturn void peer_main(const char *line, unsigned queues)
-{
-    struct rte_mbuf *packets[PORT_BURST];
-    struct port *port;
-
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    port_setup();
-    port = port_must(line, queues);
-    for (;;) {
-        unsigned work = 0;
-
-        for (unsigned q = 0; q < queues; q++) {
-            struct port_queue *queue = port_queue(port, q);
-            unsigned count = port_rx(queue, packets, PORT_BURST);
-
-            for (unsigned i = 0; i < count; i++)
-                port_tx_put(queue, packets[i]);
-            port_flush(queue);
-            work += count + queue->pending;
-        }
-        if (work == 0)
-            usleep(100);
-    }
-}
-
-static pid_t peer_spawn(const char *line, unsigned queues)
-{
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        char number[16];
-
-        snprintf(number, sizeof(number), "%u", queues);
-        setenv("PEER_LINE", line, 1);
-        setenv("PEER_QUEUES", number, 1);
-        execl("/proc/self/exe", "peer", NULL);
-        _exit(127);
-    }
-    return pid;
-}
-
-static void peer_kill(pid_t pid)
-{
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-}
-
-/* ---- our end -------------------------------------------------------------------------------------- */
-
-static void link_wait(struct port *port, bool up)
-{
-    uint64_t end = clock_now_us() + 10000000;
-    struct rte_mbuf *packets[PORT_BURST];
-
-    while (port_link_is_up(port) != up) {
-        ck_assert_msg(clock_now_us() < end, "port %s: link is not %s after 10 s", port->name, up ? "up" : "down");
-        /* Whoever owns the port goes on polling meanwhile. */
-        for (unsigned q = 0; q < port->queues; q++) {
-            unsigned count = port_rx(port_queue(port, q), packets, PORT_BURST);
-
-            rte_pktmbuf_free_bulk(packets, count);
-            port_flush(port_queue(port, q));
-        }
-        usleep(1000);
-    }
-}
-
-/* Frames that a wire may lose while it goes down or comes up, or bring late. No other has this length. */
-#define PROBE_BYTES 58
-
-/* Sends probes until the peer serves every queue: its link may be up before it takes frames. */
-static void path_wait(struct port *port)
-{
-    struct rte_mbuf *packets[PORT_BURST];
-    uint64_t end = clock_now_us() + 30000000;
-
-    for (unsigned q = 0; q < port->queues; q++) {
-        unsigned count = 0;
-
-        while (count == 0) {
-            ck_assert_msg(clock_now_us() < end, "port %s queue %u: nothing comes back", port->name, q);
-            port_tx_put(port_queue(port, q), packet_of(PROBE_BYTES, 0));
-            port_flush(port_queue(port, q));
-            usleep(10000);
-            count = port_rx(port_queue(port, q), packets, PORT_BURST);
-            rte_pktmbuf_free_bulk(packets, count);
-        }
-    }
-}
-
-/* `count` frames of many lengths on each queue, each must come back once, unchanged. */
-static void echo_check(struct port *port, unsigned count)
-{
-    struct rte_mbuf *packets[PORT_BURST];
-
-    path_wait(port);
-    for (unsigned q = 0; q < port->queues; q++) {
-        struct port_queue *queue = port_queue(port, q);
-        unsigned sent = 0, back = 0;
-        uint64_t end = clock_now_us() + 10000000;
-
-        while (back < count) {
-            unsigned got;
-
-            ck_assert_msg(clock_now_us() < end, "port %s queue %u: %u of %u came back", port->name, q, back, count);
-            if (sent < count && sent - back < 16)
-                port_tx_put(queue, packet_of(60 + (sent * 97) % 1455, (uint8_t)sent)), sent++;
-            port_flush(queue);
-            got = port_rx(queue, packets, PORT_BURST);
-            for (unsigned i = 0; i < got; i++) {
-                if (packets[i]->pkt_len == PROBE_BYTES) {
-                    rte_pktmbuf_free(packets[i]);
-                    continue;
-                }
-                ck_assert_uint_eq(packets[i]->pkt_len, 60 + (back * 97) % 1455);
-                ck_assert_uint_eq(rte_pktmbuf_mtod(packets[i], uint8_t *)[packets[i]->data_len - 1], (uint8_t)back);
-                rte_pktmbuf_free(packets[i]);
-                back++;
-            }
-            if (got == 0)
-                usleep(50);
-        }
-    }
-}
-
-static void line_print(char *out, const char *format, const char *socket)
-{
-    char path[64];
-
-    snprintf(path, sizeof(path), "%s/%s", folder, socket);
-    snprintf(out, 256, format, path);
-}
+#include "port_peer.h"
 
 /* Both ways up, frames, the peer killed in the midst of them, back again, frames. */
 static void killed_and_back(const char *ours, const char *theirs, unsigned queues, const char *socket)
 {
-    char our_line[256], their_line[256];
-    struct port *port;
-    pid_t peer;
+    struct pair pair;
+    struct port *port = pair_open(&pair, ours, theirs, queues, socket);
 
-    line_print(our_line, ours, socket);
-    line_print(their_line, theirs, socket);
-    if (strncmp(ours, "virtio_user", 11) == 0) { /* opening it waits for the peer */
-        peer = peer_spawn(their_line, queues);
-        port = port_must(our_line, queues);
-    } else {
-        port = port_must(our_line, queues);
-        peer = peer_spawn(their_line, queues);
-    }
-    link_wait(port, true);
     echo_check(port, 1000);
     for (int round = 0; round < 2; round++) {
         /* Frames under way when it dies. */
         for (int i = 0; i < 16; i++)
             port_tx_put(port_queue(port, 0), packet_of(PROBE_BYTES, 0));
         port_flush(port_queue(port, 0));
-        peer_kill(peer);
+        peer_kill(pair.peer);
         link_wait(port, false);
-        peer = peer_spawn(their_line, queues);
-        link_wait(port, true);
+        pair_again(&pair, port);
         echo_check(port, 1000);
     }
-    peer_kill(peer);
+    peer_kill(pair.peer);
     link_wait(port, false);
     port_close(port);
     ck_assert_packets_home();
@@ -400,85 +238,6 @@ START_TEST(memif_waits_for_bursts)
 }
 END_TEST
 
-/* Nothing comes: asleep. The peer sends something back: awake. */
-static void sleep_check(struct port *port)
-{
-    struct port_queue *queue = port_queue(port, 0);
-    struct rte_mbuf *packets[PORT_BURST];
-    struct pollfd pollfd = {port_queue_fd(queue), POLLIN, 0};
-    unsigned got = 0;
-
-    ck_assert_int_ge(pollfd.fd, 0);
-    for (int round = 0; round < 20; round++) {
-        int spurious = 0;
-
-        /* A wake for what was taken already is allowed, but not again and again. */
-        do {
-            ck_assert_int_eq(port_queue_arm(queue), 0);
-            ck_assert(port_queue_wakes(queue));
-            ck_assert_uint_eq(port_rx(queue, packets, PORT_BURST), 0);
-            if (poll(&pollfd, 1, round ? 0 : 100) == 0)
-                break;
-            port_queue_disarm(queue);
-        } while (++spurious < 3);
-        ck_assert_int_lt(spurious, 3);
-        port_tx_put(queue, packet_of(200, (uint8_t)round));
-        port_flush(queue);
-        ck_assert_msg(poll(&pollfd, 1, 5000) == 1, "%s slept on in round %d", port->name, round);
-        port_queue_disarm(queue);
-        for (int i = 0; i < 1000 && (got = port_rx(queue, packets, PORT_BURST)) == 0; i++)
-            usleep(1000);
-        ck_assert_uint_eq(got, 1);
-        ck_assert_uint_eq(*rte_pktmbuf_mtod(packets[0], uint8_t *), round);
-        rte_pktmbuf_free(packets[0]);
-    }
-}
-
-static void sleep_between(const char *ours, const char *theirs, const char *socket)
-{
-    char our_line[256], their_line[256];
-    struct port *port;
-    pid_t peer;
-
-    line_print(our_line, ours, socket);
-    line_print(their_line, theirs, socket);
-    if (strncmp(ours, "virtio_user", 11) == 0) {
-        peer = peer_spawn(their_line, 1);
-        port = port_must(our_line, 1);
-    } else {
-        port = port_must(our_line, 1);
-        peer = peer_spawn(their_line, 1);
-    }
-    link_wait(port, true);
-    echo_check(port, 10);
-    sleep_check(port);
-    /* A new peer has another event. */
-    peer_kill(peer);
-    link_wait(port, false);
-    ck_assert_int_eq(port_queue_arm(port_queue(port, 0)), 0);
-    ck_assert(!port_queue_wakes(port_queue(port, 0)));
-    port_queue_disarm(port_queue(port, 0));
-    peer = peer_spawn(their_line, 1);
-    link_wait(port, true);
-    echo_check(port, 10); /* after which no probe is under way any more */
-    sleep_check(port);
-    peer_kill(peer);
-    port_close(port);
-    ck_assert_packets_home();
-}
-
-START_TEST(vhost_sleeps)
-{
-    sleep_between("vhost,path=%s", "virtio_user,path=%s", "s1");
-}
-END_TEST
-
-START_TEST(virtio_user_sleeps)
-{
-    sleep_between("virtio_user,path=%s,role=server", "vhost,path=%s,role=client", "s2");
-}
-END_TEST
-
 /* role=auto of memif: the first is the server, the second the client; a left-behind file is no server. */
 START_TEST(memif_roles_by_themselves)
 {
@@ -500,24 +259,12 @@ START_TEST(memif_roles_by_themselves)
 }
 END_TEST
 
-static void folder_remove(void)
-{
-    char command[64];
-
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    if (system(command) != 0)
-        perror(command);
-}
-
 static Suite *suite(void)
 {
     Suite *suite = suite_create("port_peers");
     TCase *tcase = tcase_create("memif");
 
-    if (getenv("PEER_LINE") != NULL)
-        peer_main(getenv("PEER_LINE"), (unsigned)atoi(getenv("PEER_QUEUES")));
-    must(mkdtemp(folder) != NULL, folder, strerror(errno));
-    atexit(folder_remove);
+    peer_or_tests();
     tcase_set_timeout(tcase, 90);
     tcase_add_checked_fixture(tcase, port_setup, NULL);
     tcase_add_test(tcase, memif_client_killed);
@@ -533,9 +280,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(tcase, port_setup, NULL);
     tcase_add_test(tcase, vhost_guest_killed);
     tcase_add_test(tcase, vhost_queues);
-    tcase_add_test(tcase, vhost_sleeps);
     tcase_add_test(tcase, virtio_user_host_killed);
-    tcase_add_test(tcase, virtio_user_sleeps);
     tcase_add_test(tcase, virtio_user_before_its_server);
     tcase_add_test(tcase, virtio_user_without_a_peer);
     suite_add_tcase(suite, tcase);
