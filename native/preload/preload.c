@@ -6,10 +6,12 @@
  * libc's functions up (so that a call before main, or before our own constructors, works), then at
  * libc's function, and, from the first socket on that may be ours, at the core's, which passes on what
  * is not ours. Which sockets those are is the core's business (fd/route.h); a program that makes no
- * TCP or UDP socket never loads it. No function here takes a lock.
+ * TCP or UDP socket never loads it. No function here takes a lock; a socket waits while the core loads.
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -116,20 +118,45 @@ static bool load(void)
     return true;
 }
 
+/* Whether the core is loaded: 0 nobody asked yet, the id of the thread that is at it, or LOADED. A futex. */
+#define LOADED (-1)
+static _Atomic int loading;
+static pid_t loading_process;
+
+/*
+ * A thread that comes while another loads waits for it, or its socket would be the kernel's for good.
+ * False: what the loading thread itself makes is libc's, and so is all in a child forked meanwhile.
+ */
+static bool wait_for_core(int self)
+{
+    int state;
+
+    while ((state = loading) != LOADED) {
+        if (state == self || loading_process != getpid())
+            return false;
+        libc_syscall(SYS_futex, &loading, FUTEX_WAIT_PRIVATE, state, NULL, NULL, 0);
+    }
+    return true;
+}
+
 static int socket_or_core(int domain, int type, int protocol)
 {
-    static _Atomic int loading; /* 1: a thread is at it, 2: done */
-    int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), none = 0, error = errno;
+    int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), none = 0, error = errno, self;
 
     if ((domain != AF_INET && domain != AF_INET6) || (kind != SOCK_STREAM && kind != SOCK_DGRAM))
         return libc_socket(domain, type, protocol);
-    if (__atomic_compare_exchange_n(&loading, &none, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+    self = (int)libc_syscall(SYS_gettid);
+    if (loading == 0)
+        loading_process = getpid(); /* before a thread can be said to be at it */
+    if (__atomic_compare_exchange_n(&loading, &none, self, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         to_socket = load() ? core_socket : libc_socket;
-        loading = 2;
+        loading = LOADED;
+        libc_syscall(SYS_futex, &loading, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    } else if (!wait_for_core(self)) {
+        return libc_socket(domain, type, protocol);
     }
-    /* A socket that the core makes while it loads (or a second thread's at that moment) is libc's. */
     errno = error;
-    return loading == 2 ? to_socket(domain, type, protocol) : libc_socket(domain, type, protocol);
+    return to_socket(domain, type, protocol);
 }
 
 /* ---- the interposed functions ---- */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The shim in programs that have no use for it, with wrong settings, and where the stacks cannot start.
 import t from 'tap'
-import { calls, LOOPBACK_RULES, runShimmed, shim, skipWithout } from './support.js'
+import { build, calls, LOOPBACK_RULES, runShimmed, shim, skipWithout } from './support.js'
 
 skipWithout(shim, calls)
 
@@ -21,6 +21,15 @@ a, _ = s.accept(); c.send(b'x'); assert a.recv(1) == b'x'
 print('threads', len(__import__('os').listdir('/proc/self/task')))`
     const result = await runShimmed('/usr/bin/python3', ['-c', code])
     t.match(result, { status: 0, stderr: '', stdout: 'threads 1\n' })
+})
+
+t.test('several threads make the first sockets', async (t) => {
+    const claimed = { PRONGHORN_MEMORY_HUGEPAGES: 'off', PRONGHORN_ROUTE: LOOPBACK_RULES }
+    for (let i = 0; i < 5; i++) {
+        const result = await runShimmed(`${build}net/first`, [], claimed)
+        t.match(result, { status: 0, stdout: '', stderr: '' }, 'all are ours')
+    }
+    t.match(await runShimmed(`${build}net/first`, []), { status: 0, stdout: '', stderr: '' }, 'or none')
 })
 
 t.test('shell scripts, pipes and children', async (t) => {
