@@ -7,6 +7,12 @@
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp_limits.h"
 
+/* A FIN that travels with data counts in snd_nxt, not in snd_lbb. */
+uint32_t tcp_unsent_bytes(const struct tcp_pcb *pcb)
+{
+    return TCP_SEQ_GT(pcb->snd_lbb, pcb->snd_nxt) ? pcb->snd_lbb - pcb->snd_nxt : 0;
+}
+
 void tcp_snapshot(const struct tcp_pcb *pcb, struct tcp_snapshot *snapshot)
 {
     memset(snapshot, 0, sizeof(*snapshot));
@@ -36,6 +42,6 @@ void tcp_snapshot(const struct tcp_pcb *pcb, struct tcp_snapshot *snapshot)
     snapshot->send_window = pcb->snd_wnd;
     snapshot->receive_window = pcb->rcv_wnd;
     snapshot->in_flight = pcb->snd_nxt - pcb->lastack;
-    snapshot->unsent = pcb->snd_lbb - pcb->snd_nxt;
+    snapshot->unsent = tcp_unsent_bytes(pcb);
     snapshot->unread = tcp_unread_bytes(pcb);
 }

@@ -26,6 +26,9 @@ struct tcp_snapshot {
     uint64_t bytes_acked, bytes_received;
 };
 
+/* Queued and not sent yet. */
+uint32_t tcp_unsent_bytes(const struct tcp_pcb *pcb);
+
 void tcp_snapshot(const struct tcp_pcb *pcb, struct tcp_snapshot *snapshot);
 
 #endif

@@ -14,6 +14,7 @@
 #include "lwip/pieces.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
+#include "lwip/tcp_info.h"
 #include "socket/ready.h"
 #include "socket/tcp_hooks.h"
 
@@ -375,7 +376,7 @@ void tcp_drain(struct socket *sock)
     if (sock->tcp) {
         tcp_output(sock->tcp);
         /* What lwIP was given, but for what it has not put out yet. */
-        send_queue_measure(&sock->tx, sock->tx.queued - (uint32_t)(sock->tcp->snd_lbb - sock->tcp->snd_nxt),
+        send_queue_measure(&sock->tx, sock->tx.queued - tcp_unsent_bytes(sock->tcp),
                            &socket_stack(sock)->stats->tx_wait_ns);
     }
     if (UNLIKELY(stack_chunks_low(socket_stack(sock))))

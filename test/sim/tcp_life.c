@@ -358,6 +358,40 @@ START_TEST(what_it_knows)
 }
 END_TEST
 
+/*
+ * Three segments take so long that a time-out puts them back; then the FIN (0) or more data (1) is added
+ * behind them, and the first acknowledgement tells that the time-out was needless.
+ */
+START_TEST(added_after_a_needless_time_out)
+{
+    struct sim_plan plan = {.up_bytes = 50000, .copy = true, .client_close = SIM_CLOSE_NEVER};
+    struct sim_flow *flow;
+    struct sim_app *client;
+    uint64_t slow_since;
+
+    sim_open(&sim, 11);
+    flow = sim_connect(&sim, &plan);
+    client = &flow->app[SIM_CLIENT];
+    ck_assert(sim_run_until(&sim, sim_flow_is_delivered, flow, 10 * SIM_SECOND));
+    sim_run(&sim, 100 * SIM_MS);
+    sim.link[SIM_TO_SERVER].delay_us = 18 * SIM_MS;
+    slow_since = sim.now_us;
+    client->to_send += 3 * 1460 - 300;
+    while (!(client->pcb->flags & TF_RTO))
+        sim_run(&sim, SIM_MS / 2);
+    ck_assert_uint_lt(sim.now_us - slow_since, 18 * SIM_MS);
+    ck_assert_ptr_nonnull(client->pcb->unsent);
+    if (_i)
+        client->to_send += 200;
+    flow->plan.client_close = SIM_CLOSE_AFTER_DATA;
+    ck_assert(sim_run_until(&sim, sim_flow_is_over, flow, 10 * SIM_SECOND));
+    ck_assert_uint_eq(flow->app[SIM_SERVER].received, client->to_send);
+    ck_assert_int_eq(client->error, 0);
+    ck_assert_int_eq(flow->app[SIM_SERVER].error, 0);
+    ck_assert(flow->app[SIM_SERVER].peer_ended);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *suite = suite_create("tcp_life");
@@ -366,6 +400,7 @@ static Suite *suite(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, open_sim, close_sim);
     tcase_add_loop_test(tcase, lost_segment, 0, sizeof(losses) / sizeof(losses[0]));
+    tcase_add_loop_test(tcase, added_after_a_needless_time_out, 0, 2);
     tcase_add_test(tcase, half_close);
     tcase_add_test(tcase, simultaneous_close);
     tcase_add_test(tcase, reset_by_client);
