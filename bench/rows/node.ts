@@ -6,11 +6,13 @@ import type { Context } from '../context.js'
 import { type Program, type Result, runPair } from '../host/program.js'
 import { type Group, INLINE, only, type Row, roundTrip } from '../row.js'
 import type { Sample } from '../statistics.js'
+import { CONNECTIONS, pinned, wrk, wrkSample } from './programs.js'
 
 const inBench = (file: string) => fileURLToPath(new URL(`../${file}`, import.meta.url))
 // By path, so that what is measured is what users get, not the sources.
 const OUR_NET = inBench('../dist/net.js')
 const OUR_DGRAM = inBench('../dist/dgram.js')
+const OUR_HTTP = inBench('../dist/http.js')
 
 /** One of bench/js, as server on the first core or client on the second. */
 function nodeProgram(
@@ -36,14 +38,15 @@ function bothNode(
     name: string,
     modules: [ours: string, theirs: string],
     read: (result: Result) => Sample,
-    which: 'client' | 'server' = 'client',
+    extra: { which?: 'client' | 'server'; settings?: Record<string, string> } = {},
 ): Group {
+    const which = extra.which ?? 'client'
     return {
         rows: [row],
         setup,
         peer,
         ours: async (context) => {
-            const ends = context.wire(INLINE)
+            const ends = context.wire({ ...INLINE, ...extra.settings })
             const args = (role: string) => [role, modules[0], ends.addressServer, '7001']
             const run = await runPair(
                 nodeProgram(context, 'server', file, args('server'), { env: ends.server }),
@@ -76,6 +79,16 @@ const pairRows: Group[] = [
         roundTrip,
     ),
     bothNode(
+        { name: 'js.net.sleep', unit: 'us', better: 'lower', target: 1 },
+        'the same with poller.spin_us = 1: each event loop sleeps in the kernel as soon as nothing is there, in each direction, every time',
+        'the same program with node:net over veth',
+        'js/net.ts',
+        'net.rr',
+        [OUR_NET, 'node:net'],
+        roundTrip,
+        { settings: { PRONGHORN_POLLER_SPIN_US: '1' } },
+    ),
+    bothNode(
         { name: 'js.ring.rr', unit: 'us', better: 'lower', target: 5.5 },
         '64 B TCP round trip between two Node processes, received through rings, sent by templates, stacks inline',
         'the same round trip with node:net over veth',
@@ -92,9 +105,40 @@ const pairRows: Group[] = [
         'dgram',
         [OUR_DGRAM, 'node:dgram'],
         (result) => ({ value: result.rate as number, p99: null }),
-        'server',
+        { which: 'server' },
     ),
 ]
+
+/** The client is wrk: ours under the shim. */
+const httpRow: Group = {
+    rows: [{ name: 'js.http', unit: 'req/s', better: 'higher', target: 1.5 }],
+    setup: `a server on pronghorn/http, stack inline; wrk under the shim, ${CONNECTIONS} connections kept alive, 47 B answers`,
+    peer: 'the same server on node:http over veth, wrk on the kernel',
+    ours: async (context) => {
+        const ends = context.wire(INLINE)
+        const { addressServer: address } = ends
+        const env = { ...ends.client, LD_PRELOAD: context.shim }
+        const run = await runPair(
+            nodeProgram(context, 'server', 'js/http.ts', ['server', OUR_HTTP, address, '7001'], {
+                env: ends.server,
+            }),
+            pinned(context, 1, wrk(context, `http://${address}:7001/`), { env }),
+            60,
+        )
+        return { 'js.http': wrkSample(run) }
+    },
+    theirs: async (context) => {
+        const { a, b, addressA: address } = context.veth('plain', { offload: true, bareA: false })
+        const run = await runPair(
+            nodeProgram(context, 'server', 'js/http.ts', ['server', 'node:http', address, '7001'], {
+                namespace: a,
+            }),
+            pinned(context, 1, wrk(context, `http://${address}:7001/`), { namespace: b }),
+            60,
+        )
+        return { 'js.http': wrkSample(run) }
+    },
+}
 
 /** The producer is in C. */
 const feedRow: Group = {
@@ -124,4 +168,4 @@ const feedRow: Group = {
     },
 }
 
-export const nodeRows: Group[] = [...pairRows, feedRow]
+export const nodeRows: Group[] = [...pairRows, httpRow, feedRow]

@@ -2,41 +2,26 @@
 // Unmodified programs, both ends under the shim and joined by a wire, beside the same programs on the
 // kernel's sockets over a veth.
 
-import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Context } from '../context.js'
-import { type Program, type Result, runPair } from '../host/program.js'
+import { type Result, runPair } from '../host/program.js'
 import { type Group, INLINE, only, type Row, roundTrip } from '../row.js'
-import type { Sample } from '../statistics.js'
-
-const LIMIT_SECONDS = 60
-const CONNECTIONS = 50
+import {
+    CONNECTIONS,
+    type Command,
+    LIMIT_SECONDS,
+    loopRate,
+    pinned,
+    readRedis,
+    wrk,
+    wrkSample,
+} from './programs.js'
 
 /** How a program is run at either end; `address` is where the server listens. */
 interface Ends {
     server(address: string): Command
     client(address: string): Command
-}
-
-type Command = Pick<Program, 'ready' | 'read'> & { command: string; args: (string | number)[] }
-
-/** Pinned, and killed with us; what it needs is said when it is missing. */
-function pinned(
-    context: Context,
-    core: 0 | 1,
-    what: Command,
-    where: Pick<Program, 'env' | 'namespace'>,
-): Program {
-    if (spawnSync('which', [what.command]).status !== 0)
-        throw new Error(`${what.command} is not installed (tools/setup/packages.json says where it is from)`)
-    const before = ['--pdeathsig', 'KILL', 'taskset', '-c', `${context.options.cores[core]}`]
-    return {
-        ...what,
-        command: 'setpriv',
-        args: [...before, what.command, ...what.args.map(String)],
-        ...where,
-    }
 }
 
 async function underShim(context: Context, ends: Ends) {
@@ -57,22 +42,7 @@ async function onKernel(context: Context, ends: Ends) {
     )
 }
 
-/** What a closed loop of `inFlight` requests did, and the rate at which it had gone were each as slow as the p99. */
-function loopRate(result: Result, inFlight: number): Sample {
-    return { value: result.rate as number, p99: (inFlight * 1e3) / (result.p99_ms as number) }
-}
-
 const REDIS_PORT = 7379
-
-/** "GET","303490.16",avg,min,p50,p95,p99,max: latencies in milliseconds. */
-export function readRedis(output: string): Result[] {
-    return output
-        .trim()
-        .split('\n')
-        .slice(1)
-        .map((line) => line.split(',').map((cell) => cell.replaceAll('"', '')))
-        .map(([bench, rate, , , , , p99]) => ({ bench, rate: Number(rate), p99_ms: Number(p99) }))
-}
 
 function redis(pipeline: number, perSecond: number, target: number): Group {
     const name = `redis.p${pipeline}`
@@ -111,32 +81,6 @@ function redis(pipeline: number, perSecond: number, target: number): Group {
     }
 }
 
-const UNIT_MS: Record<string, number> = { us: 1e-3, ms: 1, s: 1e3 }
-
-export function readWrk(output: string): Result[] {
-    const rate = /^Requests\/sec:\s+([\d.]+)/m.exec(output)
-    const tail = /^\s+99%\s+([\d.]+)(us|ms|s)$/m.exec(output)
-    const wrong = /^\s*(?:Socket errors|Non-2xx).*$/m.exec(output)
-    if (!rate || !tail || wrong) throw new Error(`wrk: ${wrong?.[0].trim() ?? output}`)
-    return [{ bench: 'wrk', rate: Number(rate[1]), p99_ms: Number(tail[1]) * UNIT_MS[tail[2]!]! }]
-}
-
-export const wrk = (context: Context, url: string): Command => ({
-    command: 'wrk',
-    // It counts whole seconds only.
-    args: [
-        '-t',
-        1,
-        '-c',
-        CONNECTIONS,
-        '-d',
-        Math.max(1, Math.round(context.options.seconds)),
-        '--latency',
-        url,
-    ],
-    read: readWrk,
-})
-
 const NGINX_PORT = 7480
 const FILE_BYTES = 612
 
@@ -172,8 +116,6 @@ function nginxEnds(context: Context): Ends {
         client: (address) => wrk(context, `http://${address}:${NGINX_PORT}/index.html`),
     }
 }
-
-export const wrkSample = (run: { client: Result[] }) => loopRate(only(run.client, 'wrk'), CONNECTIONS)
 
 /** bench/c's round trip: built for the kernel's calls under the shim, beside the one built for ours. */
 async function roundTrips(context: Context, side: 'kernel' | 'pronghorn') {

@@ -2,7 +2,7 @@
 // The table of rows, and how the output of programs that are not ours is read.
 import t from 'tap'
 import { runPair } from '../../bench/host/program.js'
-import { readRedis, readWrk } from '../../bench/rows/shim.js'
+import { readRedis, readWrk } from '../../bench/rows/programs.js'
 import { allGroups } from '../../bench/rows.js'
 
 t.test('every row has a name of its own, and a peer or a bound', async (t) => {
