@@ -15,6 +15,8 @@ const entries = {
     http: 'lib/http.ts',
     https: 'lib/https.ts',
     tls: 'lib/tls.ts',
+    http2: 'lib/http2.ts',
+    undici: 'lib/undici.ts',
     stats: 'lib/stats/index.ts',
     cli: 'lib/cli/main.ts',
     register: 'lib/register/index.ts',

@@ -24,6 +24,7 @@ class AgentClass extends https.Agent {
         const socket = connect({ ...options, allowHalfOpen: true } as ConnectOptions)
         const made = secure.call(this, { ...options, socket }, done)
         lendNames(made, socket as unknown as NodeSocket)
+        made.allowHalfOpen = false
         return made
     }
 }

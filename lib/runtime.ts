@@ -7,6 +7,7 @@ import { coded, EALREADY } from './errors.js'
 import { native } from './native.js'
 import { type Options, settingsOf } from './options.js'
 import { poller, stopPoller } from './poller.js'
+import { ownPorts } from './ports-owner.js'
 import { readSegment, type SegmentStats } from './stats/index.js'
 
 const RUNNING = 1
@@ -23,6 +24,7 @@ function start(options: Options): void {
     if (!numbers && process.env.PRONGHORN_FD_NUMBERS === undefined && !configured())
         settings.push('fd.numbers', 'virtual')
     const result = native.init(settings)
+    if (result === 0) ownPorts()
     if (result === 0 || (result === -EALREADY && native.state() === RUNNING)) return
     throw coded(
         Error,

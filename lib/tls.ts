@@ -43,6 +43,7 @@ export function connect(...args: unknown[]): TLSSocket {
         typeof last === 'function' ? (last as () => void) : undefined,
     )
     lendNames(secure, socket as TLSSocket)
+    secure.allowHalfOpen = (options as { allowHalfOpen?: boolean }).allowHalfOpen === true
     if (options.timeout) secure.setTimeout(options.timeout)
     return secure
 }

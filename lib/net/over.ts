@@ -46,7 +46,10 @@ export function overOurs<C extends ServerClass>(Base: C, secure = false): C {
             Object.defineProperty(this, 'listening', { get: () => this.#ours.listening })
             this.#ours.on('connection', (socket) => {
                 socket.server = this as unknown as Server
+                // The TLS socket made now takes over what the one below it says of half-open connections.
+                socket.allowHalfOpen = given.allowHalfOpen === true
                 this.emit('connection', socket as never)
+                if (secure) socket.allowHalfOpen = true
             })
             // Under TLS the socket that the program sees is Node's; ours lies below its stream.
             this.prependListener('secureConnection', (secure: Secure) =>

@@ -6,9 +6,10 @@ import module, { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isMainThread } from 'node:worker_threads'
-import { packageRoot } from '../package.js'
+import { portsOwner } from '../ports-owner.js'
+import { turnOverFetch } from './fetch.js'
 import { resolve } from './hooks.js'
-import { replacementOf, turnedOver } from './modules.js'
+import { folder, replacementOf, turnedOver } from './modules.js'
 
 interface Loader {
     _load(request: string, parent: { filename?: string } | undefined, isMain: boolean): unknown
@@ -18,19 +19,32 @@ interface Loader {
 
 const loader = module as unknown as Loader
 const require = createRequire(import.meta.url)
-const load = loader._load
 
-loader._load = function (request, parent, isMain) {
-    const file = replacementOf(request, parent?.filename)
-    return file === undefined ? load.call(this, request, parent, isMain) : require(file)
+function turnOver(): string[] {
+    const load = loader._load
+    loader._load = function (request, parent, isMain) {
+        const file = replacementOf(request, parent?.filename)
+        return file === undefined ? load.call(this, request, parent, isMain) : require(file)
+    }
+    // Node 22.15 has hooks in the thread itself; before, they run in one of their own.
+    if (loader.registerHooks) loader.registerHooks({ resolve })
+    else loader.register(pathToFileURL(join(folder, 'register-hooks.js')).href)
+    return [...turnedOver, ...turnOverFetch()]
 }
 
-// Node 22.15 has hooks in the thread itself; before, they run in one of their own.
-if (loader.registerHooks) loader.registerHooks({ resolve })
-else loader.register(pathToFileURL(join(packageRoot(), 'dist', 'register-hooks.js')).href)
+function say(text: string): void {
+    if (isMainThread && !['error', 'warning', 'none'].includes(process.env.PRONGHORN_LOG_LEVEL ?? ''))
+        process.stderr.write(`pronghorn: info: ${text}\n`)
+}
 
-if (isMainThread && !['error', 'warning', 'none'].includes(process.env.PRONGHORN_LOG_LEVEL ?? ''))
-    process.stderr.write(
-        `pronghorn: info: ${turnedOver.join(', ')} of this program are Pronghorn's; fetch, child processes and ` +
-            `local sockets stay the kernel's\n`,
+const owner = portsOwner()
+if (owner === undefined)
+    say(
+        `${turnOver().join(', ')} of this program are Pronghorn's; child processes, cluster and local sockets stay ` +
+            `the kernel's`,
+    )
+else
+    say(
+        `process ${process.pid} stays the kernel's: process ${owner}, which started it, has the ports (a PRONGHORN_PORT ` +
+            `of its own gives it its own)`,
     )

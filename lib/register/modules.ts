@@ -4,9 +4,9 @@
 import { join } from 'node:path'
 import { packageRoot } from '../package.js'
 
-const folder = join(packageRoot(), 'dist')
+export const folder = join(packageRoot(), 'dist')
 
-export const turnedOver = ['net', 'dgram', 'http', 'https', 'tls']
+export const turnedOver = ['net', 'dgram', 'http', 'https', 'http2', 'tls']
 
 /** The file that stands for a module, if it is one of those and `importer` is not this package itself. */
 export function replacementOf(specifier: string, importer: string | undefined): string | undefined {

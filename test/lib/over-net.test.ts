@@ -1,39 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // pronghorn/http, /https, /tls and asNetSocket: Node's protocols over our sockets.
 
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import http2 from 'node:http2'
 import nodeNet, { type AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import nodeTls from 'node:tls'
 import t from 'tap'
 import http from '../../lib/http.js'
 import https from '../../lib/https.js'
-import net from '../../lib/net/index.js'
+import net, { type Socket } from '../../lib/net/index.js'
 import tls from '../../lib/tls.js'
+import { certificate } from '../certificate.js'
 import { host, startStack } from './stack.js'
 
-const folder = mkdtempSync(join(tmpdir(), 'pronghorn-tls-'))
-execFileSync(
-    'openssl',
-    [
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-        '-nodes',
-        '-days',
-        '2',
-    ].concat(['-subj', '/CN=localhost', '-keyout', join(folder, 'key'), '-out', join(folder, 'cert')]),
-    { stdio: 'ignore' },
-)
-const pair = { key: readFileSync(join(folder, 'key')), cert: readFileSync(join(folder, 'cert')) }
-rmSync(folder, { recursive: true })
+const pair = certificate()
 
 async function text(stream: AsyncIterable<Buffer>): Promise<string> {
     const parts: Buffer[] = []
@@ -92,6 +72,31 @@ t.test('tls: names, session and both ends', async (t) => {
     socket.end(big)
     t.equal((await text(socket)).length, big.length, 'a megabyte there and back')
     await new Promise((resolve) => server.close(resolve))
+})
+
+t.test('tls: an end without a word of TLS ends both', async (t) => {
+    let below: Socket | undefined
+    const server = tls.createServer(pair, (socket) => socket.resume()).listen(0, host)
+    server.on('connection', (socket) => {
+        below = socket as unknown as Socket
+    })
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const raw = net.connect(port, host)
+    await once(nodeTls.connect({ socket: raw, rejectUnauthorized: false }), 'secureConnect')
+    raw.end()
+    await once(raw.resume(), 'close')
+    const socket = tls.connect({ host, port, rejectUnauthorized: false })
+    await once(socket, 'secureConnect')
+    below?.end()
+    socket.resume()
+    await once(socket, 'close')
+    net.connect(port, host).end('no TLS at all')
+    await once(server, 'tlsClientError')
+    net.connect(port, host).end()
+    await once(server, 'tlsClientError')
+    await new Promise((resolve) => server.close(resolve))
+    t.pass('the server knows of no connection any more')
 })
 
 t.test('http2 over our sockets', async (t) => {

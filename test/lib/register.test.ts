@@ -19,5 +19,13 @@ for (const [how, args] of [
     const seen = status === 0 ? JSON.parse(stdout) : {}
     t.match(seen, { body: 'hello /x', same: true, instance: true, dgram: true }, 'it works as it always did')
     t.equal(seen.kernel, false, 'the kernel knows nothing of it')
-    t.match(stderr, /net, dgram, http, https, tls of this program are Pronghorn's/, 'and we say so')
+    t.match(seen, { fetched: 'hello /fetch', streamed: 'h2 /y' }, 'fetch and http2 came with it')
+    t.match(seen.webSocket, /^(ours|none here)$/, 'and WebSocket, where Node has one')
+    t.equal(seen.kernelInChild, true, 'what it starts stays with the kernel')
+    t.match(
+        stderr,
+        /net, dgram, http, https, http2, tls, fetch.* of this program are Pronghorn's/,
+        'we say so',
+    )
+    t.match(stderr, /process \d+ stays the kernel's: process \d+, which started it, has the ports/)
 }

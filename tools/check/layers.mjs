@@ -56,6 +56,7 @@ export const libLayers = {
     address: 2,
     slab: 2,
     poller: 3,
+    'ports-owner': 3,
     runtime: 4,
     posix: 5,
     ring: 6,
@@ -64,7 +65,9 @@ export const libLayers = {
     tls: 8,
     http: 8,
     https: 9,
-    register: 9,
+    http2: 9,
+    undici: 9,
+    register: 10,
     index: 8,
     cli: 9,
 }

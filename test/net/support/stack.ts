@@ -47,9 +47,9 @@ export function startStack(options: Options = {}, wireOptions: WireOptions = {})
     return wire
 }
 
-/* Starts one part of peer.mjs in the wire's namespace. */
-export function peer(wire: Wire, part: string, options: object): Peer {
-    const child = wire.spawn('env', [...plainNode, PEER, part, JSON.stringify(options)], {
+/* Starts one part of peer.mjs, or of another script, in the wire's namespace. */
+export function peer(wire: Wire, part: string, options: object, script = PEER): Peer {
+    const child = wire.spawn('env', [...plainNode, script, part, JSON.stringify(options)], {
         stdio: ['ignore', 'pipe', 'inherit'],
     })
     const lines: string[] = []
@@ -76,8 +76,13 @@ export function peer(wire: Wire, part: string, options: object): Peer {
 }
 
 /* Runs one part to its end: what it said. */
-export async function ask(wire: Wire, part: string, options: object): Promise<Record<string, unknown>> {
-    const one = peer(wire, part, options)
+export async function ask(
+    wire: Wire,
+    part: string,
+    options: object,
+    script = PEER,
+): Promise<Record<string, unknown>> {
+    const one = peer(wire, part, options, script)
     try {
         return await one.next()
     } finally {
