@@ -1,6 +1,11 @@
 # Unmodified programs, for the shim (test/preload/*.test.ts).
+set(preload_calls_sources calls calls_sockets calls_processes)
+set(preload_first_sources first)
 foreach(program calls first)
-  add_executable(preload_${program} "${PRONGHORN_ROOT}/test/preload/${program}.c")
+  add_executable(preload_${program})
+  foreach(source ${preload_${program}_sources})
+    target_sources(preload_${program} PRIVATE "${PRONGHORN_ROOT}/test/preload/${source}.c")
+  endforeach()
   target_compile_definitions(preload_${program} PRIVATE _GNU_SOURCE)
   target_compile_options(preload_${program} PRIVATE ${PRONGHORN_WARNINGS})
   target_link_libraries(preload_${program} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
