@@ -139,7 +139,11 @@ static bool give_up(struct tcp_pcb *pcb, bool reset, err_t error)
     tcp_err_fn on_error = pcb->errf;
     void *context = pcb->callback_arg;
 
-    COUNT_EVENT(tcp_timeouts);
+    if (error == ERR_TIMEOUT) {
+        COUNT_EVENT(tcp_timeouts);
+        if (pcb->soft_error && pcb->soft_error_at == pcb->lastack)
+            error = (err_t)pcb->soft_error;
+    }
     tcp_pcb_purge(pcb);
     if (reset)
         tcp_rst(pcb, pcb->snd_nxt, pcb->rcv_nxt, &pcb->local_ip, &pcb->remote_ip, pcb->local_port,
@@ -149,6 +153,11 @@ static bool give_up(struct tcp_pcb *pcb, bool reset, err_t error)
     if (on_error)
         on_error(context, error);
     return false;
+}
+
+void tcp_timeout_fail(struct tcp_pcb *pcb, int8_t error)
+{
+    give_up(pcb, false, error);
 }
 
 static bool is_orphan(const struct tcp_pcb *pcb)

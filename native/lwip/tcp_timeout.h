@@ -14,6 +14,9 @@ bool tcp_timeout_next(const struct tcp_pcb *pcb, uint32_t *due_ms);
 /* Does what is due. False: the PCB is gone. */
 bool tcp_timeout_run(struct tcp_pcb *pcb);
 
+/* A connection that is not up yet ends for that reason: positive errno, which on_err gets. The PCB is gone. */
+void tcp_timeout_fail(struct tcp_pcb *pcb, int8_t error);
+
 /* A link is up again: what waits for a time-out need not wait any longer. */
 void tcp_timeout_link_is_up(void);
 

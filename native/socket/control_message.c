@@ -95,16 +95,33 @@ static void put_headers(struct writer *w, const struct socket_options *o, const 
         put_number(w, IPPROTO_IPV6, IPV6_TCLASS, a->tos);
 }
 
-void control_message_arrival(struct socket *sock, const struct arrival *a, struct msghdr *msg)
+static inline void put_asked(struct writer *w, const struct socket_options *o, const struct arrival *a)
 {
-    const struct socket_options *o = &sock->options;
-    struct writer w = { .msg = msg };
-
     if (UNLIKELY(o->timestamp))
-        put_time(&w, o->timestamp, a->time_ns);
+        put_time(w, o->timestamp, a->time_ns);
     if (UNLIKELY(o->packet_info | o->packet_info6 | o->receive_ttl | o->receive_tos | o->receive_hop_limit |
                  o->receive_class))
-        put_headers(&w, o, a);
+        put_headers(w, o, a);
+}
+
+void control_message_arrival(struct socket *sock, const struct arrival *a, struct msghdr *msg)
+{
+    struct writer w = { .msg = msg };
+
+    put_asked(&w, &sock->options, a);
+    msg->msg_controllen = w.used;
+}
+
+void control_message_error(struct socket *sock, const struct arrival *a, const void *data, size_t bytes,
+                           struct msghdr *msg)
+{
+    struct writer w = { .msg = msg };
+
+    put_asked(&w, &sock->options, a);
+    if (sock->family == AF_INET6)
+        put(&w, IPPROTO_IPV6, IPV6_RECVERR, data, bytes);
+    else
+        put(&w, IPPROTO_IP, IP_RECVERR, data, bytes);
     msg->msg_controllen = w.used;
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/privilege.h"
 #include "lwip/tcp_congestion.h"
+#include "socket/error_queue.h"
 #include "socket/ready.h"
 #include "socket/socket.h"
 #include "socket/tcp.h"
@@ -75,6 +76,7 @@ static const struct row rows[] = {
     { IPPROTO_IPV6, IPV6_MULTICAST_LOOP, STRICT, ANY, FIELD(multicast_loop), 0, 1 },
     { IPPROTO_IPV6, IPV6_RECVPKTINFO, BOOL, ANY, FIELD(packet_info6), INT_MIN, INT_MAX },
     { IPPROTO_IPV6, IPV6_TCLASS, U8, ANY, FIELD(traffic_class), -1, 255 },
+    { IPPROTO_IPV6, IPV6_RECVERR, BOOL, ANY, FIELD(receive_error6), INT_MIN, INT_MAX },
     { IPPROTO_IPV6, IPV6_RECVHOPLIMIT, BOOL, ANY, FIELD(receive_hop_limit), INT_MIN, INT_MAX },
     { IPPROTO_IPV6, IPV6_RECVTCLASS, BOOL, ANY, FIELD(receive_class), INT_MIN, INT_MAX },
 };
@@ -393,8 +395,13 @@ static int set_row(struct socket *sock, const struct row *row, int number)
 {
     uint8_t *field = (uint8_t *)&sock->options + row->offset;
 
+    bool errors = (row->level == IPPROTO_IP && row->name == IP_RECVERR) ||
+                  (row->level == IPPROTO_IPV6 && row->name == IPV6_RECVERR);
+
     if (number < row->min || number > row->max)
         return -EINVAL;
+    if (errors && number && sock->type == SOCK_DGRAM && error_queue_open(sock) < 0)
+        return -ENOBUFS;
     if (number == 0 && row->level == IPPROTO_IP && row->name == IP_TTL)
         return -EINVAL;
     /* ipv6(7): only before the socket has a name. */
@@ -408,6 +415,8 @@ static int set_row(struct socket *sock, const struct row *row, int number)
     case U8: *field = (uint8_t)number; break;
     case INT: memcpy(field, &number, sizeof(number)); break;
     }
+    if (errors && number == 0)
+        error_queue_discard(sock);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "control/address.h"
 #include "socket/lend.h"
+#include "socket/error_queue.h"
 #include "socket/ready.h"
 #include "socket/table.h"
 #include "stack/group.h"
@@ -89,6 +90,7 @@ static void socket_release(struct file *file)
     INVARIANT(sock->tcp == NULL && list_is_empty(&sock->watches));
     free(sock->udp);
     free(sock->cork);
+    error_queue_close(sock);
     free(sock->accepts);
     lock_take(&spare.lock);
     sock->next_spare = spare.first;

@@ -62,6 +62,7 @@ enum socket_way { WAY_NONE, WAY_CONNECTING, WAY_CONNECTED, WAY_DISCONNECTING };
 
 struct socket;
 struct lender;
+struct error_queue;
 
 /* What differs between TCP, a TCP listener and UDP. Results: >= 0, or -errno. */
 struct socket_ops {
@@ -146,6 +147,7 @@ struct socket {
     uint64_t stacks;              /* mask of the stacks with state, set under lock */
     struct udp_end *udp;          /* [group.count], udp.c */
     struct udp_cork *cork;        /* what MSG_MORE gathers: udp_send.c, under tx.writer */
+    struct error_queue *_Atomic errors; /* NULL: nobody asked for it */
     struct accept_queue *accepts; /* tcp_listen.c */
 };
 

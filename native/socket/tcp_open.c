@@ -22,7 +22,7 @@ int tcp_err_to_errno(int err)
     case ERR_CLSD: return 0;
     case ERR_ABRT: return ETIMEDOUT;
     case ERR_TIMEOUT: return ETIMEDOUT;
-    default: return EINVAL;
+    default: return err > 0 ? err : EINVAL; /* positive: it is one (tcp_timeout_fail()) */
     }
 }
 

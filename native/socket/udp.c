@@ -6,11 +6,11 @@
 #include "socket/udp.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/lwip_address.h"
-#include "lwip/icmp.h"
-#include "lwip/icmp6.h"
+#include "lwip/icmp_error.h"
 #include "lwip/igmp.h"
 #include "lwip/mem.h"
 #include "lwip/mld6.h"
@@ -18,6 +18,7 @@
 #include "lwip/packet.h"
 #include "lwip/pbuf.h"
 #include "lwip/udp.h"
+#include "socket/error_queue.h"
 #include "socket/ready.h"
 #include "socket/tcp.h"
 #include "stack/group.h"
@@ -90,16 +91,45 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
     ready_raise(end->sock, end->stack, EPOLLIN);
 }
 
-/* As the kernel's icmp_err_convert: only what is final counts for a socket without IP_RECVERR. */
-static void on_unreachable(void *arg, int code)
+/* For IP_RECVERR; NULL: no memory. */
+static struct socket_error *record_of(const struct udp_end *end, const struct icmp_error *error)
+{
+    uint32_t all = error->packet->tot_len, quoted = all > error->offset ? all - error->offset : 0;
+    struct socket_error *record = malloc(sizeof(*record) + quoted);
+
+    if (record == NULL)
+        return NULL;
+    memset(record, 0, sizeof(*record));
+    record->what = (struct sock_extended_err){
+        .ee_errno = (uint32_t)error->error,
+        .ee_origin = error->is_ip6 ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP,
+        .ee_type = error->type, .ee_code = error->code, .ee_info = error->info };
+    endpoint_from_ip(&record->offender, &error->offender, 0);
+    endpoint_from_ip(&record->to, &error->to, error->to_port);
+    record->arrival = (struct arrival){ .time_ns = end->stack->now_ns, .ttl = error->ttl, .tos = error->tos,
+                                        .to.family = record->to.family };
+    if (quoted)
+        record->bytes = pbuf_copy_partial(error->packet, record->data, (u16_t)quoted, error->offset);
+    return record;
+}
+
+/* As __udp4_lib_err() of the kernel: without IP_RECVERR only a connected socket hears, of what is final. */
+static void on_unreachable(void *arg, const struct icmp_error *error)
 {
     struct udp_end *end = arg;
     struct socket *sock = end->sock;
-    bool port = sock->peer.family == AF_INET6 ? code == ICMP6_DUR_PORT : code == ICMP_DUR_PORT;
 
-    if (!port)
+    if (error->error == EMSGSIZE && sock->options.mtu_discover == IP_PMTUDISC_DONT)
         return;
-    atomic_store_explicit(&sock->error, ECONNREFUSED, memory_order_release);
+    if (error->is_ip6 ? sock->options.receive_error6 : sock->options.receive_error) {
+        struct socket_error *record = record_of(end, error);
+
+        if (record)
+            error_queue_push(sock, record);
+    } else if (!error->fatal || socket_state(sock) != SOCKET_CONNECTED) {
+        return;
+    }
+    atomic_store_explicit(&sock->error, error->error, memory_order_release);
     ready_raise(sock, end->stack, EPOLLERR);
 }
 

@@ -6,6 +6,7 @@
 
 #include "control/address.h"
 #include "socket/control_message.h"
+#include "socket/error_queue.h"
 #include "socket/ready.h"
 #include "socket/udp.h"
 #include "socket/wait.h"
@@ -191,7 +192,7 @@ static ssize_t udp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
 
     msg->msg_flags = 0;
     if (flags & MSG_ERRQUEUE)
-        return -EAGAIN;
+        return error_queue_recv(sock, msg);
     for (;;) {
         const struct arrival *a;
         ssize_t result;
@@ -265,7 +266,7 @@ static uint32_t udp_events(struct socket *sock)
 {
     uint32_t flags = atomic_load_explicit(&sock->flags, memory_order_acquire), events = 0;
 
-    if (atomic_load_explicit(&sock->error, memory_order_relaxed))
+    if (atomic_load_explicit(&sock->error, memory_order_relaxed) || !error_queue_is_empty(sock))
         events |= EPOLLERR;
     if (!recv_queue_is_empty(&sock->rx) || (flags & SOCKET_RX_SHUT))
         events |= EPOLLIN | EPOLLRDNORM;

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "differences.h"
+#include "network.h"
 #include "trace.h"
 #include "worlds.h"
 
@@ -50,6 +51,8 @@ static __attribute__((noreturn)) void run_world(const struct world *w, int from,
     static const char end[] = MARK_END "\n";
 
     trace_start(fd);
+    if (group_network && !w->ours && !network_enter(group_network))
+        _exit(96);
     if (!world_enter(w))
         _exit(98);
     for (int i = from; i < to; i++) {
@@ -160,6 +163,20 @@ static bool equal_with_patience(const struct world *w, int i, char **expected, c
     return differences_compare(scenarios[i].name, *expected, *trace, NULL);
 }
 
+static bool permitted(void)
+{
+    int status;
+    pid_t child;
+
+    if (group_network == NULL)
+        return true;
+    child = fork();
+    if (child == 0)
+        _exit(!network_enter(group_network));
+    waitpid(child, &status, 0);
+    return status == 0;
+}
+
 int main(int argc, char **argv)
 {
     int count = scenario_count(), test = 0, failed = 0, listed;
@@ -168,6 +185,10 @@ int main(int argc, char **argv)
     if (argc > 1)
         only = argv[1];
     world_name = getenv("CONFORMANCE_WORLD");
+    if (!permitted()) {
+        printf("ok 1 - %s # SKIP no network namespaces here\n1..1\n", group_name);
+        return 0;
+    }
     differences_load(group_name);
     run_in_children(&worlds[0], 0, count, expected);
     for (int w = 1; w < worlds_count; w++) {

@@ -89,6 +89,12 @@ struct scenario {
 extern const char group_name[];
 extern const struct scenario scenarios[];
 
+/*
+ * A group may define it: the kernel's world gets a network of its own, made by these commands of the
+ * shell. Where that is not permitted the group is skipped.
+ */
+extern const char group_network[] __attribute__((weak));
+
 /* ---- what goes into the trace (trace.c) ------------------------------------------------------ */
 
 /* The call's text, and its result or errno, and SIGPIPE if that came. Gives the result. */
