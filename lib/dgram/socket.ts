@@ -38,17 +38,11 @@ import { placeOf } from '../ring/held.js'
 import { Ring, type RingOptions } from '../ring/ring.js'
 import { ensureRuntime } from '../runtime.js'
 import { checkNumber, checkString, type Data, type Sent, sendRequest } from './arguments.js'
+import { type Message, SendQueue } from './send-queue.js'
 import { DatagramSettings } from './settings.js'
 
 export interface DatagramOptions extends SocketOptions {
     reusePort?: boolean
-}
-
-interface Waiting {
-    bytes: Uint8Array
-    address: string | undefined
-    port: number
-    done: Sent | undefined
 }
 
 interface DatagramEvents {
@@ -79,15 +73,6 @@ const DATAGRAM_BYTES = 65536
 const BUFFER_BYTES = 4 * DATAGRAM_BYTES
 const READS_PER_EVENT = 64
 
-/** Counts turns of the event loop in which something was sent. */
-let sendTurn = 0
-let sendTurnEnds = false
-
-function endSendTurn(): void {
-    sendTurn++
-    sendTurnEnds = false
-}
-
 function checkBufferSize(name: string, value: unknown): void {
     if (!value) return
     checkNumber(name, value)
@@ -112,11 +97,13 @@ export class Socket extends DatagramSettings implements Watched {
     #offset = 0
     /** Sends, connects and closes before the socket was bound. */
     #early: (() => void)[] | undefined
-    #waiting: Waiting[] = []
     #ring: Ring | undefined
-    #sentTurn = -1
-    #sentCount = 0
-    #sentBytes = 0
+    readonly #queue = new SendQueue({
+        descriptor: () => this._fd,
+        wantRoom: (wanted) =>
+            poller().modify(this._fd, wanted ? EPOLLIN | EPOLLOUT | EPOLLET : EPOLLIN | EPOLLET, this.#token),
+        failed: (error) => this.emit('error', error),
+    })
 
     constructor(type: SocketType | DatagramOptions, listener?: (message: Buffer, from: RemoteInfo) => void) {
         const options = (typeof type === 'object' && type !== null ? type : { type }) as DatagramOptions
@@ -307,7 +294,7 @@ export class Socket extends DatagramSettings implements Watched {
     // ---- receiving ----------------------------------------------------------------------------------
 
     onReady(events: number): void {
-        if (events & EPOLLOUT && this.#waiting.length > 0) this.#flush()
+        if (events & EPOLLOUT) this.#queue.flush()
         if (this.#ring) {
             this.#ring.onReady(events)
             return
@@ -373,12 +360,12 @@ export class Socket extends DatagramSettings implements Watched {
         const number = connected ? 0 : validPort(port, 'Port', false)
         this._checkOpen()
         if (connected) {
-            this.#transmit({ bytes, address: undefined, port: 0, done })
+            this.#queue.send({ bytes, address: undefined, port: 0, done })
             return
         }
         const host = (address as string | undefined) || (this._six ? '::1' : '127.0.0.1')
         const message = { bytes, address: host, port: number, done }
-        if (this.#bound === 'yes' && !this.#lookup && isIP(host) !== 0) this.#transmit(message)
+        if (this.#bound === 'yes' && !this.#lookup && isIP(host) !== 0) this.#queue.send(message)
         else this.#whenBound(() => this.#transmitTo(message))
     }
 
@@ -391,66 +378,21 @@ export class Socket extends DatagramSettings implements Watched {
         this.send(data, offset, length, port, address, callback)
     }
 
-    #transmitTo(message: Waiting): void {
+    #transmitTo(message: Message): void {
         this.#resolve(message.address as string, (error, address) => {
             if (this._fd < 0) return
-            if (!error) this.#transmit({ ...message, address })
+            if (!error) this.#queue.send({ ...message, address })
             else if (message.done) message.done(error, 0)
             else this.emit('error', error)
         })
     }
 
-    #transmit(message: Waiting): void {
-        this.#count(message.bytes.length)
-        if (this.#waiting.length > 0 || !this.#sendNow(message)) {
-            // The caller may use its memory again when the callback has run, not before.
-            this.#waiting.push(message)
-            if (this.#waiting.length === 1)
-                poller().modify(this._fd, EPOLLIN | EPOLLOUT | EPOLLET, this.#token)
-            this.#updateHold()
-        }
-    }
-
-    /** Until their callbacks could have run, messages of this turn count as queued. */
-    #count(bytes: number): void {
-        if (!sendTurnEnds) {
-            sendTurnEnds = true
-            process.nextTick(endSendTurn)
-        }
-        if (this.#sentTurn !== sendTurn) {
-            this.#sentTurn = sendTurn
-            this.#sentCount = this.#sentBytes = 0
-        }
-        this.#sentCount++
-        this.#sentBytes += bytes
-    }
-
-    /** Whether it is done with. */
-    #sendNow({ bytes, address, port, done }: Waiting): boolean {
-        const result =
-            address === undefined
-                ? native.send(this._fd, bytes, 0, bytes.length, 0)
-                : native.sendto(this._fd, bytes, 0, bytes.length, 0, address, port)
-        if (result === -EAGAIN) return false
-        const error = result < 0 ? connectException(result, 'send', address, port) : null
-        if (done) process.nextTick(done, error, error ? 0 : result)
-        else if (error) process.nextTick(() => this.emit('error', error))
-        return true
-    }
-
-    #flush(): void {
-        while (this.#waiting.length > 0 && this.#sendNow(this.#waiting[0] as Waiting)) this.#waiting.shift()
-        if (this.#waiting.length === 0) poller().modify(this._fd, EPOLLIN | EPOLLET, this.#token)
-        this.#updateHold()
-    }
-
     getSendQueueSize(): number {
-        if (this.#sentTurn === sendTurn) return this.#sentBytes
-        return this.#waiting.reduce((sum, { bytes }) => sum + bytes.length, 0)
+        return this.#queue.bytes
     }
 
     getSendQueueCount(): number {
-        return this.#sentTurn === sendTurn ? this.#sentCount : this.#waiting.length
+        return this.#queue.count
     }
 
     address(): AddressInfo {
@@ -490,7 +432,7 @@ export class Socket extends DatagramSettings implements Watched {
         }
         this._fd = -1
         this.#token = -1
-        this.#waiting = []
+        this.#queue.drop()
         this.#updateHold()
         process.nextTick(() => this.emit('close'))
         return this
