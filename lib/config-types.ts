@@ -204,4 +204,35 @@ export interface Settings {
          */
         sockets_max?: number
     }
+    flight?: {
+        /**
+         * The flight recorder: what each stack remembers of its last moments, in shared memory. Default:
+         * packets.
+         */
+        record?: 'off' | 'events' | 'packets'
+        /**
+         * How much each stack remembers. A packet or an event takes flight.snap_bytes and 24 more. 16384 to
+         * 1073741824. Default: 256K.
+         */
+        ring_bytes?: Bytes
+        /** How much of each packet is remembered, from its beginning. 104 to 9216. Default: 104. */
+        snap_bytes?: Bytes
+        /** What makes the process write its flight recorder to a file by itself. Default: none. */
+        trigger?: 'none' | 'retransmission' | 'reset' | 'drop' | 'latency' | 'any'
+        /**
+         * The trigger latency: data waited longer for the application's read, in microseconds. 1 to
+         * 3600000000. Default: 10000.
+         */
+        latency_us?: number
+        /**
+         * A signal that makes the process write its flight recorder to a file: USR1, USR2, HUP, QUIT, WINCH
+         * or a number. Empty: none. The program's own handler for it is replaced.
+         */
+        signal?: string
+        /**
+         * Where these files go: pronghorn-<pid>-<number>.pcapng, at most 16, at most one a second. Default:
+         * /tmp.
+         */
+        directory?: string
+    }
 }

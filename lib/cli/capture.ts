@@ -21,6 +21,7 @@ interface Options extends ViewOptions {
     buffer: number
     trigger?: string
     after?: number
+    over?: number
 }
 
 /** Synchronous: what is behind a full pipe must wait, and with it the process's ring. */
@@ -121,8 +122,16 @@ Examples:
         )
 
 export const recorders = () =>
-    base('record', 'a flight recorder: the last packets in memory, written when something happens')
-        .option('-t, --trigger <event>', 'retransmission, reset or drop; Ctrl-C and SIGUSR1 always', 'none')
+    base(
+        'record',
+        'a flight recorder of your own: filtered, as large as you like, written when something happens',
+    )
+        .option(
+            '-t, --trigger <event>',
+            'retransmission, reset, drop, latency or any; Ctrl-C and SIGUSR1 always',
+            'none',
+        )
+        .option('--over <time>', 'the trigger latency: data waited longer for its read', duration)
         .option('--after <time>', 'how long it goes on after the trigger', duration, 100_000)
         .addHelpText(
             'after',
@@ -138,6 +147,7 @@ Examples:
                     filter: filter.join(' ') || undefined,
                     recorder: true,
                     trigger: options.trigger,
+                    latency_us: options.over,
                     after_ms: Math.round((options.after ?? 0) / 1000),
                 },
                 'Recording; the trigger, Ctrl-C or SIGUSR1 writes it out.',

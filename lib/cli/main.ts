@@ -13,6 +13,7 @@ import { drops } from './drops.js'
 import { explain } from './explain.js'
 import { exports_ } from './export.js'
 import { EXIT, Failure } from './failure.js'
+import { flight } from './flight.js'
 import { inject } from './inject.js'
 import { latency } from './latency.js'
 import { log } from './log.js'
@@ -38,6 +39,7 @@ const commands = [
     doctor,
     captures,
     recorders,
+    flight,
     inject,
     set,
     log,

@@ -45,14 +45,14 @@ export function viewCommand(name: string, description: string): Command {
         .addOption(new Option('--directory <path>', 'where the segments are').hideHelp())
 }
 
-function unreadable(error: unknown, what: string): Failure {
+export function unreadable(error: unknown, what: string, off = 'stats.enabled = off'): Failure {
     const { code, message } = error as NodeJS.ErrnoException
     if (error instanceof SegmentError) return new Failure(message, EXIT.unreadable)
     if (code === 'EACCES' || code === 'EPERM')
         return new Failure(`${what}: another user's; run this as that user or as root`, EXIT.unreadable)
     if (code === 'ENOENT')
         return new Failure(
-            `${what}: not a process of Pronghorn, or it ended, or it runs with stats.enabled = off`,
+            `${what}: not a process of Pronghorn, or it ended, or it runs with ${off}`,
             EXIT.noProcess,
         )
     return new Failure(`${what}: ${message}`, EXIT.unreadable)

@@ -2,14 +2,22 @@
 // pronghorn/stats: what the processes of this machine count, read from shared memory. Neither the
 // addon nor the process takes part, so that a process that hangs can be read too.
 
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Facts, readFacts } from './facts.js'
 import { Histogram } from './histogram.js'
 import { type Field, HEAD_BYTES, type Layout, layoutOf, SegmentError, socketsUsed } from './layout.js'
+import { isAlive } from './life.js'
 import { numberReader, readSockets, type SocketStats } from './sockets.js'
 
 export type { Facts, PortFact, SettingFact, StackFact } from './facts.js'
+export {
+    type Flight,
+    type FlightEvent,
+    type FlightPacket,
+    listFlights,
+    readFlight,
+} from './flight.js'
 export type { Bucket } from './histogram.js'
 export type { Field, Kind } from './layout.js'
 export { type Route, readRoutes, socketInodes } from './routes.js'
@@ -54,20 +62,9 @@ export interface SegmentStats {
     fields: { stack: Field[]; socket: Field[] }
 }
 
-/** When the process with this pid started, in clock ticks since boot; undefined: there is none. */
-function startTicksOf(pid: number): bigint | undefined {
-    try {
-        const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-        // The second field is the program's name, which may hold anything.
-        return BigInt(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!)
-    } catch {
-        return undefined
-    }
-}
-
 function infoOf(layout: Layout, path: string): ProcessInfo {
     const { pid, name, product, startedAt, stacks } = layout
-    return { pid, name, product, startedAt, stacks, alive: startTicksOf(pid) === layout.startTicks, path }
+    return { pid, name, product, startedAt, stacks, alive: isAlive(pid, layout.startTicks), path }
 }
 
 /** Opens, checks and describes one segment, and closes it again. */

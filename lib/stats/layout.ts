@@ -68,7 +68,7 @@ export class SegmentError extends Error {
 }
 
 /** Text of fixed room. Control characters would reach somebody's terminal. */
-function textAt(bytes: Buffer, offset: number, room: number): string {
+export function textAt(bytes: Buffer, offset: number, room: number): string {
     const end = bytes.indexOf(0, offset)
     const length = end < 0 || end > offset + room ? room : end - offset
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be removed

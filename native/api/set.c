@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/facts.h"
+#include "api/flight.h"
 #include "base/compiler.h"
 #include "base/log.h"
 #include "config/config.h"
@@ -63,11 +64,27 @@ static const struct {
     { "log.level", apply_log_level },
     { "stack.idle", apply_spin },
     { "stack.spin_us", apply_spin },
+    { "flight.record", flight_apply },
+    { "flight.trigger", flight_apply_watch },
+    { "flight.latency_us", flight_apply_watch },
+    { "flight.signal", flight_apply_watch },
+    { "flight.directory", flight_apply_watch },
 };
+
+/* "log.level, stack.idle, ..." */
+static const char *changeable_names(char *text, size_t size)
+{
+    size_t length = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(changeable) && length < size; i++)
+        length += (size_t)snprintf(text + length, size - length, "%s%s", i ? ", " : "", changeable[i].key);
+    return text;
+}
 
 int set_live(const char *key, const char *value, char *err, size_t err_size)
 {
     struct config *changed;
+    char names[256];
     int result;
 
     for (size_t i = 0; i < ARRAY_SIZE(changeable); i++) {
@@ -89,7 +106,7 @@ int set_live(const char *key, const char *value, char *err, size_t err_size)
         free(changed);
         return result;
     }
-    snprintf(err, err_size, "%s cannot be changed while the process runs; these can: log.level, stack.idle, "
-             "stack.spin_us. Set it in pronghorn.json or the environment, and start again", key);
+    snprintf(err, err_size, "%s cannot be changed while the process runs; these can: %s. Set it in pronghorn.json "
+             "or the environment, and start again", key, changeable_names(names, sizeof(names)));
     return -EINVAL;
 }

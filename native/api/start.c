@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "api/facts.h"
+#include "api/flight.h"
 #include "api/set.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -35,6 +36,7 @@
 #include "socket/thread.h"
 #include "socket/udp.h"
 #include "stack/group.h"
+#include "stats/flight.h"
 #include "stats/segment.h"
 
 /* mbuf, pbuf, headroom, pool's own header. */
@@ -365,9 +367,12 @@ int start_all(struct config *c, const char *product, char *err, size_t err_size)
         facts_tell(c, parts.ports, parts.ports_count);
         result = drive(c, err, err_size);
     }
-    if (result == 0)
+    if (result == 0) {
+        flight_apply(c);
+        flight_apply_watch(c);
         open_console(c);
-    else
+    }
+    if (result < 0)
         stop_all();
     return result;
 }
@@ -468,5 +473,6 @@ void stop_all(void)
         free_stack(group.stacks[i]);
     group.count = 0;
     address_clear();
+    flight_remove();
     segment_remove();
 }

@@ -6,7 +6,7 @@ set(LWIP_TREE "${CMAKE_CURRENT_BINARY_DIR}/lwip")
 # The prepared tree depends on these files and nothing else; a change prepares it anew.
 file(GLOB LWIP_RECIPE CONFIGURE_DEPENDS "${LWIP_DIR}/patches/*.patch")
 list(APPEND LWIP_RECIPE "${LWIP_DIR}/source.json" "${LWIP_DIR}/instance.vars"
-  "${LWIP_DIR}/prepare" "${LWIP_DIR}/transform.pl")
+  "${LWIP_DIR}/prepare" "${LWIP_DIR}/transform.pl" "${LWIP_DIR}/flight.pl")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${LWIP_RECIPE})
 set(recipe)
 foreach(file ${LWIP_RECIPE})
@@ -44,7 +44,7 @@ endforeach()
 
 # Ours that have variables in the template. packet.c and netif_port.c stand outside (core.cmake).
 set(PRONGHORN_LWIP_MODULES)
-foreach(name checksum counters demux events fragment_checksum hooks icmp_error instance isn memory ports siphash tcp_congestion tcp_cookie tcp_info tcp_limits tcp_recovery tcp_timeout tcp_timer timers)
+foreach(name checksum counters demux events fragment_checksum hooks icmp_error instance isn memory ports siphash tcp_congestion tcp_cookie tcp_flight tcp_info tcp_limits tcp_recovery tcp_timeout tcp_timer timers)
   list(APPEND PRONGHORN_LWIP_MODULES "${LWIP_DIR}/${name}.c")
 endforeach()
 

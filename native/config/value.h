@@ -22,6 +22,15 @@ enum config_hugepages { CONFIG_HUGEPAGES_AUTO, CONFIG_HUGEPAGES_ON, CONFIG_HUGEP
 enum config_congestion { CONFIG_CONGESTION_CUBIC, CONFIG_CONGESTION_RENO };
 enum config_fd_numbers { CONFIG_FD_KERNEL, CONFIG_FD_VIRTUAL };
 enum config_without_core { CONFIG_WITHOUT_CORE_KERNEL, CONFIG_WITHOUT_CORE_REFUSE };
+enum config_flight { CONFIG_FLIGHT_OFF, CONFIG_FLIGHT_EVENTS, CONFIG_FLIGHT_PACKETS };
+enum config_trigger {
+    CONFIG_TRIGGER_NONE,
+    CONFIG_TRIGGER_RETRANSMISSION,
+    CONFIG_TRIGGER_RESET,
+    CONFIG_TRIGGER_DROP,
+    CONFIG_TRIGGER_LATENCY,
+    CONFIG_TRIGGER_ANY,
+};
 enum config_role { CONFIG_ROLE_AUTO, CONFIG_ROLE_SERVER, CONFIG_ROLE_CLIENT };
 
 struct config_range {
@@ -66,6 +75,8 @@ struct config_mac {
 #define VALUE_FIELD_congestion(field) enum config_congestion field
 #define VALUE_FIELD_fd_numbers(field) enum config_fd_numbers field
 #define VALUE_FIELD_without_core(field) enum config_without_core field
+#define VALUE_FIELD_flight(field) enum config_flight field
+#define VALUE_FIELD_trigger(field) enum config_trigger field
 #define VALUE_FIELD_role(field) enum config_role field
 
 enum value_type {
@@ -89,6 +100,8 @@ enum value_type {
     VALUE_fd_numbers,
     VALUE_role,
     VALUE_without_core,
+    VALUE_flight,
+    VALUE_trigger,
 };
 
 struct value_rule {

@@ -10,6 +10,7 @@
 #include "console/filter.h"
 #include "console/on_stack.h"
 #include "console/pcapng.h"
+#include "console/trigger.h"
 #include "port/capture_ring.h"
 #include "port/hooks.h"
 #include "port/port.h"
@@ -17,8 +18,6 @@
 #define TAPS_MAX 64
 /* An operator who does not read gets no more until he does; his ring then fills. */
 #define WAITING_MAX (4u << 20)
-
-enum trigger { TRIGGER_NONE, TRIGGER_RETRANSMISSION, TRIGGER_RESET, TRIGGER_DROP };
 
 struct tap {
     struct capture_ring *ring;
@@ -33,30 +32,9 @@ struct capture {
     struct filter *filter;
     bool recorder, finishing;
     bool tapped;
-    enum trigger trigger;
-    uint64_t trigger_count; /* what it stood at */
+    struct trigger trigger;
     uint64_t after_us, end_us;
 };
-
-/* What the trigger watches, over all stacks. */
-static uint64_t count_of(enum trigger trigger)
-{
-    uint64_t count = 0;
-
-    for (unsigned i = 0; i < group.count; i++) {
-        const struct stats_stack *s = group.stacks[i]->stats;
-
-        if (trigger == TRIGGER_RETRANSMISSION) {
-            count += s->tcp_retransmits;
-        } else if (trigger == TRIGGER_RESET) {
-            count += s->tcp_resets_in + s->tcp_resets_out;
-        } else if (trigger == TRIGGER_DROP) {
-            count += s->drop_rx_device + s->drop_rx_no_memory + s->drop_rx_checksum_tcp + s->drop_rx_checksum_udp +
-                     s->drop_rx_socket_full + s->drop_rx_listen_full + s->drop_tx_ring_full + s->drop_tx_no_memory;
-        }
-    }
-    return count;
-}
 
 static void tap_one(struct stack *stack, void *context)
 {
@@ -153,7 +131,6 @@ static bool start(struct capture *c, struct json_out *answer)
 struct capture *capture_open(struct request *request, const struct console_settings *settings,
                              struct json_out *answer, struct output *out)
 {
-    static const char *const triggers[] = { "none", "retransmission", "reset", "drop" };
     const char *expression = request_text(request, "filter", "");
     const char *trigger = request_text(request, "trigger", "none");
     int stack = (int)request_number(request, "stack", UINT64_MAX, 0, group.count - 1);
@@ -164,9 +141,11 @@ struct capture *capture_open(struct request *request, const struct console_setti
         .overwrite = request_number(request, "recorder", 0, 0, 1) != 0,
         .ring_bytes = (uint32_t)request_number(request, "ring_kib", 4096, 256, 1 << 20) << 10,
     };
+    uint64_t latency_us = request_number(request, "latency_us", 10000, 1, UINT64_C(3600000000));
     uint64_t after_ms = request_number(request, "after_ms", 100, 0, 60000);
     struct capture *c;
     char err[512];
+    int what;
 
     if (!request_is_sound(request, answer))
         return NULL;
@@ -177,18 +156,16 @@ struct capture *capture_open(struct request *request, const struct console_setti
         answer_error(answer, "%s", c ? err : "out of memory");
         goto failed;
     }
-    for (unsigned i = 0; i < ARRAY_SIZE(triggers); i++)
-        if (strcmp(trigger, triggers[i]) == 0)
-            c->trigger = (enum trigger)i;
-    if (c->trigger == TRIGGER_NONE && strcmp(trigger, "none") != 0) {
-        answer_error(answer, "there is no trigger \"%.40s\"; there are retransmission, reset, drop", trigger);
+    what = trigger_named(trigger);
+    if (what < 0) {
+        answer_error(answer, "there is no trigger \"%.40s\"; there are " TRIGGER_WORDS, trigger);
         goto failed;
     }
+    trigger_set(&c->trigger, (enum config_trigger)what, latency_us);
     rings.filter = c->filter ? filter_matches : NULL;
     rings.program = c->filter;
     c->recorder = rings.overwrite;
     c->after_us = after_ms * 1000;
-    c->trigger_count = count_of(c->trigger);
     if (!add_taps(c, stack, port, &rings)) {
         answer_error(answer, "no memory for rings of %u KiB; give a smaller one", rings.ring_bytes >> 10);
         goto failed;
@@ -239,7 +216,7 @@ static bool keeps_still(struct capture *c)
 
     if (!c->recorder || c->finishing)
         return false;
-    if (c->end_us == 0 && c->trigger != TRIGGER_NONE && count_of(c->trigger) != c->trigger_count)
+    if (c->end_us == 0 && trigger_fired(&c->trigger))
         c->end_us = now_us + c->after_us;
     if (c->end_us == 0 || now_us < c->end_us)
         return true;
@@ -258,7 +235,8 @@ bool capture_pump(struct capture *c, struct output *out)
         tap = oldest(c, &record);
         if (tap == NULL)
             break;
-        if (!pcapng_packet(out, (uint32_t)(tap - c->tap), record))
+        if (!pcapng_packet(out, (uint32_t)(tap - c->tap), record->time_ns, record->direction, record->length,
+                           record + 1, record->captured))
             return false;
         capture_ring_next(tap->ring, record);
     }

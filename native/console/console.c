@@ -18,6 +18,7 @@
 #include "base/kernel_calls.h"
 #include "base/log.h"
 #include "console/capture.h"
+#include "console/flight_dump.h"
 #include "console/follow.h"
 #include "console/inject.h"
 #include "console/output.h"
@@ -180,7 +181,7 @@ static void move_on(struct client *c)
 /* ---- the thread -------------------------------------------------------------------------------- */
 
 /* Milliseconds until somebody must be looked at without having called; -1: never. */
-static int next_look(void)
+static int next_look(int flight_ms)
 {
     bool any = false, streams = false;
 
@@ -188,7 +189,9 @@ static int next_look(void)
         any |= console.client[i].fd >= 0;
         streams |= console.client[i].capture != NULL || console.client[i].follow != NULL;
     }
-    return streams ? PUMP_US / 1000 : any ? 1000 : -1;
+    if (streams)
+        return PUMP_US / 1000;
+    return flight_ms >= 0 || !any ? flight_ms : 1000;
 }
 
 static void *run(void *argument)
@@ -207,8 +210,9 @@ static void *run(void *argument)
                 fds[2 + i].events |= POLLIN;
         }
         doorbell_arm(&console.bell);
+        int flight_ms = flight_watch_look();
         if (!atomic_load(&console.stopping))
-            kernel.poll(fds, CLIENTS_MAX + 2, next_look());
+            kernel.poll(fds, CLIENTS_MAX + 2, next_look(flight_ms));
         doorbell_disarm(&console.bell);
         for (int i = 0; i < CLIENTS_MAX; i++) {
             struct client *c = &console.client[i];
@@ -297,11 +301,13 @@ int console_start(const struct console_settings *settings)
     if (result == 0) {
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
+        flight_watch_bell(&console.bell);
         result = -pthread_create(&console.thread, NULL, run, NULL);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     console.running = result == 0;
     if (result < 0) {
+        flight_watch_bell(NULL);
         if (console.fd >= 0)
             kernel.close(console.fd);
         console.fd = -1;
@@ -315,6 +321,7 @@ void console_stop(void)
     if (!console.running || console.owner != getpid())
         return;
     console.running = false;
+    flight_watch_bell(NULL);
     unlink(console.path);
     atomic_store(&console.stopping, true);
     doorbell_ring(&console.bell);

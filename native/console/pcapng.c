@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "port/capture_ring.h"
 
 #define LINKTYPE_ETHERNET 1
 #define NANOSECONDS 9 /* if_tsresol: 10^-9 */
 
-enum block { BLOCK_SECTION = 0x0a0d0d0a, BLOCK_INTERFACE = 1, BLOCK_STATISTICS = 5, BLOCK_PACKET = 6 };
+enum block { BLOCK_SECTION = 0x0a0d0d0a, BLOCK_INTERFACE = 1, BLOCK_STATISTICS = 5, BLOCK_PACKET = 6, BLOCK_JOURNAL = 9 };
 enum option {
     OPTION_END = 0,
     OPTION_IF_NAME = 2,
@@ -115,20 +114,32 @@ bool pcapng_interface(struct output *out, const char *name, const char *descript
     return true;
 }
 
-bool pcapng_packet(struct output *out, uint32_t interface, const struct capture_record *record)
+bool pcapng_packet(struct output *out, uint32_t interface, uint64_t time_ns, uint32_t direction, uint32_t length,
+                   const void *bytes, uint32_t captured)
 {
     struct writer w;
 
-    if (!begin(out, &w, BLOCK_PACKET, 20 + padded(record->captured) + option_bytes(4) + 4))
+    if (!begin(out, &w, BLOCK_PACKET, 20 + padded(captured) + option_bytes(4) + 4))
         return false;
     put32(&w, interface);
-    put32(&w, (uint32_t)(record->time_ns >> 32));
-    put32(&w, (uint32_t)record->time_ns);
-    put32(&w, record->captured);
-    put32(&w, record->length);
-    put(&w, record + 1, record->captured);
-    put_option(&w, OPTION_PACKET_FLAGS, &record->direction, 4); /* 1 inbound, 2 outbound */
+    put32(&w, (uint32_t)(time_ns >> 32));
+    put32(&w, (uint32_t)time_ns);
+    put32(&w, captured);
+    put32(&w, length);
+    put(&w, bytes, captured);
+    put_option(&w, OPTION_PACKET_FLAGS, &direction, 4); /* 1 inbound, 2 outbound */
     put_option(&w, OPTION_END, NULL, 0);
+    return true;
+}
+
+bool pcapng_journal(struct output *out, const char *text)
+{
+    size_t length = strlen(text);
+    struct writer w;
+
+    if (!begin(out, &w, BLOCK_JOURNAL, padded(length)))
+        return false;
+    put(&w, text, length);
     return true;
 }
 

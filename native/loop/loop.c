@@ -90,6 +90,8 @@ int loop_turn(struct stack *s)
 
     s->now_ns = start_ns;
     s->now_us = start_ns / 1000;
+    if (s->flight != NULL)
+        s->flight->now_ns = start_ns;
     instance_clock(s->lwip, s->now_us);
     atomic_store_explicit(&s->last_turn_us, s->now_us, memory_order_relaxed);
 

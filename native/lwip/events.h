@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "lwip/instance_var.h"
+#include "lwip/tcp_flight.h"
 
 /* Rows of stats/counters.def that lwIP's own counters do not cover. */
 #define LWIP_EVENTS(EVENT) \
@@ -43,10 +44,24 @@ struct lwip_events {
     LWIP_EVENTS(LWIP_EVENT_FIELD)
 #undef LWIP_EVENT_FIELD
     uint32_t time_wait; /* a level: PCBs in TIME_WAIT */
+    struct flight_ring *flight; /* the stack's flight recorder; NULL: off */
 };
 
 extern INSTANCE_VAR_GLOBAL struct lwip_events template_lwip_events;
 
 #define COUNT_EVENT(name) (INSTANCE(lwip_events).name++)
+
+/* The same of one connection: the flight recorder notes it too (tcp_flight.h). flight.pl puts them in. */
+#define COUNT_PCB_EVENT(name, pcb) do { \
+    COUNT_EVENT(name); \
+    if (INSTANCE(lwip_events).flight) \
+        tcp_flight_note((pcb), FLIGHT_EVENT_##name, (pcb)->state); \
+} while (0)
+#define TCP_STATE_SET(pcb, new_state) do { \
+    enum tcp_state tcp_state_before = (pcb)->state; \
+    (pcb)->state = (new_state); \
+    if (INSTANCE(lwip_events).flight) \
+        tcp_flight_note((pcb), FLIGHT_EVENT_state, tcp_state_before); \
+} while (0)
 
 #endif

@@ -107,7 +107,7 @@ static struct board look(struct tcp_pcb *pcb, const struct tcp_sack_range *sacks
 
 static void enter(struct tcp_pcb *pcb, tcpwnd_size_t flight)
 {
-    COUNT_EVENT(tcp_fast_retransmits);
+    COUNT_PCB_EVENT(tcp_fast_retransmits, pcb);
     pcb->recover = pcb->snd_nxt;
     pcb->recover_set = 1;
     tcp_congestion_loss(pcb, flight);

@@ -140,7 +140,7 @@ static bool give_up(struct tcp_pcb *pcb, bool reset, err_t error)
     void *context = pcb->callback_arg;
 
     if (error == ERR_TIMEOUT) {
-        COUNT_EVENT(tcp_timeouts);
+        COUNT_PCB_EVENT(tcp_timeouts, pcb);
         if (pcb->soft_error && pcb->soft_error_at == pcb->lastack)
             error = (err_t)pcb->soft_error;
     }
@@ -198,7 +198,7 @@ static bool run_retransmission(struct tcp_pcb *pcb, uint32_t now_ms)
         pcb->rto_at = now_ms - rto_effective(pcb) + RETRY_MS;
         return true;
     }
-    COUNT_EVENT(tcp_rto);
+    COUNT_PCB_EVENT(tcp_rto, pcb);
     if (!pcb->nrtx)
         pcb->rtx_since = pcb->rto_at;
     tcp_recovery_timeout(pcb);

@@ -14,6 +14,7 @@
 
 #include "base/compiler.h"
 #include "base/doorbell.h"
+#include "port/flight_packet.h"
 #include "port/hooks.h"
 #include "stats/stats.h"
 
@@ -33,6 +34,7 @@ struct port_queue {
     bool never_wakes;               /* gives no packets at all */
     bool flush_always;              /* the device wants tx calls even when there is nothing to send */
     struct port_hooks *hooks;       /* captures and faults; NULL: none */
+    struct flight_ring *flight;     /* the flight recorder of the stack; NULL: not for packets */
     struct port *port;
     int fd;        /* to sleep on, or -1 */
     int moving_fd; /* the device's, watched through fd: it changes with each peer */
@@ -66,6 +68,8 @@ static inline unsigned port_rx(struct port_queue *queue, struct rte_mbuf **packe
     }
     if (UNLIKELY(queue->hooks != NULL))
         got = port_hooks_rx(queue, packets, got, room);
+    if (got != 0 && queue->flight != NULL)
+        flight_packets(queue->flight, queue->port_id, packets, got, CAPTURE_IN);
     return got;
 }
 
@@ -85,6 +89,8 @@ static inline void port_tx_now(struct port_queue *queue, struct rte_mbuf *packet
 
 static inline void port_tx_put(struct port_queue *queue, struct rte_mbuf *packet)
 {
+    if (queue->flight != NULL)
+        flight_packets(queue->flight, queue->port_id, &packet, 1, CAPTURE_OUT);
     if (UNLIKELY(queue->hooks != NULL))
         port_hooks_tx(queue, packet);
     else

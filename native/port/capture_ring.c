@@ -77,8 +77,7 @@ static struct capture_record *room_for(struct capture_ring *ring, uint32_t bytes
     return record_at(ring, head);
 }
 
-/* What the device is to sum up is not in the packet yet; an analyser would call it wrong. */
-static void complete_checksum(uint8_t *bytes, uint32_t captured, const struct rte_mbuf *packet)
+void capture_complete_checksum(uint8_t *bytes, uint32_t captured, const struct rte_mbuf *packet)
 {
     uint64_t wanted = packet->ol_flags & RTE_MBUF_F_TX_L4_MASK;
     uint32_t l4 = packet->l2_len + packet->l3_len;
@@ -130,7 +129,7 @@ void capture_packet(struct capture_ring *ring, const struct rte_mbuf *packet, en
     if (source != record + 1)
         memcpy(record + 1, source, captured);
     if (direction == CAPTURE_OUT)
-        complete_checksum((uint8_t *)(record + 1), captured, packet);
+        capture_complete_checksum((uint8_t *)(record + 1), captured, packet);
     atomic_store_explicit(&ring->head, atomic_load_explicit(&ring->head, memory_order_relaxed) + bytes,
                           memory_order_release);
 }

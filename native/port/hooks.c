@@ -71,6 +71,11 @@ struct faults *port_faults_set(struct port_queue *queue, struct faults *faults)
     return old;
 }
 
+void port_flight_set(struct port_queue *queue, struct flight_ring *ring)
+{
+    queue->flight = ring;
+}
+
 static void tap_all(const struct port_hooks *hooks, struct rte_mbuf *const *packets, uint16_t count,
                     enum capture_direction direction)
 {

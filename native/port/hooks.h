@@ -18,6 +18,7 @@
 
 struct capture_ring;
 struct faults;
+struct flight_ring;
 struct port_queue;
 struct rte_mbuf;
 
@@ -33,6 +34,9 @@ void port_tap_remove(struct port_queue *queue, struct capture_ring *ring);
 
 /* Replaces the faults of the queue and gives back the old ones (NULL: none); NULL ends them. */
 struct faults *port_faults_set(struct port_queue *queue, struct faults *faults);
+
+/* The flight recorder that gets the queue's packets; NULL: none. */
+void port_flight_set(struct port_queue *queue, struct flight_ring *ring);
 
 /* For burst.h. */
 uint16_t port_hooks_rx(struct port_queue *queue, struct rte_mbuf **packets, uint16_t got, uint16_t room);

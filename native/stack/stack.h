@@ -27,6 +27,7 @@
 #include "platform/core.h"
 #include "rpc/rpc.h"
 #include "stack/waiter.h"
+#include "stats/flight.h"
 #include "stats/stats.h"
 
 #define STACK_PORTS_MAX 8
@@ -87,6 +88,7 @@ struct stack {
     unsigned ports_count;
     struct chunk_pool *chunks;
     struct stats_stack *stats;
+    struct flight_ring *flight; /* NULL: off. The holder of the turn changes it */
     const struct stack_driver *driver;
     int sleep_fd;          /* epoll of the ports' interrupts and the doorbell */
     uint64_t spin_us;      /* idle time before sleeping; UINT64_MAX: never sleep */

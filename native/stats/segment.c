@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stats/segment.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/kernel_calls.h"
 #include "base/log.h"
 #include "stats/directory.h"
+#include "stats/shared_file.h"
 
-#define FILE_PREFIX "pronghorn."
 /* Rows get their memory in pieces of this size, so that a small process stays small. */
 #define SOCKET_PIECE_BYTES (64u << 10)
 
@@ -65,32 +61,13 @@ static struct segment_header plan(const struct segment_settings *settings)
     return header;
 }
 
-/* Field 22 of /proc/self/stat; the second may hold spaces and brackets, so from its end on. */
-static uint64_t own_start_ticks(void)
-{
-    char text[1024];
-    unsigned long long ticks = 0;
-    FILE *file = fopen("/proc/self/stat", "re");
-
-    if (!file)
-        return 0;
-    size_t length = fread(text, 1, sizeof(text) - 1, file);
-    fclose(file);
-    text[length] = '\0';
-    char *rest = strrchr(text, ')');
-    if (rest)
-        sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-                         "%*d %llu", &ticks);
-    return ticks;
-}
-
 static void describe(struct segment_header *header, const struct segment_settings *settings)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
     header->pid = (uint32_t)getpid();
-    header->start_ticks = own_start_ticks();
+    header->start_ticks = shared_file_start_ticks();
     header->start_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
     snprintf(header->name, sizeof(header->name), "%s",
              settings->name && *settings->name ? settings->name : program_invocation_short_name);
@@ -100,40 +77,22 @@ static void describe(struct segment_header *header, const struct segment_setting
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/*
- * Reserves before it is touched: a full /dev/shm is then an error here and not a SIGBUS later.
- * (A private mapping needs none of it.)
- */
+/* (A private mapping needs none of it.) */
 static int back(uint64_t offset, uint64_t bytes)
 {
-    if (segment.fd < 0)
-        return 0;
-    return fallocate(segment.fd, 0, (off_t)offset, (off_t)bytes) < 0 ? -errno : 0;
+    return segment.fd < 0 ? 0 : shared_file_back(segment.fd, offset, bytes);
 }
 
-/* An unnamed file: nobody sees it before it is complete and locked. */
 static int open_unnamed(const struct segment_header *planned)
 {
     int result;
 
-    segment.fd = open(SEGMENT_DIRECTORY, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    segment.fd = shared_file_create(planned->total_bytes);
     if (segment.fd < 0)
-        return -errno;
-    if (flock(segment.fd, LOCK_EX | LOCK_NB) < 0 || ftruncate(segment.fd, (off_t)planned->total_bytes) < 0)
-        return -errno;
+        return segment.fd;
     /* The facts and the rows get theirs when they are written. */
     result = back(0, planned->facts_offset);
     return result < 0 ? result : back(planned->stack_offset, planned->socket_offset - planned->stack_offset);
-}
-
-static int give_name(void)
-{
-    char link[32];
-
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", segment.fd);
-    if (linkat(AT_FDCWD, link, AT_FDCWD, segment.path, AT_SYMLINK_FOLLOW) < 0)
-        return -errno;
-    return 0;
 }
 
 static int map(const struct segment_header *planned, int fd)
@@ -177,13 +136,13 @@ int segment_create(const struct segment_settings *settings, char *err, size_t er
     segment.owner = getpid();
     if (settings->shared) {
         segment_sweep();
-        snprintf(segment.path, sizeof(segment.path), SEGMENT_DIRECTORY "/" FILE_PREFIX "%d",
+        snprintf(segment.path, sizeof(segment.path), SEGMENT_DIRECTORY "/" SHARED_FILE_PREFIX "%d",
                  (int)segment.owner);
         result = open_unnamed(&planned);
         if (result == 0)
             result = map(&planned, segment.fd);
         if (result == 0)
-            result = give_name();
+            result = shared_file_publish(segment.fd, segment.path);
         if (result == 0)
             return 0;
         unmap();
@@ -203,6 +162,11 @@ void segment_remove(void)
     if (segment.fd >= 0 && segment.owner == getpid())
         unlink(segment.path);
     unmap();
+}
+
+const struct segment_header *segment_header(void)
+{
+    return segment.header;
 }
 
 struct stats_stack *segment_stack(unsigned index)
@@ -270,35 +234,6 @@ struct stats_socket *segment_socket(unsigned index)
 
 /* ---- what others left ------------------------------------------------------------------------ */
 
-static bool is_segment_name(const char *name)
-{
-    size_t prefix = strlen(FILE_PREFIX);
-
-    if (strncmp(name, FILE_PREFIX, prefix) != 0 || name[prefix] == '\0')
-        return false;
-    for (const char *c = name + prefix; *c; c++)
-        if (!isdigit((unsigned char)*c))
-            return false;
-    return true;
-}
-
-/* Not ours to open (another user's): not ours to remove. */
-static bool remove_if_stale(const char *path)
-{
-    struct stat opened, named;
-    bool removed = false;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-    if (fd < 0)
-        return false;
-    /* The name may meanwhile be a new process's: remove only what was locked. */
-    if (fstat(fd, &opened) == 0 && S_ISREG(opened.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-        stat(path, &named) == 0 && named.st_ino == opened.st_ino)
-        removed = unlink(path) == 0;
-    kernel.close(fd);
-    return removed;
-}
-
 unsigned segment_sweep(void)
 {
     unsigned removed = 0;
@@ -310,10 +245,10 @@ unsigned segment_sweep(void)
     while ((entry = readdir(directory))) {
         char path[sizeof(SEGMENT_DIRECTORY) + NAME_MAX + 2];
 
-        if (!is_segment_name(entry->d_name))
+        if (!shared_file_is_named(entry->d_name, ""))
             continue;
         snprintf(path, sizeof(path), SEGMENT_DIRECTORY "/%s", entry->d_name);
-        removed += remove_if_stale(path);
+        removed += shared_file_remove_stale(path);
     }
     closedir(directory);
     return removed;

@@ -9,8 +9,7 @@
  * The facts are what does not change after the start (settings, ports, sizes): lines of JSON.
  *
  * It appears complete, in one moment, and goes at exit. A process that was killed leaves its file;
- * the next start removes it: the owner holds an flock() on its file, and one that can be locked has
- * no owner (this holds across pid namespaces, which pids do not).
+ * the next start removes it (shared_file.h).
  *
  * If shared memory cannot be had, the counters go to private memory, with a warning: a process must
  * not fail because it cannot be watched.
@@ -22,12 +21,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stats/shared_file.h"
 #include "stats/stats.h"
 
 #define SEGMENT_MAGIC "PRNGHORN"
 #define SEGMENT_VERSION 1
 #define SEGMENT_FACTS_BYTES (64u << 10)
-#define SEGMENT_DIRECTORY "/dev/shm"
+#define SEGMENT_DIRECTORY SHARED_FILE_DIRECTORY
 
 /* Little-endian, as all in the segment. Never shrinks or changes order within a version. */
 struct segment_header {
@@ -91,6 +91,9 @@ struct segment_settings {
 
 /* Once, before the stacks start. 0, or -ENOMEM, -EINVAL. Sweeps what killed processes left. */
 int segment_create(const struct segment_settings *settings, char *err, size_t err_size);
+
+/* NULL: there is none. */
+const struct segment_header *segment_header(void);
 
 /* Valid until segment_remove(). All zero at first. */
 struct stats_stack *segment_stack(unsigned index);

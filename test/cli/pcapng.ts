@@ -12,6 +12,8 @@ export interface Packet {
 export interface Capture {
     interfaces: { name: string; filter: string; snaplen: number }[]
     packets: Packet[]
+    /** Entries of systemd's journal: events. */
+    journal: { timeUs: bigint; message: string }[]
     statistics: { interface: number; received: number; dropped: number }[]
 }
 
@@ -32,7 +34,7 @@ function optionsOf(bytes: Buffer): Map<number, Buffer> {
 }
 
 export function readCapture(file: Buffer): Capture {
-    const capture: Capture = { interfaces: [], packets: [], statistics: [] }
+    const capture: Capture = { interfaces: [], packets: [], journal: [], statistics: [] }
     for (let at = 0; at < file.length; ) {
         const type = file.readUInt32LE(at)
         const length = file.readUInt32LE(at + 4)
@@ -67,6 +69,15 @@ export function readCapture(file: Buffer): Capture {
                 interface: body.readUInt32LE(0),
                 received: Number(options.get(4)!.readBigUInt64LE()),
                 dropped: Number(options.get(5)!.readBigUInt64LE()),
+            })
+        } else if (type === 9) {
+            const text = body.toString('utf8').replace(/\0+$/, '')
+            const fields = new Map(
+                text.split('\n').map((line) => [line.split('=')[0]!, line.slice(line.indexOf('=') + 1)]),
+            )
+            capture.journal.push({
+                timeUs: BigInt(fields.get('__REALTIME_TIMESTAMP')!),
+                message: fields.get('MESSAGE')!,
             })
         } else throw new Error(`block of type ${type}`)
     }

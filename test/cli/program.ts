@@ -6,6 +6,8 @@
 //     open N               N more clients
 //     stall BYTES          a client that the server never reads sends BYTES (at least begins to)
 //     datagrams N          N datagrams to a port on which nobody listens, N to one that is read
+//     refused              connects to a port number on which nobody listens
+//     late MS              the first client writes, and the server comes to read it only after MS
 //     spin MS              computes
 
 import type { AddressInfo } from 'node:net'
@@ -82,6 +84,16 @@ const commands: Record<string, (a: number, b: number) => Promise<void>> = {
         client.write(Buffer.alloc(bytes))
     },
     datagrams,
+    refused: async () => {
+        const client = connect(9, host)
+        await new Promise<void>((resolve) => client.once('error', () => resolve()))
+    },
+    late: async (ms) => {
+        const done = new Promise<void>((resolve) => clients[0]!.once('data', () => resolve()))
+        clients[0]!.write('late')
+        for (const end = Date.now() + ms; Date.now() < end; );
+        await done
+    },
     spin: async (ms) => {
         for (const end = Date.now() + ms; Date.now() < end; );
     },

@@ -11,7 +11,7 @@ file(GLOB stock "${LWIP_TREE}/src/core/*.c" "${LWIP_TREE}/src/core/ipv4/*.c"
   "${LWIP_TREE}/src/core/ipv6/*.c" "${LWIP_TREE}/src/api/*.c")
 list(APPEND LWIP_TEST_SOURCES ${stock} "${LWIP_TREE}/src/netif/ethernet.c"
   "${LWIP_TREE}/src/apps/mdns/mdns.c" "${LWIP_TREE}/src/apps/mqtt/mqtt.c")
-foreach(name delta demux events fragment_checksum icmp_error memory ports siphash tcp_congestion tcp_recovery tcp_timeout tcp_timer)
+foreach(name delta demux events fragment_checksum icmp_error memory ports siphash tcp_congestion tcp_flight tcp_recovery tcp_timeout tcp_timer)
   list(APPEND LWIP_TEST_SOURCES "${LWIP_DIR}/${name}.c")
 endforeach()
 add_executable(test_lwip_stock "${PRONGHORN_ROOT}/test/lwip/stock.c" ${LWIP_TEST_SOURCES})

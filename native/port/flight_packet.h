@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packets on their way into the flight recorder (stats/flight.h). In a turn. */
+#ifndef PORT_FLIGHT_PACKET_H
+#define PORT_FLIGHT_PACKET_H
+
+#include "port/capture_ring.h"
+#include "stats/flight.h"
+
+struct rte_mbuf;
+
+void flight_packets(struct flight_ring *ring, uint16_t port, struct rte_mbuf *const *packets, unsigned count,
+                    enum capture_direction direction);
+
+#endif

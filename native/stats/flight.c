@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stats/flight.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/kernel_calls.h"
+#include "stats/segment.h"
+#include "stats/shared_file.h"
+
+#define RINGS_MAX 64
+#define PAGE 4096
+
+static struct {
+    struct flight_header *header;
+    int fd;
+    bool named;
+    pid_t owner;
+    char path[64];
+    struct flight_ring *ring[RINGS_MAX];
+} flight = { .fd = -1 };
+
+static const char *const event_names[] = {
+#define FLIGHT_EVENT_NAME(name, text) text,
+    FLIGHT_EVENTS(FLIGHT_EVENT_NAME)
+};
+
+const char *flight_event_name(unsigned event)
+{
+    return event < FLIGHT_EVENT_COUNT ? event_names[event] : "?";
+}
+
+/* ---- what others left -------------------------------------------------------------------------- */
+
+/* Of those without an owner the newest stay: what else would tell why they died? */
+static void sweep(void)
+{
+    struct { char path[sizeof(SHARED_FILE_DIRECTORY) + NAME_MAX + 2]; struct timespec made; } kept[FLIGHT_KEPT];
+    unsigned count = 0;
+    struct dirent *entry;
+    DIR *directory = opendir(SHARED_FILE_DIRECTORY);
+
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        char path[sizeof(kept[0].path)];
+        struct stat about;
+        unsigned at;
+
+        if (!shared_file_is_named(entry->d_name, FLIGHT_SUFFIX))
+            continue;
+        snprintf(path, sizeof(path), SHARED_FILE_DIRECTORY "/%s", entry->d_name);
+        if (!shared_file_is_stale(path) || stat(path, &about) < 0)
+            continue;
+        for (at = count; at > 0 && (kept[at - 1].made.tv_sec < about.st_ctim.tv_sec ||
+                                    (kept[at - 1].made.tv_sec == about.st_ctim.tv_sec &&
+                                     kept[at - 1].made.tv_nsec < about.st_ctim.tv_nsec)); at--)
+            ;
+        if (count == FLIGHT_KEPT) {
+            shared_file_remove_stale(at == FLIGHT_KEPT ? path : kept[FLIGHT_KEPT - 1].path);
+            if (at == FLIGHT_KEPT)
+                continue;
+            count--;
+        }
+        memmove(&kept[at + 1], &kept[at], (count - at) * sizeof(kept[0]));
+        memcpy(kept[at].path, path, sizeof(path));
+        kept[at].made = about.st_ctim;
+        count++;
+    }
+    if (directory != NULL)
+        closedir(directory);
+}
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+void flight_set_wall(void)
+{
+    struct timespec now;
+
+    if (flight.header == NULL)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    atomic_store_explicit(&flight.header->wall_ns,
+                          (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - clock_now_ns(),
+                          memory_order_relaxed);
+}
+
+static struct flight_header plan(const struct flight_settings *settings)
+{
+    const struct segment_header *segment = segment_header();
+    struct flight_header header = {
+        .magic = FLIGHT_MAGIC,
+        .version = FLIGHT_VERSION,
+        .header_bytes = sizeof(header),
+        .pid = segment->pid,
+        .stacks = min_u32(settings->stacks, RINGS_MAX),
+        .start_ticks = segment->start_ticks,
+        .start_ms = segment->start_ms,
+        .ring_offset = PAGE,
+        .ring_head_bytes = PAGE,
+        .slots = 64,
+        .snap_bytes = settings->snap_bytes,
+        .slot_bytes = (uint32_t)align_up(sizeof(struct flight_record) + settings->snap_bytes, CACHE_LINE),
+    };
+
+    memcpy(header.name, segment->name, sizeof(header.name));
+    memcpy(header.product, segment->product, sizeof(header.product));
+    while ((uint64_t)header.slots * 2 * header.slot_bytes <= settings->ring_bytes)
+        header.slots *= 2;
+    header.ring_bytes = align_up(header.ring_head_bytes + (size_t)header.slots * header.slot_bytes, PAGE);
+    header.total_bytes = header.ring_offset + header.stacks * header.ring_bytes;
+    return header;
+}
+
+int flight_create(const struct flight_settings *settings)
+{
+    struct flight_header planned = plan(settings);
+    void *memory;
+    int result;
+
+    INVARIANT(flight.header == NULL);
+    flight.owner = getpid();
+    snprintf(flight.path, sizeof(flight.path), SHARED_FILE_DIRECTORY "/" SHARED_FILE_PREFIX "%d" FLIGHT_SUFFIX,
+             (int)flight.owner);
+    sweep();
+    shared_file_remove_stale(flight.path); /* of an earlier process with our number */
+    flight.fd = shared_file_create(planned.total_bytes);
+    if (flight.fd < 0)
+        return flight.fd;
+    result = shared_file_back(flight.fd, 0, planned.total_bytes);
+    memory = result < 0 ? MAP_FAILED
+                        : mmap(NULL, planned.total_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, flight.fd, 0);
+    if (result == 0 && memory == MAP_FAILED)
+        result = -errno;
+    if (result == 0) {
+        flight.header = memory;
+        *flight.header = planned;
+        flight_set_wall();
+        for (unsigned i = 0; i < planned.stacks; i++) {
+            struct flight_ring *ring = (void *)((uint8_t *)memory + planned.ring_offset + i * planned.ring_bytes);
+
+            ring->mask = planned.slots - 1;
+            ring->slot_bytes = planned.slot_bytes;
+            ring->slot = (uint8_t *)ring + planned.ring_head_bytes;
+            flight.ring[i] = ring;
+        }
+        result = shared_file_publish(flight.fd, flight.path);
+        flight.named = result == 0;
+    }
+    if (result < 0)
+        flight_remove();
+    return result;
+}
+
+struct flight_ring *flight_ring(unsigned stack)
+{
+    return flight.header != NULL && stack < flight.header->stacks ? flight.ring[stack] : NULL;
+}
+
+const struct flight_header *flight_header(void)
+{
+    return flight.header;
+}
+
+void flight_remove(void)
+{
+    /* A forked child shares the memory and the name with its parent: they stay the parent's. */
+    if (flight.named && flight.owner == getpid())
+        unlink(flight.path);
+    if (flight.header != NULL)
+        munmap(flight.header, flight.header->total_bytes);
+    if (flight.fd >= 0)
+        kernel.close(flight.fd);
+    flight.header = NULL;
+    flight.named = false;
+    flight.fd = -1;
+}
