@@ -194,12 +194,15 @@ function recordFrom(slot: Buffer, stack: number, wallNs: bigint): FlightPacket |
 }
 
 /** The whole records of one ring, oldest first, while its writer may go on. */
-function readRing(fd: number, head: Head, stack: number) {
+function readRing(fd: number, head: Head, stack: number, path: string) {
     const at = head.ringOffset + stack * head.ringBytes
     const word = Buffer.alloc(8)
     const position = () => {
-        if (readSync(fd, word, 0, 8, at) < 8) throw new Error('it became shorter')
-        return Number(word.readBigUInt64LE(0))
+        const got = readSync(fd, word, 0, 8, at)
+        const value = Number(word.readBigUInt64LE(0))
+        // (Beyond it, counting stands still.)
+        if (got < 8 || !Number.isSafeInteger(value)) throw new SegmentError(path, 'is damaged')
+        return value
     }
     const slots = Buffer.alloc(head.slots * head.slotBytes)
     const end = position()
@@ -238,7 +241,7 @@ function processOf({ pid, name, product, startedAt, startTicks }: Head, path: st
 export function readFlight(pid: number, { directory = '/dev/shm' }: { directory?: string } = {}): Flight {
     const path = join(directory, `pronghorn.${pid}.flight`)
     return withFlight(path, (fd, head) => {
-        const rings = Array.from({ length: head.stacks }, (_, stack) => readRing(fd, head, stack))
+        const rings = Array.from({ length: head.stacks }, (_, stack) => readRing(fd, head, stack, path))
         // (Of one moment: the order in which the ring has them.)
         const records = rings.flatMap((ring) => ring.records)
         records.sort((a, b) => (a.timeNs < b.timeNs ? -1 : a.timeNs > b.timeNs ? 1 : 0))

@@ -193,9 +193,10 @@ t.test('damaged, foreign and malicious files', async (t) => {
     t.throws(read, /damaged/)
     // What the records themselves say must not lead anywhere.
     const random = Buffer.from(good)
-    for (let at = 4096 + 4096; at < random.length; at++) random[at] = (at * 7919) & 255
+    for (let at = 4096 + 4096; at < 4096 + 4096 + (256 << 10); at++) random[at] = (at * 7919) & 255
     writeFileSync(path, random)
     t.ok(read().records.length >= 0)
+    broken('a head beyond counting', (bytes) => bytes.writeBigUInt64LE(2n ** 63n, 4096), /damaged/)
     unlinkSync(path)
     t.equal((await pronghorn('flight', '--pid', '77')).code, 3)
 })

@@ -17,7 +17,9 @@ ajv.addSchema(schema, 'cli')
 for (const command of Object.keys(schema.definitions)) {
     t.test(command, async (t) => {
         const validate = ajv.compile({ $ref: `cli#/definitions/${command.replace(' ', '%20')}` })
-        const about = /^(doctor|version|show processes|flight --list)$/.test(command) ? [] : ['--pid', `${target.pid}`]
+        const about = /^(doctor|version|show processes|flight --list)$/.test(command)
+            ? []
+            : ['--pid', `${target.pid}`]
         const { out } = await pronghorn(...command.split(' '), '--json', ...about)
         t.ok(validate(JSON.parse(out)), JSON.stringify(validate.errors))
     })
