@@ -73,8 +73,9 @@ static const struct flight_record *record_of(const struct copy *copy, const stru
 
 static const char *state_name(unsigned state)
 {
-    static const char *const names[] = { "closed",     "listening",  "syn-sent",   "syn-recv", "established", "fin-wait-1",
-                                         "fin-wait-2", "close-wait", "closing", "last-ack", "time-wait" };
+    static const char *const names[] = { "closed",     "listening",  "syn-sent",   "syn-recv",
+                                         "established", "fin-wait-1", "fin-wait-2", "close-wait",
+                                         "closing", "last-ack", "time-wait" };
 
     return state < ARRAY_SIZE(names) ? names[state] : "?";
 }
@@ -284,7 +285,8 @@ int flight_signal_named(const char *text)
     static const struct {
         const char *name;
         int number;
-    } names[] = { { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "HUP", SIGHUP }, { "QUIT", SIGQUIT }, { "WINCH", SIGWINCH } };
+    } names[] = { { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "HUP", SIGHUP }, { "QUIT", SIGQUIT },
+                  { "WINCH", SIGWINCH } };
     char *end;
     long number = strtol(text, &end, 10);
 

@@ -8,7 +8,13 @@
 #define LINKTYPE_ETHERNET 1
 #define NANOSECONDS 9 /* if_tsresol: 10^-9 */
 
-enum block { BLOCK_SECTION = 0x0a0d0d0a, BLOCK_INTERFACE = 1, BLOCK_STATISTICS = 5, BLOCK_PACKET = 6, BLOCK_JOURNAL = 9 };
+enum block {
+    BLOCK_SECTION = 0x0a0d0d0a,
+    BLOCK_INTERFACE = 1,
+    BLOCK_STATISTICS = 5,
+    BLOCK_PACKET = 6,
+    BLOCK_JOURNAL = 9,
+};
 enum option {
     OPTION_END = 0,
     OPTION_IF_NAME = 2,
