@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // pronghorn/dgram: node:dgram on our stack. What differs is listed in docs/differences.md.
 
-import type { RemoteInfo, SocketType } from 'node:dgram'
+import type { SocketType } from 'node:dgram'
 import { callable } from '../callable.js'
-import { type DatagramOptions, Socket as SocketClass } from './socket.js'
+import { type DatagramOptions, type OnDatagram, Socket as SocketClass } from './socket.js'
 
 export type { BindOptions, RemoteInfo, SocketType } from 'node:dgram'
-export type { DatagramOptions } from './socket.js'
+export type { DatagramOptions, OnDatagram } from './socket.js'
 
 export const Socket = callable(SocketClass)
 export type Socket = SocketClass
 
-export function createSocket(
-    type: SocketType | DatagramOptions,
-    listener?: (message: Buffer, from: RemoteInfo) => void,
-): Socket {
+export function createSocket(type: SocketType | DatagramOptions, listener?: OnDatagram): Socket {
     return new SocketClass(type, listener)
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { AsyncResource } from 'node:async_hooks'
-import type { BindOptions, RemoteInfo, SocketOptions, SocketType } from 'node:dgram'
+import type { BindOptions, createSocket, RemoteInfo, SocketOptions, SocketType } from 'node:dgram'
 import { channel } from 'node:diagnostics_channel'
 import dns from 'node:dns'
 import { type AddressInfo, isIP } from 'node:net'
@@ -45,12 +45,15 @@ export interface DatagramOptions extends SocketOptions {
     reusePort?: boolean
 }
 
+/** What 'message' listeners get, as Node's own: newer types of Node say that its memory is not shared. */
+export type OnDatagram = NonNullable<Parameters<typeof createSocket>[1]>
+
 interface DatagramEvents {
     close: []
     connect: []
     error: [error: Error]
     listening: []
-    message: [message: Buffer, from: RemoteInfo]
+    message: Parameters<OnDatagram>
 }
 
 type Listener<E extends keyof DatagramEvents> = (...args: DatagramEvents[E]) => void
@@ -105,7 +108,7 @@ export class Socket extends DatagramSettings implements Watched {
         failed: (error) => this.emit('error', error),
     })
 
-    constructor(type: SocketType | DatagramOptions, listener?: (message: Buffer, from: RemoteInfo) => void) {
+    constructor(type: SocketType | DatagramOptions, listener?: OnDatagram) {
         const options = (typeof type === 'object' && type !== null ? type : { type }) as DatagramOptions
         if (options.type !== 'udp4' && options.type !== 'udp6')
             throw coded(

@@ -101,8 +101,13 @@ writeFileSync(join(folder, 'esm.mts'), `${program}import * as posix from 'prongh
 writeFileSync(join(folder, 'cjs.cts'), program)
 const tsc = join(root, 'node_modules/.bin/tsc')
 const typeRoots = join(root, 'node_modules/@types')
+const examples = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.ts'))
+for (const name of examples) copyFileSync(join(root, 'examples', name), join(folder, name))
+const strictly = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess']
 const compiled = run(tsc, [
-    ...['--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--typeRoots', typeRoots],
-    ...['--types', 'node', 'esm.mts', 'cjs.cts'],
+    ...['--noEmit', ...strictly, '--target', 'es2022', '--module', 'nodenext', '--typeRoots', typeRoots],
+    ...['--types', 'node', 'esm.mts', 'cjs.cts', ...examples],
 ])
-t.ok(compiled.ok, 'the types serve ES modules and CommonJS', { text: compiled.text })
+t.ok(compiled.ok, 'the types serve ES modules, CommonJS and every example', { text: compiled.text })
+const attw = run(join(root, 'node_modules/.bin/attw'), [tarball, '--profile', 'node16', '--no-emoji'])
+t.ok(attw.ok, 'each entry has the types of its own module system (attw)', { text: attw.text })
