@@ -13,10 +13,11 @@ import {
     readSync,
     statSync,
 } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { EXIT, Failure } from './failure.js'
+import { FORKING } from './forking.js'
 import { dim } from './text.js'
 
 interface Options {
@@ -137,6 +138,13 @@ function portsOf(env: NodeJS.ProcessEnv): string[] {
     }
 }
 
+/** What is known of the program itself: whether its listeners could be ours without a rule. */
+function forks(name: string): string {
+    return FORKING.includes(basename(name))
+        ? "; it serves each connection in a child, so its listeners are the kernel's"
+        : ''
+}
+
 export function summary(name: string, env: NodeJS.ProcessEnv): string {
     const addresses = portsOf(env).flatMap((line) =>
         [...line.matchAll(/(?:^|,)address=([^,/]+)/g)].map(([, address]) => address),
@@ -148,7 +156,7 @@ export function summary(name: string, env: NodeJS.ProcessEnv): string {
     if (addresses.length === 0) return `${name}: accelerated is what your rules say; all else is the kernel's`
     return (
         `${name}: TCP and UDP on ${addresses.join(', ')} run on Pronghorn${rules}; ` +
-        'loopback, UNIX sockets and other interfaces stay with the kernel'
+        `loopback, UNIX sockets and other interfaces stay with the kernel${forks(name)}`
     )
 }
 

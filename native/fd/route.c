@@ -14,12 +14,10 @@
 #define NETWORKS_MAX 64
 #define NETWORKS_AGE_US 1000000 /* how old our picture of the kernel's interfaces may be */
 
-/*
- * Programs that fork for each connection and serve it in the child, which cannot use our stack:
- * their listeners are the kernel's. Those that fork before they accept need no entry.
- */
-static const char *const fork_for_each[] = { "postgres", "sshd", "xinetd", "inetd", "vsftpd",
-                                             "proftpd",  "smbd", "socat",  "rsync", "master" };
+static const char *const fork_for_each[] = {
+#define FORKING(name) name,
+#include "fd/forking.def"
+};
 
 static struct {
     struct config_routes rules;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Programs as Debian ships them, unmodified, on our end of a wire; their clients on the kernel's end.
-import { type ChildProcess, spawnSync } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { end } from '../../tools/net/commands.js'
 import { type BarePair, makeBarePair, makeWire, type Wire, whyNoWires } from '../../tools/net/wire.js'
@@ -32,6 +33,9 @@ export function startPair(): BarePair {
     return pair
 }
 
+/* A program or module beside the tests. */
+export const fixture = (name: string) => fileURLToPath(new URL(`fixture/${name}`, import.meta.url))
+
 /* A folder of its own for the file, for data and settings. */
 export function scratch(): string {
     const folder = mkdtempSync(join(tmpdir(), 'pronghorn-programs-'))
@@ -53,8 +57,9 @@ export async function serve(
     args: string[],
     probe: (said: string) => Promise<boolean> | boolean,
     env: Environment = {},
+    options: SpawnOptions = {},
 ): Promise<Served> {
-    const child = startShimmed(command, args, { PRONGHORN_PORT: wire.port, ...env })
+    const child = startShimmed(command, args, { PRONGHORN_PORT: wire.port, ...env }, options)
     t.teardown(() => kill({ child }))
     let text = ''
     child.stdout?.on('data', (data) => {
@@ -96,6 +101,13 @@ export async function kill({ child }: { child: ChildProcess }): Promise<void> {
         }
     }
     await gone
+}
+
+/* Whether it comes true; the deadline only ends a hang. */
+export async function until(what: () => Promise<boolean> | boolean, ms = 30_000): Promise<boolean> {
+    for (const began = performance.now(); performance.now() - began < ms; await sleep(50))
+        if (await what()) return true
+    return false
 }
 
 /* curl of the kernel's side: what it got. */

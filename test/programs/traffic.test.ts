@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// iperf3 in all its ways, Node as an unmodified program, memcached, socat.
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+// iperf3 in all its ways, memcached, socat.
 import t from 'tap'
+import { run } from '../../tools/net/commands.js'
 import { runShimmed } from '../preload/support.js'
-import { fetchFrom, kill, scratch, serve, start } from './support.js'
+import { kill, serve, start } from './support.js'
 
-const wire = start('iperf3', 'memcached', 'socat', 'curl', 'python3')
-const folder = scratch()
+const wire = start('iperf3', 'memcached', 'socat')
 
 t.test('iperf3', async (t) => {
     const client = (...args: string[]) =>
@@ -31,35 +29,6 @@ t.test('iperf3', async (t) => {
     await kill(server)
 })
 
-t.test('node: a server with worker threads, and a client', async (t) => {
-    const server = join(folder, 'server.js')
-    writeFileSync(
-        server,
-        `const { Worker, isMainThread, parentPort } = require('node:worker_threads')
-        if (isMainThread) {
-            const worker = new Worker(__filename)
-            require('node:http').createServer((request, response) => {
-                worker.postMessage(request.url)
-                worker.once('message', (text) => response.end(text))
-            }).listen(8080)
-        } else parentPort.on('message', (url) => parentPort.postMessage('from a worker: ' + url))`,
-    )
-    const probe = async () => (await fetchFrom(wire, `http://${wire.our4}:8080/`)).status === 0
-    const node = await serve(wire, process.execPath, [server], probe)
-    t.match(await fetchFrom(wire, `http://${wire.our4}:8080/x`), { stdout: 'from a worker: /x' })
-    t.match(await fetchFrom(wire, `http://[${wire.our6}]:8080/y`, '-g'), { stdout: 'from a worker: /y' })
-    await kill(node)
-    wire.spawn(process.execPath, ['-e', "require('http').createServer((q, r) => q.pipe(r)).listen(8081)"], {
-        stdio: 'ignore',
-    })
-    const client = `const http = require('node:http'); const body = 'abc'.repeat(100000)
-        const ask = (n) => { const r = http.request({ host: '${wire.peer4}', port: 8081, method: 'POST' }, (a) => {
-            let text = ''; a.on('data', (d) => (text += d)); a.on('end', () => console.log(text === body)) })
-            r.on('error', (e) => n ? setTimeout(ask, 300, n - 1) : console.log(e.code)); r.end(body) }; ask(20)`
-    const result = await runShimmed(process.execPath, ['-e', client], { PRONGHORN_PORT: wire.port })
-    t.match(result, { status: 0, stdout: 'true\n' }, result.stderr)
-})
-
 t.test('memcached', async (t) => {
     const session = 'set k 0 0 5\\r\\nhello\\r\\nget k\\r\\nquit\\r\\n'
     const talk = () => wire.run('sh', ['-c', `printf '${session}' | socat -t 5 - TCP:${wire.our4}:21211`])
@@ -79,4 +48,29 @@ t.test('socat as a client', async (t) => {
         { input: 'through\n' },
     )
     t.match(result, { status: 0, stdout: 'through\n' }, result.stderr)
+})
+
+t.test("socat serves each connection in a child: its listener is the kernel's", async (t) => {
+    const listen = ['TCP-LISTEN:9001,fork,reuseaddr', 'EXEC:cat']
+    const talk = () => run('socat', ['-t', '5', '-', 'TCP:127.0.0.1:9001'], { input: 'local\n' })
+    const probe = async () => (await talk()).stdout === 'local\n'
+    const server = await serve(wire, 'socat', listen, probe)
+    const all = await Promise.all([talk(), talk(), talk()])
+    t.strictSame(
+        all.map(({ stdout }) => stdout),
+        ['local\n', 'local\n', 'local\n'],
+    )
+    const over = ['-t', '5', '-', `TCP:${wire.our4}:9001,connect-timeout=5`]
+    t.match(await wire.run('socat', over, { input: 'x\n' }), { status: 1 }, 'nobody listens on our address')
+    await kill(server)
+})
+
+t.test('socat with a rule: one connection, served by itself', async (t) => {
+    const rule = { PRONGHORN_ROUTE: 'ours,process=socat,use=listen' }
+    const server = await serve(wire, 'socat', ['TCP-LISTEN:9002,reuseaddr', 'PIPE'], () => true, rule)
+    const to = ['-t', '5', '-', `TCP:${wire.our4}:9002,retry=50,interval=0.2`]
+    const text = 'abcdefghi\n'.repeat(20_000)
+    const { stdout } = await wire.run('socat', to, { input: text, timeoutMs: 30_000 })
+    t.ok(stdout === text, `${stdout.length} bytes came back`)
+    await kill(server)
 })
