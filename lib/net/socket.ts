@@ -100,6 +100,9 @@ export class Socket extends Transport {
     #noDelay: boolean | undefined
     #keepAlive: boolean | undefined
     #keepAliveDelayS = 0
+    #idleMs = 0
+    /** Off, but still running: it is not told when it ends. */
+    #restingTimer: NodeJS.Timeout | undefined
 
     constructor(options: SocketOptions | number = {}) {
         const given: SocketOptions = typeof options === 'number' ? { fd: options } : { ...options }
@@ -289,15 +292,32 @@ export class Socket extends Transport {
         this.timeout = timeout
         const ms = checkDuration('msecs', timeout)
         if (callback !== undefined) checkFunction('callback', callback)
-        clearTimeout(this._idleTimer)
-        this._idleTimer = undefined
+        if (this._idleTimer !== undefined) {
+            clearTimeout(this.#restingTimer)
+            this.#restingTimer = this._idleTimer
+            this._idleTimer = undefined
+        }
         if (ms === 0) {
             if (callback) this.removeListener('timeout', callback)
         } else {
-            this._idleTimer = setTimeout(() => this._onTimeout(), ms).unref()
+            this._idleTimer = this.#idleTimer(ms)
             if (callback) this.once('timeout', callback)
         }
         return this
+    }
+
+    /** The one that rests, if it is as long, or a new one: http turns it off and on with each request. */
+    #idleTimer(ms: number): NodeJS.Timeout {
+        const resting = this.#restingTimer
+        this.#restingTimer = undefined
+        if (resting !== undefined && ms === this.#idleMs) return resting.refresh()
+        clearTimeout(resting)
+        this.#idleMs = ms
+        const timer = setTimeout(() => {
+            if (timer === this._idleTimer) this._onTimeout()
+            else if (timer === this.#restingTimer) this.#restingTimer = undefined
+        }, ms).unref()
+        return timer
     }
 
     _onTimeout(): void {
@@ -428,7 +448,8 @@ export class Socket extends Transport {
         this.#connector?.cancel()
         this.#connector = undefined
         clearTimeout(this._idleTimer)
-        this._idleTimer = undefined
+        clearTimeout(this.#restingTimer)
+        this._idleTimer = this.#restingTimer = undefined
         if (opened) {
             const failed = this._closeDescriptor(() => this.emit('close', Boolean(error)))
             if (failed < 0) this.emit('error', errnoException(failed, 'reset'))

@@ -44,6 +44,18 @@ interface WritableState {
 
 type Done = (error?: Error | null) => void
 
+interface Piece {
+    chunk: Buffer | string
+    encoding: BufferEncoding
+}
+
+/** At least what the pieces take as bytes: three for a unit of UTF-16, in any encoding. */
+function mostBytes(pieces: readonly Piece[]): number {
+    let sum = 0
+    for (const { chunk } of pieces) sum += typeof chunk === 'string' ? chunk.length * 3 : chunk.length
+    return sum
+}
+
 const READS_PER_EVENT = 16
 const LOST = EPOLLRDHUP | EPOLLHUP | EPOLLERR
 const ABORTIVE = Int32Array.of(1, 0)
@@ -308,26 +320,30 @@ export abstract class Transport extends rooted(Duplex) implements Watched {
         this.#send([typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk], done)
     }
 
-    override _writev(chunks: { chunk: Buffer | string; encoding: BufferEncoding }[], done: Done): void {
-        let total = 0
-        const list = chunks.map(({ chunk, encoding }) => {
-            const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk
-            total += bytes.length
-            return bytes
-        })
-        if (total > outbox.length || this.connecting) {
-            this.#send(list, done)
+    override _writev(chunks: Piece[], done: Done): void {
+        if (
+            this._fd >= 0 &&
+            !this.connecting &&
+            this.#sendError === 0 &&
+            mostBytes(chunks) <= outbox.length
+        ) {
+            // Small pieces travel in one call. What it does not take is copied, since the outbox is shared.
+            let total = 0
+            for (const { chunk, encoding } of chunks) {
+                if (typeof chunk === 'string') {
+                    total += outbox.write(chunk, total, encoding)
+                } else {
+                    outbox.set(chunk, total)
+                    total += chunk.length
+                }
+            }
+            if (this.#sendOutbox(total)) done()
+            else this.#send([Buffer.from(outbox.subarray(0, total))], done)
             return
         }
-        // Small pieces travel in one call. What it does not take is copied, since the outbox is shared.
-        let at = 0
-        for (const bytes of list) {
-            outbox.set(bytes, at)
-            at += bytes.length
-        }
-        const sent = this._fd >= 0 && this.#sendError === 0 && this.#sendOutbox(total)
-        if (sent) done()
-        else this.#send([Buffer.from(outbox.subarray(0, total))], done)
+        const bytesOf = ({ chunk, encoding }: Piece) =>
+            typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk
+        this.#send(chunks.map(bytesOf), done)
     }
 
     #sendOutbox(length: number): boolean {
