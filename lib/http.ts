@@ -4,6 +4,7 @@
 import http, { type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { callable } from './callable.js'
+import { withDefaultAgent } from './default-agent.js'
 import { connect } from './net/index.js'
 import { overOurs } from './net/over.js'
 
@@ -25,17 +26,6 @@ export type Server = http.Server
 
 /** What requests without an agent use; as Node's own, it keeps connections. */
 export const globalAgent: http.Agent = new Agent({ keepAlive: true, scheduling: 'lifo', timeout: 5000 })
-
-/** The forms of request(): where options stand, or would stand, and what they get. */
-export function withDefaultAgent(args: unknown[], agent: http.Agent): unknown[] {
-    const at = typeof args[0] === 'string' || args[0] instanceof URL ? 1 : 0
-    const given = args[at]
-    const isOptions = typeof given === 'object' && given !== null
-    const options = { ...(isOptions ? given : {}) } as RequestOptions
-    if (options.agent === false) options.agent = new (agent.constructor as typeof http.Agent)()
-    else if (!options.agent && !options.createConnection) options.agent = agent
-    return [...args.slice(0, at), options, ...args.slice(isOptions ? at + 1 : at)]
-}
 
 export function request(options: RequestOptions | string | URL, callback?: Answered): ClientRequest
 export function request(url: string | URL, options: RequestOptions, callback?: Answered): ClientRequest

@@ -6,7 +6,7 @@ import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectOurs } from './net/index.js'
 import { overOurs } from './net/over.js'
-import { connect as connectSecurely } from './tls.js'
+import { connect as connectSecurely } from './secure.js'
 
 export * from 'node:http2'
 

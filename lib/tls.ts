@@ -1,57 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // pronghorn/tls: node:tls over our sockets.
 
-import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls'
+import tls from 'node:tls'
 import { callable } from './callable.js'
-import { connect as connectOurs } from './net/index.js'
-import { lendNames } from './net/names.js'
 import { overOurs } from './net/over.js'
+import { connect } from './secure.js'
 
 export * from 'node:tls'
+export { connect }
 
 export const Server = callable(
     overOurs(tls.Server as unknown as new () => tls.Server, true),
 ) as unknown as typeof tls.Server
 export type Server = tls.Server
-
-/** (options), (port, host, options), (port, options), each with a callback at its end. */
-function optionsOf(args: unknown[]): ConnectionOptions {
-    const options: ConnectionOptions = {}
-    for (const [i, value] of args.entries()) {
-        if (typeof value === 'object' && value !== null) Object.assign(options, value)
-        else if (i === 0) options.port = Number(value)
-        else if (typeof value === 'string') options.host = value
-    }
-    return options
-}
-
-export function connect(options: ConnectionOptions, callback?: () => void): TLSSocket
-export function connect(
-    port: number,
-    host?: string,
-    options?: ConnectionOptions,
-    callback?: () => void,
-): TLSSocket
-export function connect(port: number, options?: ConnectionOptions, callback?: () => void): TLSSocket
-export function connect(...args: unknown[]): TLSSocket {
-    const options = optionsOf(args)
-    const last = args[args.length - 1]
-    const socket =
-        options.socket ?? (connectOurs({ ...options, allowHalfOpen: true } as object) as unknown as TLSSocket)
-    const secure = tls.connect(
-        { ...options, servername: options.servername ?? nameOf(options.host), socket },
-        typeof last === 'function' ? (last as () => void) : undefined,
-    )
-    lendNames(secure, socket as TLSSocket)
-    secure.allowHalfOpen = (options as { allowHalfOpen?: boolean }).allowHalfOpen === true
-    if (options.timeout) secure.setTimeout(options.timeout)
-    return secure
-}
-
-/** RFC 6066 3: addresses are no server names. */
-function nameOf(host: string | undefined): string | undefined {
-    return host === undefined || /^[\d.]+$|:/.test(host) ? undefined : host
-}
 
 export const createServer = ((...args: unknown[]) =>
     new (Server as unknown as new (...args: unknown[]) => tls.Server)(...args)) as typeof tls.createServer

@@ -6,7 +6,7 @@
 import type { TLSSocket } from 'node:tls'
 import { coded } from './errors.js'
 import { type ConnectOptions, connect, type Socket } from './net/index.js'
-import { connect as connectSecurely } from './tls.js'
+import { connect as connectSecurely } from './secure.js'
 
 const TIMEOUT_MS = 10_000
 /** As undici asks of Node's own sockets. */
