@@ -11,6 +11,7 @@
 
 #include "base/compiler.h"
 #include "base/kernel_calls.h"
+#include "base/own_fds.h"
 #include "fd/fd_table.h"
 #include "pronghorn.h"
 
@@ -53,6 +54,21 @@ int ph_dup3(int fd, int as, int flags)
     return fd == as ? fail(EINVAL) : dup_as(fd, as, flags);
 }
 
+/* What lies between the descriptors that the library itself needs. */
+static int close_others(unsigned int first, unsigned int last, int flags)
+{
+    int own = flags & CLOSE_RANGE_CLOEXEC || first > INT_MAX ? -1 : own_fds_next((int)first), result = 0;
+
+    for (; own >= 0 && (unsigned)own <= last; own = own_fds_next(own + 1)) {
+        if ((unsigned)own > first)
+            result = kernel.close_range(first, (unsigned)own - 1, flags);
+        if (result < 0 || (unsigned)own == last)
+            return result;
+        first = (unsigned)own + 1;
+    }
+    return kernel.close_range(first, last, flags);
+}
+
 int ph_close_range(unsigned int first, unsigned int last, int flags)
 {
     if (first > last)
@@ -63,7 +79,7 @@ int ph_close_range(unsigned int first, unsigned int last, int flags)
              fd = fd_next(fd + 1))
             fd_forget(fd);
     }
-    return kernel.close_range(first, last, flags);
+    return close_others(first, last, flags);
 }
 
 void ph_closefrom(int first)

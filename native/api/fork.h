@@ -17,4 +17,11 @@ void fork_attend(void);
 /* Whether this process ever forked: another one may take from a listener's kernel half. */
 bool fork_has_children(void);
 
+/*
+ * In a child that had sockets of its parent's stacks: a call on the kernel's descriptor `fd`. When it is
+ * one of those, that is said once, with the rule that mends it.
+ */
+extern bool fork_lost_any;
+void fork_warn(int fd);
+
 #endif

@@ -13,7 +13,9 @@
 #include "api/start.h"
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "base/inside.h"
 #include "base/log.h"
+#include "base/own_fds.h"
 #include "config/config.h"
 #include "fd/fd_table.h"
 #include "fd/route.h"
@@ -51,7 +53,9 @@ static int start(const struct ph_setting *settings, size_t count)
     if (result == 0 && !loaded)
         result = fd_table_start(config->fd_numbers == CONFIG_FD_KERNEL, config->sockets_max);
     if (result == 0) {
+        own_fds_look();
         result = start_all(config, ph_version(), error_text, sizeof(error_text));
+        own_fds_take_new();
         if (result < 0 && !loaded)
             fd_table_stop();
     }
@@ -113,6 +117,7 @@ bool life_fork(enum life_fork moment)
         pthread_mutex_init(&lock, NULL);
         if (ran) {
             phase = PHASE_FORKED;
+            own_fds_forked();
             group.count = 0; /* nobody turns the parent's stacks */
         }
         return ran;
@@ -190,6 +195,27 @@ int life_ensure(void)
     return errno == EALREADY ? -EBADF : -errno;
 }
 
+static void nothing(struct rpc *rpc)
+{
+    rpc_finish(rpc);
+}
+
+/* What stacks have put out has left: a call is answered in the middle of a turn, frames go at its end. */
+static void turn_over(void)
+{
+    for (unsigned i = 0; i < group.count; i++) {
+        struct stack *s = group.stacks[i];
+        uint64_t turns = __atomic_load_n(&s->stats->turns, __ATOMIC_RELAXED), end_us = clock_now_us() + GRACE_US;
+
+        do {
+            struct rpc rpc;
+
+            rpc_init(&rpc, nothing);
+            stack_call(s, &rpc);
+        } while (__atomic_load_n(&s->stats->turns, __ATOMIC_RELAXED) == turns && clock_now_us() < end_us);
+    }
+}
+
 /* Closed sockets still have data or a FIN to bring out: a moment for them. */
 static void grace(void)
 {
@@ -207,6 +233,7 @@ static void grace(void)
         if (open)
             usleep(200);
     } while (open && clock_now_us() < end_us);
+    turn_over();
 }
 
 void ph_stop(void)
@@ -219,6 +246,24 @@ void ph_stop(void)
         stop_all();
     }
     pthread_mutex_unlock(&lock);
+}
+
+/*
+ * The process ends, or becomes another program: its peers are to see that, as when the kernel closes its
+ * sockets. The numbers stay what they are. In a signal handler that interrupted one of our calls there is
+ * no way to do it.
+ */
+void life_leave(void)
+{
+    if (atomic_load(&phase) != PHASE_RUNNING || owner != getpid() || !inside_enter())
+        return;
+    if (pthread_mutex_trylock(&lock) == 0) {
+        for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1))
+            fd_forget(fd);
+        grace();
+        pthread_mutex_unlock(&lock);
+    }
+    inside_leave();
 }
 
 const char *ph_error(void)

@@ -17,6 +17,9 @@ bool life_shim(void);
 enum life_fork { LIFE_FORK_BEFORE, LIFE_FORK_PARENT, LIFE_FORK_CHILD };
 bool life_fork(enum life_fork moment);
 
+/* The process ends or becomes another program: closes all sockets, so that peers see it. */
+void life_leave(void);
+
 /* Started, and not stopped yet. */
 bool life_is_running(void);
 

@@ -153,8 +153,14 @@ int ph_shutdown(int fd, int how)
 
 int ph_close(int fd)
 {
-    int result = fd_close(fd);
+    int result = -EBADF;
 
+    if (fd_is_ours(fd)) {
+        if (UNLIKELY(!inside_enter()))
+            return serve_put_off_close(fd) ? 0 : RESULT(-EINTR);
+        result = fd_close(fd);
+        serve_leave();
+    }
     if (result == -EBADF && fd < FD_VIRTUAL_FIRST)
         return kernel.close(fd);
     return RESULT(result);

@@ -30,6 +30,15 @@ static int check_buffers(const struct msghdr *msg)
     return 0;
 }
 
+/* Its handler runs within, and may use our calls: nothing is held here. */
+static void raise_pipe(void)
+{
+    unsigned inside = inside_pause();
+
+    pthread_kill(pthread_self(), SIGPIPE);
+    inside_resume(inside);
+}
+
 static ssize_t send_ours(struct socket *sock, int fd, const struct msghdr *msg, int flags)
 {
     ssize_t result = check_buffers(msg);
@@ -41,7 +50,7 @@ static ssize_t send_ours(struct socket *sock, int fd, const struct msghdr *msg, 
     result = socket_ops(sock)->send(sock, msg, flags);
     /* send(2): writing to a stream whose other end is gone raises the signal as well. */
     if (UNLIKELY(result == -EPIPE) && sock->type == SOCK_STREAM && !(flags & MSG_NOSIGNAL))
-        pthread_kill(pthread_self(), SIGPIPE);
+        raise_pipe();
     return result;
 }
 

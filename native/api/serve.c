@@ -12,3 +12,30 @@ int serve_decide(int fd, const struct sockaddr *addr, socklen_t len)
         file_unuse(file);
     return result;
 }
+
+#define PUT_OFF_MAX 32
+
+__thread volatile unsigned serve_put_off;
+static __thread volatile int put_off[PUT_OFF_MAX];
+
+bool serve_put_off_close(int fd)
+{
+    if (serve_put_off == PUT_OFF_MAX)
+        return false;
+    put_off[serve_put_off] = fd;
+    serve_put_off = serve_put_off + 1;
+    return true;
+}
+
+void serve_close_put_off(void)
+{
+    int error = errno;
+
+    while (serve_put_off > 0) {
+        serve_put_off = serve_put_off - 1;
+        inside_enter();
+        fd_close(put_off[serve_put_off]);
+        inside_leave();
+    }
+    errno = error;
+}

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "api/fork.h"
+#include "base/inside.h"
 #include "base/kernel_calls.h"
 #include "fd/fd_table.h"
 #include "fd/undecided.h"
@@ -45,6 +47,19 @@ static inline struct socket *serve_use(int fd, int *error)
         return NULL;
     }
     return socket_of(file);
+}
+
+/* close(2) in a signal handler whose thread is in a call of ours: when that is over. False: too many. */
+bool serve_put_off_close(int fd);
+extern __thread volatile unsigned serve_put_off;
+void serve_close_put_off(void);
+
+/* The end of what began with inside_enter(). */
+static inline void serve_leave(void)
+{
+    inside_leave();
+    if (UNLIKELY(serve_put_off > 0))
+        serve_close_put_off();
 }
 
 /* Whose it is, is decided now by `addr`, or by its being waited on. 0 or -errno. */
@@ -84,13 +99,22 @@ int serve_decide(int fd, const struct sockaddr *addr, socklen_t len);
             sock = serve_use(fd, &error_);                    \
         }                                                     \
         if (UNLIKELY(sock == NULL)) {                         \
-            if (error_ == 0 || error_ == SERVE_NOT_DECIDED)   \
+            if (error_ == 0 || error_ == SERVE_NOT_DECIDED) { \
+                if (UNLIKELY(fork_lost_any))                  \
+                    fork_warn(fd);                            \
                 return kernel_call;                           \
+            }                                                 \
             errno = error_ == ENOTSOCK ? (no_socket) : error_;\
             return -1;                                        \
         }                                                     \
-        result_ = (call);                                     \
-        file_unuse(&sock->file);                              \
+        if (LIKELY(inside_enter())) {                         \
+            result_ = (call);                                 \
+            file_unuse(&sock->file);                          \
+            serve_leave();                                    \
+        } else { /* a signal handler's */                     \
+            result_ = -EAGAIN;                                \
+            file_unuse(&sock->file);                          \
+        }                                                     \
         return RESULT(result_);                               \
     } while (0)
 

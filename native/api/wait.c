@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/life.h"
+#include "api/serve.h"
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/kernel_calls.h"
@@ -56,6 +57,17 @@ static bool any_of_ours(const struct pollfd *fds, nfds_t count)
     return false;
 }
 
+static int wait_inside(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, const sigset_t *mask)
+{
+    int result;
+
+    if (UNLIKELY(!inside_enter()))
+        return -EAGAIN;
+    result = poll_wait(fds, count, deadline_ns, mask);
+    serve_leave();
+    return result;
+}
+
 int ph_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
     uint64_t deadline;
@@ -64,14 +76,14 @@ int ph_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, c
     if (!any_of_ours(fds, count))
         return kernel.ppoll(fds, count, timeout, mask);
     result = deadline_of_timespec(timeout, &deadline);
-    return result_of(result < 0 ? result : poll_wait(fds, count, deadline, mask));
+    return result_of(result < 0 ? result : wait_inside(fds, count, deadline, mask));
 }
 
 int ph_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
     if (!any_of_ours(fds, count))
         return kernel.poll(fds, count, timeout_ms);
-    return result_of(poll_wait(fds, count, deadline_of_ms(timeout_ms), NULL));
+    return result_of(wait_inside(fds, count, deadline_of_ms(timeout_ms), NULL));
 }
 
 static bool any_in_sets(int count, const fd_set *in, const fd_set *out, const fd_set *except)
@@ -93,7 +105,13 @@ int ph_pselect(int count, fd_set *in, fd_set *out, fd_set *except, const struct 
     if (!any_in_sets(count, in, out, except))
         return kernel.pselect(count, in, out, except, timeout, mask);
     result = deadline_of_timespec(timeout, &deadline);
-    return result_of(result < 0 ? result : select_wait(count, in, out, except, deadline, mask));
+    if (result == 0 && UNLIKELY(!inside_enter()))
+        result = -EAGAIN;
+    if (result == 0) {
+        result = select_wait(count, in, out, except, deadline, mask);
+        serve_leave();
+    }
+    return result_of(result);
 }
 
 int ph_select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
@@ -162,7 +180,13 @@ static struct file *use_epoll(int epfd, int *error)
 
 int ph_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
-    return result_of(epoll_control_fd(epfd, op, fd, event));
+    int result;
+
+    if (UNLIKELY(!inside_enter()))
+        return result_of(-EAGAIN);
+    result = epoll_control_fd(epfd, op, fd, event);
+    serve_leave();
+    return result_of(result);
 }
 
 static int collect(int epfd, struct epoll_event *events, int max, uint64_t deadline_ns,
@@ -174,8 +198,14 @@ static int collect(int epfd, struct epoll_event *events, int max, uint64_t deadl
     file = use_epoll(epfd, &result);
     if (file == NULL)
         return result;
-    result = epoll_collect(file, events, max, deadline_ns, mask);
-    file_unuse(file);
+    if (LIKELY(inside_enter())) {
+        result = epoll_collect(file, events, max, deadline_ns, mask);
+        file_unuse(file);
+        serve_leave();
+    } else {
+        result = -EAGAIN;
+        file_unuse(file);
+    }
     return result;
 }
 

@@ -28,6 +28,7 @@
 
 #include "base/compiler.h"
 #include "base/kernel_calls.h"
+#include "base/own_fds.h"
 
 struct doorbell {
     _Atomic uint32_t armed; /* written by both sides */
@@ -43,14 +44,19 @@ static inline int doorbell_open(struct doorbell *bell)
     bell->listening = false;
     bell->owed = 0;
     bell->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    return bell->fd < 0 ? -errno : 0;
+    if (bell->fd < 0)
+        return -errno;
+    own_fds_add(bell->fd);
+    return 0;
 }
 
 /* No thread may ring or sleep any more. */
 static inline void doorbell_close(struct doorbell *bell)
 {
-    if (bell->fd >= 0)
+    if (bell->fd >= 0) {
+        own_fds_remove(bell->fd);
         kernel.close(bell->fd);
+    }
     bell->fd = -1;
 }
 

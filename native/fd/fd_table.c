@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -342,6 +343,14 @@ void fd_drop(int fd, bool dead)
 
         kernel.dup3(table.template_fd, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
     }
+}
+
+bool fd_is_dead(int fd)
+{
+    struct stat about, template;
+
+    return table.template_fd >= 0 && fstat(fd, &about) == 0 && fstat(table.template_fd, &template) == 0 &&
+           about.st_ino == template.st_ino && about.st_dev == template.st_dev;
 }
 
 void fd_drop_virtual(void)

@@ -74,6 +74,8 @@ struct file *fd_peek(int fd);
  */
 void fd_drop(int fd, bool dead);
 void fd_drop_virtual(void);
+/* Does the number still stand for what fd_drop() put there? */
+bool fd_is_dead(int fd);
 
 /* All that are in use, lowest first: the first at or after `fd`, or -1. */
 int fd_next(int fd);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/inside.h"
 #include "base/kernel_calls.h"
 #include "fd/epoll.h"
 #include "fd/fd_table.h"
@@ -120,9 +121,12 @@ static int sleep_once(struct poll *p, uint64_t deadline_ns, const sigset_t *mask
         struct timespec timeout = { .tv_sec = (time_t)(left / 1000000),
                                     .tv_nsec = (long)(left % 1000000) * 1000 };
 
+        unsigned inside = inside_pause();
+
         if (kernel.ppoll(p->kernel_fds, p->kernel_count + extras,
                          until_us == UINT64_MAX ? NULL : &timeout, mask) < 0)
             result = -errno;
+        inside_resume(inside);
     }
     while (armed-- > 0)
         group.stacks[armed]->driver->disarm(group.stacks[armed]);

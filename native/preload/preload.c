@@ -14,9 +14,12 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -215,6 +218,42 @@ FILE *shim_fdopen(int fd, const char *mode)
     return (core_fdopen ? core_fdopen : libc_fdopen)(fd, mode);
 }
 
+/* The forms of exec that take their arguments one by one, and for execle() the environment after them. */
+#define EXEC(name, call)                                                                      \
+    EXPORT int shim_##name(const char *path, const char *first, ...) __asm__(#name);           \
+    int shim_##name(const char *path, const char *first, ...)                                  \
+    {                                                                                          \
+        size_t count = 1;                                                                      \
+        va_list list;                                                                          \
+                                                                                               \
+        va_start(list, first);                                                                 \
+        for (const char *next = first; next; next = va_arg(list, const char *))                \
+            count++;                                                                           \
+        va_end(list);                                                                          \
+        {                                                                                      \
+            char *arguments[count];                                                            \
+                                                                                               \
+            va_start(list, first);                                                             \
+            arguments[0] = (char *)(uintptr_t)first;                                           \
+            for (size_t i = 1; i < count; i++)                                                 \
+                arguments[i] = va_arg(list, char *);                                           \
+            return call;                                                                       \
+        }                                                                                      \
+    }
+EXEC(execl, to_execv(path, arguments))
+EXEC(execlp, to_execvp(path, arguments))
+EXEC(execle, to_execve(path, arguments, va_arg(list, char **)))
+
+/* pselect6's last argument: where the mask lies, and its size. */
+static const sigset_t *mask_of(const void *argument)
+{
+    const sigset_t *mask = NULL;
+
+    if (argument)
+        memcpy(&mask, argument, sizeof(mask));
+    return mask;
+}
+
 /* libuv and others make system calls by number: those that have a row here go the same way. */
 EXPORT long shim_syscall(long number, long a, long b, long c, long d, long e, long f) __asm__("syscall");
 long shim_syscall(long number, long a, long b, long c, long d, long e, long f)
@@ -222,9 +261,11 @@ long shim_syscall(long number, long a, long b, long c, long d, long e, long f)
     if (libc_syscall == NULL)
         resolve();
     switch (number) {
-#define SYSTEM_CALL(name, arguments) \
-    case SYS_##name: return to_##name arguments;
+#define SYSTEM_CALL(name, arguments) SYSTEM_CALL_AS(name, name, arguments)
+#define SYSTEM_CALL_AS(name, function, arguments) \
+    case SYS_##name: return to_##function arguments;
 #include "preload/system_calls.def"
+    case SYS_exit_group: to__exit((int)a); return 0;
     case SYS_io_uring_setup: /* it would work on our descriptors past us; callers fall back */
         errno = ENOSYS;
         return -1;

@@ -29,10 +29,11 @@ void connection(int pair[2], int *l);
 void say(int fd, const char *text);
 void hear(int fd, const char *text);
 
-/* On sockets (calls_sockets.c) and on processes (calls_processes.c). */
+/* On sockets (calls_sockets.c), on processes (calls_processes.c), and by odd ways (calls_odd.c). */
 #define SCENARIOS(X)                                                                        \
     X(echo) X(before_connect) X(duplicates) X(streams) X(epolls) X(datagrams) X(wildcard)   \
-    X(files) X(cost) X(forks) X(daemons) X(rights) X(signals)
+    X(files) X(cost) X(forks) X(daemons) X(rights) X(signals)              \
+    X(raw_waits) X(handlers) X(closes_all)
 #define DECLARE(name) void name(void);
 SCENARIOS(DECLARE)
 void execs(const char *self);

@@ -24,4 +24,12 @@ PH_API int ph_shim_setuid(uid_t user);
 PH_API int ph_shim_setreuid(uid_t real, uid_t effective);
 PH_API int ph_shim_setresuid(uid_t real, uid_t effective, uid_t saved);
 
+/* The process ends, or becomes another program: its sockets are closed, so that their peers see it. */
+PH_API void ph_shim_exit(int status);
+PH_API void ph_shim_quick_exit(int status);
+PH_API int ph_shim_execv(const char *path, char *const *arguments);
+PH_API int ph_shim_execve(const char *path, char *const *arguments, char *const *environment);
+PH_API int ph_shim_execvp(const char *name, char *const *arguments);
+PH_API int ph_shim_execvpe(const char *name, char *const *arguments, char *const *environment);
+
 #endif

@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/inside.h"
+
+__thread volatile unsigned inside_calls;

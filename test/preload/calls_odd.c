@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls from places and by ways that a shim easily misses. */
+#include "calls.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+/* ---- waits by number ---- */
+
+static volatile sig_atomic_t signals_seen;
+
+static void on_signal(int number)
+{
+    (void)number;
+    signals_seen++;
+}
+
+void raw_waits(void)
+{
+    int pair[2], ep = epoll_create1(0);
+    struct timespec long_time = { .tv_sec = 5 };
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = 7 }, got;
+    struct pollfd look;
+    fd_set in;
+    uint64_t none = 0, blocked = UINT64_C(1) << (SIGUSR1 - 1);
+    struct {
+        const uint64_t *mask;
+        size_t size;
+    } with = { &none, sizeof(none) };
+
+    connection(pair, NULL);
+    CHECK(epoll_ctl(ep, EPOLL_CTL_ADD, pair[1], &event) == 0);
+    say(pair[0], "x");
+    look = (struct pollfd){ .fd = pair[1], .events = POLLIN };
+    CHECK(syscall(SYS_ppoll, &look, 1, &long_time, NULL, 8) == 1 && look.revents == POLLIN);
+    CHECK(syscall(SYS_epoll_pwait, ep, &got, 1, 5000, NULL, 8) == 1 && got.data.u64 == 7);
+#ifdef SYS_epoll_pwait2
+    CHECK(syscall(SYS_epoll_pwait2, ep, &got, 1, &long_time, NULL, 8) == 1 && got.data.u64 == 7);
+#endif
+    FD_ZERO(&in);
+    FD_SET(pair[1], &in);
+    CHECK(syscall(SYS_pselect6, pair[1] + 1, &in, NULL, NULL, &long_time, NULL) == 1 && FD_ISSET(pair[1], &in));
+#ifdef SYS_select
+    CHECK(syscall(SYS_select, pair[1] + 1, &in, NULL, NULL, &(struct timeval){ .tv_sec = 5 }) == 1);
+#endif
+    /* Masks: the signal is let in by the wait alone. */
+    hear(pair[1], "x");
+    signal(SIGUSR1, on_signal);
+    CHECK(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &blocked, NULL, 8) == 0);
+    raise(SIGUSR1);
+    CHECK(signals_seen == 0);
+    CHECK(syscall(SYS_ppoll, &look, 1, &long_time, &none, 8) == -1 && errno == EINTR && signals_seen == 1);
+    raise(SIGUSR1);
+    CHECK(syscall(SYS_epoll_pwait, ep, &got, 1, 5000, &none, 8) == -1 && errno == EINTR && signals_seen == 2);
+    raise(SIGUSR1);
+    FD_SET(pair[1], &in);
+    CHECK(syscall(SYS_pselect6, pair[1] + 1, &in, NULL, NULL, &long_time, &with) == -1 && errno == EINTR);
+    CHECK(signals_seen == 3);
+}
+
+/* ---- handlers that use the very socket ---- */
+
+#define ALARMS 400
+
+static int busy_fd, other_pair[2];
+static volatile sig_atomic_t alarms, handler_sent, handler_kept;
+
+static void on_alarm(int number)
+{
+    int error = errno;
+    ssize_t n = send(busy_fd, "h", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    (void)number;
+    if (n == 1)
+        handler_sent++;
+    else if (errno != EAGAIN)
+        handler_kept = errno;
+    n = write(other_pair[0], "o", 1);
+    if (n < 0 && errno != EAGAIN)
+        handler_kept = errno;
+    if (++alarms == ALARMS / 2 && close(other_pair[1]) < 0)
+        handler_kept = errno;
+    errno = error;
+}
+
+static void *reads_all(void *argument)
+{
+    int fd = *(int *)argument;
+    static char buffer[65536];
+    uintptr_t sum = 0;
+    ssize_t n;
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    while ((n = read(fd, buffer, sizeof(buffer))) > 0)
+        sum += (uintptr_t)n;
+    return (void *)sum;
+}
+
+void handlers(void)
+{
+    struct itimerval often = { { 0, 300 }, { 0, 300 } }, never = { 0 };
+    static char data[5000];
+    int pair[2];
+    pthread_t reader;
+    uintptr_t sent = 0;
+    void *read_sum;
+
+    signal(SIGPIPE, SIG_IGN);
+    connection(pair, NULL);
+    connection(other_pair, NULL);
+    busy_fd = pair[0];
+    CHECK(pthread_create(&reader, NULL, reads_all, &pair[1]) == 0);
+    signal(SIGALRM, on_alarm);
+    CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+    while (alarms < ALARMS) {
+        ssize_t n = send(pair[0], data, sizeof(data), 0);
+
+        CHECK(n > 0 || errno == EINTR);
+        sent += n > 0 ? (uintptr_t)n : 0;
+    }
+    CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+    CHECK(shutdown(pair[0], SHUT_WR) == 0);
+    CHECK(pthread_join(reader, &read_sum) == 0);
+    CHECK((uintptr_t)read_sum == sent + (uintptr_t)handler_sent);
+    CHECK(handler_kept == 0 || handler_kept == EPIPE || handler_kept == ECONNRESET);
+}
+
+/* ---- closing everything ---- */
+
+void closes_all(void)
+{
+    int pair[2], again[2];
+
+    connection(pair, NULL);
+    say(pair[0], "before");
+    hear(pair[1], "before");
+    CHECK(close_range(3, ~0u, 0) == 0);
+    CHECK(write(pair[0], "x", 1) == -1 && errno == EBADF);
+    connection(again, NULL);
+    say(again[0], "after");
+    hear(again[1], "after");
+    closefrom(3);
+    CHECK(read(again[0], &(char){ 0 }, 1) == -1 && errno == EBADF);
+    connection(again, NULL);
+    say(again[0], "and after");
+    hear(again[1], "and after");
+}
