@@ -35,8 +35,8 @@ const initialised = spawnSync(
     [...asUser.slice(1), `${BIN}/initdb`, '-D', data, '-A', 'trust', '-U', 'postgres', '--no-sync'],
     { encoding: 'utf8' },
 )
-const settings = (port: string, more: string[] = []) => [
-    ...['-D', data, '-p', port, '-k', folder, '-h', '*', '-F', ...more],
+const settings = (port: string) => [
+    ...['-D', data, '-p', port, '-k', folder, '-h', '*', '-F', '-c', 'dynamic_shared_memory_type=mmap'],
 ]
 /* Everybody may connect: the wire ends here. */
 spawnSync('sh', ['-c', `echo 'host all all all trust' >> ${data}/pg_hba.conf`])

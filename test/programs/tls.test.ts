@@ -29,11 +29,15 @@ const body = (answer: string) => answer.slice(answer.indexOf('\r\n\r\n') + 4)
 t.test('we serve', async (t) => {
     const ask = (more: string[] = []) => wire.run('openssl', [...client(wire.our4, '4433'), ...more], options)
     const probe = async () => (await ask()).status === 0
-    const served = await serve(wire, 'openssl', server('4433'), probe, {}, { cwd: folder })
+    const begin = () => serve(wire, 'openssl', server('4433'), probe, {}, { cwd: folder })
+    let served = await begin()
     t.equal(body((await ask()).stdout), text)
     t.equal(body((await ask(['-tls1_2'])).stdout), text, 'TLS 1.2')
     const six = await wire.run('openssl', client(`[${wire.our6}]`, '4433'), options)
     t.equal(body(six.stdout), text, 'IPv6')
+    await kill(served)
+    served = await begin()
+    t.equal(body((await ask()).stdout), text, 'killed, and started again')
     await kill(served)
 })
 
