@@ -68,15 +68,16 @@ export class Context {
     }
 
     /** A fresh wire between two stacks; its socket file is never used twice. */
-    wire(settings: Record<string, string> = {}): WireEnds {
+    wire(settings: Record<string, string> = {}, offload = true): WireEnds {
         const path = join(this.#scratch, `w${this.#wires++}`)
+        const more = offload ? '' : ',tso=off'
         const [server, client] =
             this.options.wire === 'vhost'
                 ? [`vhost,path=${path}`, `virtio_user,path=${path}`]
                 : [`memif,role=server,id=0,path=${path}`, `memif,role=client,id=0,path=${path}`]
         return {
-            server: { ...settings, PRONGHORN_PORT: `${server},address=10.77.0.1/24` },
-            client: { ...settings, PRONGHORN_PORT: `${client},address=10.77.0.2/24` },
+            server: { ...settings, PRONGHORN_PORT: `${server}${more},address=10.77.0.1/24` },
+            client: { ...settings, PRONGHORN_PORT: `${client}${more},address=10.77.0.2/24` },
             addressServer: '10.77.0.1',
         }
     }

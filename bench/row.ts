@@ -58,8 +58,15 @@ export function rate(result: Result, perOperation = 1, scale = 1): Sample {
 export type Args = Record<string, string | number>
 
 /** Both ends on our stack, in two processes that a wire joins. */
-export async function onWire(context: Context, name: string, args: Args, limit: number, settings: Args = {}) {
-    const ends = context.wire({ ...INLINE, ...(settings as Record<string, string>) })
+export async function onWire(
+    context: Context,
+    name: string,
+    args: Args,
+    limit: number,
+    settings: Args = {},
+    offload = true,
+) {
+    const ends = context.wire({ ...INLINE, ...(settings as Record<string, string>) }, offload)
     const all = { address: ends.addressServer, limit, ...args }
     return runPair(
         context.program(name, 'pronghorn', 'server', all, { env: ends.server }),
@@ -93,7 +100,7 @@ export function both(
         rows: [row],
         setup,
         peer,
-        ours: async (context) => sample(await onWire(context, name, args, 60, extra.settings)),
+        ours: async (context) => sample(await onWire(context, name, args, 60, extra.settings, extra.offload)),
         theirs: async (context) => sample(await onVeth(context, name, args, 60, extra.offload ?? true)),
     }
 }

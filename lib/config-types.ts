@@ -62,6 +62,11 @@ export interface PortSettings {
     rx_checksum?: boolean
     /** Use what the device can do by itself. Default: on. */
     offload?: boolean
+    /**
+     * Of that, the cutting of large TCP frames: leave it to the device, and take such frames from
+     * vhost-user peers. Default: on.
+     */
+    tso?: boolean
 }
 
 /** What docs/configuration.md describes; pronghorn.json has the same form. */

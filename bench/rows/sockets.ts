@@ -92,6 +92,14 @@ const streamRows: Group[] = [
         { offload: false },
     ),
     both(
+        { name: 'c.bulk.tso', unit: 'Gbit/s', better: 'higher', target: null },
+        'the same with segmentation left to the wire on both sides',
+        'kernel over veth with all offloads',
+        'stream',
+        { wait: 'spin', size: 16384 },
+        gigabits,
+    ),
+    both(
         { name: 'c.small', unit: 'msg/s', better: 'higher', target: 4 },
         'one way, 64 B sends with TCP_NODELAY, spinning; p99 per 4096 sends',
         'kernel over veth',

@@ -22,6 +22,7 @@ static const struct {
     { PORT_TX_MULTI_SEGS, "tx-scatter" },      { PORT_RX_IPV4_CSUM, "rx-ipv4-checksum" },
     { PORT_RX_L4_CSUM, "rx-l4-checksum" },     { PORT_RX_SCATTER, "rx-scatter" },
     { PORT_RX_RSS, "rx-rss" },                 { PORT_RX_INTERRUPT, "rx-interrupt" },
+    { PORT_RX_LARGE, "rx-large" },
 };
 
 static void tell_setting(void *context, const char *key, const char *value, const char *source)

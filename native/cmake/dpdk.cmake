@@ -18,7 +18,7 @@ set(DPDK_LIBRARIES
 # renamed in a copy of the driver.
 set(dpdk_renamed_net_af_packet setsockopt socket)
 set(dpdk_renamed_net_memif munmap)
-set(dpdk_renamed_net_virtio accept)
+set(dpdk_renamed_net_virtio accept rte_intr_callback_unregister)
 
 # Copies an archive with each of these calls renamed to PREFIX_CALL.
 function(dpdk_rename archive renamed prefix)
@@ -60,7 +60,7 @@ endforeach()
 # pcap_calls.c finds it when it is used.
 add_library(dpdk_driver_calls STATIC "${CMAKE_CURRENT_SOURCE_DIR}/platform/plugins/driver_calls.c"
   "${CMAKE_CURRENT_SOURCE_DIR}/platform/plugins/pcap_calls.c")
-target_compile_options(dpdk_driver_calls PRIVATE ${PRONGHORN_WARNINGS})
+target_compile_options(dpdk_driver_calls PRIVATE ${PRONGHORN_WARNINGS} ${DPDK_CFLAGS})
 target_link_libraries(dpdk_driver_calls PRIVATE pronghorn_base)
 
 add_library(dpdk_static INTERFACE)

@@ -53,7 +53,9 @@ static err_t link_output(struct netif *netif, struct pbuf *pbuf)
     struct netif_port *np = netif->state;
     struct rte_mbuf *packet;
 
-    if (UNLIKELY(np->queue->pending == PORT_PENDING) && port_flush(np->queue) == PORT_PENDING)
+    if (np->queue->tso && packet_merge(np, pbuf))
+        return ERR_OK;
+    if (UNLIKELY(np->queue->pending == PORT_PENDING) && netif_port_flush(np) == PORT_PENDING)
         return ERR_WOULDBLOCK;
     if (UNLIKELY(pbuf->tot_len > netif->mtu + SIZEOF_ETH_HDR)) {
         STAT_INC(np->stats, drop_tx_too_big);
@@ -63,10 +65,13 @@ static err_t link_output(struct netif *netif, struct pbuf *pbuf)
         STAT_INC(np->stats, drop_tx_no_memory);
         return ERR_MEM;
     }
-    if (UNLIKELY(np->mute))
+    if (UNLIKELY(np->mute)) {
         rte_pktmbuf_free(packet);
-    else
-        port_tx_put(np->queue, packet);
+        return ERR_OK;
+    }
+    port_tx_put(np->queue, packet);
+    if (np->queue->tso)
+        packet_merge_begin(np, packet);
     return ERR_OK;
 }
 
@@ -77,6 +82,7 @@ bool netif_port_is_ours(const struct netif *netif)
 
 unsigned netif_port_flush(struct netif_port *np)
 {
+    np->merge.packet = NULL;
     return port_flush(np->queue);
 }
 
@@ -356,8 +362,7 @@ int netif_port_add(struct netif_port **out, const struct netif_port_settings *se
     np->stats = settings->stats ? settings->stats : &nobody;
     if (settings->stats != NULL)
         np->queue->stats = settings->stats;
-    np->offloads = np->queue->offloads;
-    np->multi_segs = (np->offloads & PORT_TX_MULTI_SEGS) != 0;
+    np->multi_segs = (np->queue->offloads & PORT_TX_MULTI_SEGS) != 0;
     np->skip_l4 = settings->port->rx_checksum_skip;
     if (netif_add(&np->netif, NULL, NULL, NULL, np, netif_init_port, ethernet_input) == NULL) {
         free(np);

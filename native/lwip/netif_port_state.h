@@ -17,6 +17,7 @@
 #include "lwip/stats.h"
 /* lwIP's macro has the name of ours. */
 #undef STATS_INC
+#include "lwip/packet_merge.h"
 #include "platform/chunk.h"
 #include "port/burst.h"
 #include "port/port.h"
@@ -30,8 +31,8 @@ struct netif_port {
     struct rte_mempool *packets;
     struct chunk_pool *chunks;
     struct stats_stack *stats;
-    uint32_t offloads; /* the queue's */
     bool multi_segs, skip_l4;
+    struct packet_merge merge;
     bool mute; /* what goes out is freed instead (warm.c) */
     struct port *port;
     uint32_t moves; /* of the port, as last seen */

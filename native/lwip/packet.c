@@ -154,47 +154,84 @@ static int chain_copy(struct chain *chain, struct netif_port *np, const uint8_t 
 /* The mbuf refers to the payload where it lies, and so holds its chunk until the device is done. */
 static int chain_refer(struct chain *chain, struct netif_port *np, void *data, uint16_t bytes)
 {
-    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(np->packets);
     struct chunk *chunk = chunk_of(data);
+    struct rte_mbuf *mbuf = chain->last;
 
+    chain->first->pkt_len += bytes;
+    if (RTE_MBUF_HAS_EXTBUF(mbuf) && rte_pktmbuf_mtod_offset(mbuf, void *, mbuf->data_len) == data) {
+        /* It goes on where the last piece ended; never into another chunk, which has a header. */
+        mbuf->buf_len = (uint16_t)(mbuf->buf_len + bytes);
+        mbuf->data_len = (uint16_t)(mbuf->data_len + bytes);
+        return 0;
+    }
+    mbuf = rte_pktmbuf_alloc(np->packets);
     if (mbuf == NULL)
         return -ENOMEM;
     chunk_hold(chunk);
     rte_pktmbuf_attach_extbuf(mbuf, data, chunk->iova + ((uintptr_t)data - (uintptr_t)chunk), bytes,
                               &chunk->shinfo);
     mbuf->data_len = bytes;
-    chain->first->pkt_len += bytes;
     chain_add(chain, mbuf, 0);
+    return 0;
+}
+
+/* Takes back what was added behind `last`, which had `bytes` then. */
+static void chain_undo(struct rte_mbuf *packet, struct rte_mbuf *last, uint16_t bytes, uint16_t pieces, uint32_t whole)
+{
+    rte_pktmbuf_free(last->next);
+    last->next = NULL;
+    if (RTE_MBUF_HAS_EXTBUF(last))
+        last->buf_len = bytes;
+    last->data_len = bytes;
+    packet->nb_segs = pieces;
+    packet->pkt_len = whole;
+}
+
+int packet_append(struct netif_port *np, struct rte_mbuf *packet, struct rte_mbuf **last, const struct pbuf *pbuf,
+                  uint16_t skip)
+{
+    struct rte_mbuf *tail = *last;
+    struct chain chain = {packet, tail, RTE_MBUF_HAS_EXTBUF(tail) ? 0 : rte_pktmbuf_tailroom(tail)};
+    uint16_t tail_bytes = tail->data_len, pieces = packet->nb_segs;
+    uint32_t before = packet->pkt_len, referred = 0;
+    int status = 0;
+
+    for (; pbuf != NULL && status == 0; pbuf = pbuf->next, skip = 0) {
+        uint8_t *data = (uint8_t *)pbuf->payload + skip;
+        uint16_t bytes = (uint16_t)(pbuf->len - skip);
+
+        if (bytes > PACKET_COPY_MAX && np->multi_segs && np->chunks != NULL && chunk_pool_has(np->chunks, data) &&
+            packet->pkt_len > 0) {
+            status = chain_refer(&chain, np, data, bytes);
+            referred += bytes;
+        } else {
+            status = chain_copy(&chain, np, data, bytes);
+        }
+    }
+    if (UNLIKELY(status != 0)) {
+        chain_undo(packet, tail, tail_bytes, pieces, before);
+        return status;
+    }
+    if (referred > 0)
+        STAT_ADD(np->stats, tx_referenced_bytes, referred);
+    STAT_ADD(np->stats, tx_copied_bytes, packet->pkt_len - before - referred);
+    *last = chain.last;
     return 0;
 }
 
 int packet_to_mbuf(struct netif_port *np, struct pbuf *pbuf, struct rte_mbuf **out)
 {
-    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(np->packets);
-    struct chain chain = {mbuf, mbuf, 0};
-    uint32_t referred = 0;
-    int status = 0;
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(np->packets), *last = mbuf;
+    int status;
 
     if (UNLIKELY(mbuf == NULL))
         return -ENOMEM;
-    chain.room = rte_pktmbuf_tailroom(mbuf);
-    for (; pbuf != NULL && status == 0; pbuf = pbuf->next) {
-        if (pbuf->len > PACKET_COPY_MAX && np->multi_segs && np->chunks != NULL &&
-            chunk_pool_has(np->chunks, pbuf->payload) && mbuf->pkt_len > 0) {
-            status = chain_refer(&chain, np, pbuf->payload, pbuf->len);
-            referred += pbuf->len;
-        } else {
-            status = chain_copy(&chain, np, pbuf->payload, pbuf->len);
-        }
-    }
+    status = packet_append(np, mbuf, &last, pbuf, 0);
     if (UNLIKELY(status != 0)) {
         rte_pktmbuf_free(mbuf);
         return status;
     }
-    if (referred > 0)
-        STAT_ADD(np->stats, tx_referenced_bytes, referred);
-    STAT_ADD(np->stats, tx_copied_bytes, mbuf->pkt_len - referred);
-    packet_sum(mbuf, np->offloads);
+    packet_sum(mbuf, np->queue->offloads);
     *out = mbuf;
     return 0;
 }

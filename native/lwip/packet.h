@@ -48,4 +48,11 @@ struct pbuf *packet_from_mbuf(struct rte_mbuf *mbuf);
 /* Lends the pbuf chain; *out is the caller's. 0 or -ENOMEM (nothing taken). */
 int packet_to_mbuf(struct netif_port *netif_port, struct pbuf *pbuf, struct rte_mbuf **out);
 
+/*
+ * Lends the pbuf chain: its bytes from `skip` on (within the first pbuf) are added to the packet, whose
+ * last mbuf is and will be *last. 0, or -ENOMEM and the packet is as before.
+ */
+int packet_append(struct netif_port *netif_port, struct rte_mbuf *packet, struct rte_mbuf **last,
+                  const struct pbuf *pbuf, uint16_t skip);
+
 #endif

@@ -195,3 +195,10 @@ void packet_sum(struct rte_mbuf *packet, uint32_t offloads)
     sum = (uint16_t)~fold(l4.pseudo + sum_range(packet, l4.offset, l4.bytes));
     *field = sum == 0 && !tcp ? 0xffff : sum; /* RFC 768: 0 says that there is none */
 }
+
+uint16_t packet_pseudo_sum(const uint8_t *ip)
+{
+    bool ip4 = ip[0] >> 4 == 4;
+
+    return fold(pseudo_sum(ip4 ? ip + 12 : ip + 8, ip4 ? 8 : 32, 0, IPPROTO_TCP));
+}

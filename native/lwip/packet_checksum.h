@@ -30,4 +30,7 @@ enum packet_verdict packet_check(const struct rte_mbuf *packet, bool skip_l4);
  */
 void packet_sum(struct rte_mbuf *packet, uint32_t offloads);
 
+/* Of a TCP segment whose IP header this is, without its length: what a device that cuts it begins with. */
+uint16_t packet_pseudo_sum(const uint8_t *ip);
+
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "port/burst.h"
 
+#include "port/device.h"
+
 #include <string.h>
 
 unsigned port_flush(struct port_queue *queue)
@@ -13,6 +15,8 @@ unsigned port_flush(struct port_queue *queue)
         return 0;
     if (UNLIKELY(queue->hooks != NULL))
         port_hooks_flush(queue);
+    if (UNLIKELY(queue->prepare))
+        segmentation_prepare(queue);
     port_burst_mark(queue);
     sent = rte_eth_tx_burst(queue->port_id, queue->queue_id, queue->tx, queue->pending);
     port_burst_mark(queue);
@@ -28,6 +32,7 @@ unsigned port_flush(struct port_queue *queue)
         memmove(queue->tx, queue->tx + sent, (size_t)(queue->pending - sent) * sizeof(queue->tx[0]));
     }
     queue->pending -= sent;
+    queue->prepare &= queue->pending > 0;
     return queue->pending;
 }
 

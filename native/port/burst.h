@@ -33,6 +33,9 @@ struct port_queue {
     bool fd_moves;                  /* see interrupt.c */
     bool never_wakes;               /* gives no packets at all */
     bool flush_always;              /* the device wants tx calls even when there is nothing to send */
+    bool tso;     /* takes large TCP frames now; also written by the thread that serves a vhost peer */
+    bool prepare; /* one of those pending is large: the driver must see them first */
+    uint16_t large_pieces, large_bytes; /* the most that a large frame may have */
     struct port_hooks *hooks;       /* captures and faults; NULL: none */
     struct flight_ring *flight;     /* the flight recorder of the stack; NULL: not for packets */
     struct port *port;
@@ -85,6 +88,14 @@ static inline void port_tx_now(struct port_queue *queue, struct rte_mbuf *packet
     }
     queue->tx[queue->pending++] = packet;
     STAT_ADD(queue->stats, tx_bytes, packet->pkt_len);
+}
+
+/* The last pending packet is a large TCP frame, and `bytes` longer than before. */
+static inline void port_tx_grown(struct port_queue *queue, uint32_t bytes)
+{
+    queue->prepare = true;
+    STAT_ADD(queue->stats, tx_bytes, bytes);
+    STAT_INC(queue->stats, tx_merged);
 }
 
 static inline void port_tx_put(struct port_queue *queue, struct rte_mbuf *packet)

@@ -23,6 +23,8 @@ struct device {
     const struct vdev *vdev; /* NULL: a card */
     char dpdk_name[RTE_DEV_NAME_MAX_LEN];
     bool probed, started;
+    bool tso_by_peer; /* segmentation.c listens to its link */
+    uint16_t slots; /* of the smaller of a queue's two rings */
     struct interface interface;
     int promiscuous_fd;
     struct wire *wire;
@@ -48,6 +50,15 @@ int device_problem(const struct device *device, int status, char *err, size_t er
 /* offload.c: what to ask the device for, given what it can; fills port.offloads. */
 void offload_choose(struct device *device, const struct port_config *config,
                     const struct rte_eth_dev_info *info, struct rte_eth_conf *out);
+
+/* segmentation.c: before the device is configured (0 or a negative errno); once started; before it is closed. */
+int segmentation_join(struct device *device);
+void segmentation_begin(struct device *device, const struct rte_eth_dev_info *info);
+void segmentation_leave(struct device *device);
+/* Its driver says that it cuts frames, but should not be asked to. */
+bool segmentation_is_bad(const struct device *device);
+/* Shows the pending packets to the driver; drops and counts what it cannot send. */
+void segmentation_prepare(struct port_queue *queue);
 
 /* check.c: what can be said before DPDK is asked, in words that DPDK does not find. */
 int device_check(struct device *device, const struct port_config *config, unsigned queues, char *err,

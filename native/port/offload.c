@@ -20,6 +20,41 @@ static const struct {
     {RTE_ETH_RX_OFFLOAD_SCATTER, PORT_RX_SCATTER},
 };
 
+/* A frame to be cut comes in pieces, its headers' checksums are the device's, too. */
+#define TSO_NEEDS (PORT_TX_TCP_CSUM | PORT_TX_MULTI_SEGS)
+
+static void tso_choose(struct device *device, const struct port_config *config, const struct rte_eth_dev_info *info,
+                       struct rte_eth_conf *out)
+{
+    struct port *port = &device->port;
+    unsigned traits = device->vdev ? device->vdev->traits : 0;
+    uint64_t lro = RTE_ETH_RX_OFFLOAD_TCP_LRO | RTE_ETH_RX_OFFLOAD_SCATTER;
+
+    if (!config->offload || !config->tso)
+        return;
+    if ((port->offloads & TSO_NEEDS) == TSO_NEEDS) {
+        if (traits & VDEV_TSO_BY_PEER) {
+            port->offloads |= PORT_TX_TSO;
+        } else if ((info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO) && !segmentation_is_bad(device)) {
+            /* The length in each IPv4 header is another one. */
+            out->txmode.offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
+            out->txmode.offloads |= info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+            port->offloads |= PORT_TX_TSO;
+            if (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
+                port->offloads |= PORT_TX_IPV4_CSUM;
+        }
+    }
+    /*
+     * Virtio's host hands over what its own sender left uncut. What cards put together themselves is
+     * left apart: it delays, and hides what a capture should show.
+     */
+    if (strncmp(info->driver_name, "net_virtio", 10) == 0 && (info->rx_offload_capa & lro) == lro &&
+        (port->offloads & PORT_RX_L4_CSUM)) {
+        out->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TCP_LRO;
+        port->offloads |= PORT_RX_LARGE;
+    }
+}
+
 /*
  * The key of the hash that spreads received flows over queues, from Microsoft's RSS specification,
  * which every driver knows: steering outgoing connections home means computing the same hash.
@@ -58,6 +93,7 @@ void offload_choose(struct device *device, const struct port_config *config,
         out->rxmode.offloads |= rx_offloads[i].dpdk;
         port->offloads |= rx_offloads[i].ours;
     }
+    tso_choose(device, config, info, out);
     if (port->queues > 1 && rss != 0) {
         out->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         out->rx_adv_conf.rss_conf.rss_hf = rss;

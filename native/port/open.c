@@ -117,6 +117,7 @@ static int queues_setup(struct open *open, const struct rte_eth_dev_info *info,
     int status, node = rte_eth_dev_socket_id(device->port.id);
 
     rte_eth_dev_adjust_nb_rx_tx_desc(device->port.id, &rx_slots, &tx_slots);
+    device->slots = RTE_MIN(rx_slots, tx_slots); /* virtio has one size for both */
     rx.offloads = conf->rxmode.offloads;
     tx.offloads = conf->txmode.offloads;
     for (unsigned queue = 0; queue < open->queues; queue++) {
@@ -249,6 +250,7 @@ static int open_on_thread(void *argument)
 {
     struct open *open = argument;
     struct device *device = open->device;
+    struct rte_eth_dev_info info = {0};
     struct fd_snapshot before;
     int status;
 
@@ -265,6 +267,8 @@ static int open_on_thread(void *argument)
                  ? wire_open(device, open->config, open->queues, open->err, open->err_size)
                  : device_probe(open);
     if (status == 0)
+        status = segmentation_join(device);
+    if (status == 0)
         status = device_configure(open);
     if (status == 0)
         status = mac_choose(open);
@@ -275,6 +279,8 @@ static int open_on_thread(void *argument)
     if (status != 0)
         return dpdk_problem(open, "starting it", status);
     device->started = true;
+    rte_eth_dev_info_get(device->port.id, &info);
+    segmentation_begin(device, &info);
     rte_eth_promiscuous_disable(device->port.id);
     rte_eth_allmulticast_enable(device->port.id);
     interrupt_find(device, &before);
@@ -298,6 +304,7 @@ static int close_on_thread(void *argument)
 {
     struct device *device = argument;
 
+    segmentation_leave(device);
     if (device->started)
         rte_eth_dev_stop(device->port.id);
     if ((device->probed && rte_eth_dev_is_valid_port(device->port.id)) || device->wire != NULL)

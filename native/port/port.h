@@ -19,13 +19,14 @@ enum port_offload {
     PORT_TX_IPV4_CSUM = 1u << 0,
     PORT_TX_TCP_CSUM = 1u << 1,
     PORT_TX_UDP_CSUM = 1u << 2,
-    PORT_TX_TSO = 1u << 3,
+    PORT_TX_TSO = 1u << 3, /* cuts large TCP frames into segments; of a queue: port_queue.tso */
     PORT_TX_MULTI_SEGS = 1u << 4, /* takes a packet in several pieces */
     PORT_RX_IPV4_CSUM = 1u << 5,  /* marks packets as checked */
     PORT_RX_L4_CSUM = 1u << 6,
     PORT_RX_SCATTER = 1u << 7, /* gives a packet in several pieces */
     PORT_RX_RSS = 1u << 8,     /* spreads flows over the queues, known key */
     PORT_RX_INTERRUPT = 1u << 9,
+    PORT_RX_LARGE = 1u << 10, /* gives TCP frames that are larger than the MTU */
 };
 
 struct port {

@@ -155,6 +155,8 @@ static void word_fill(const struct vdev *vdev, const struct port_config *config,
         snprintf(out, out_size, "%s", server ? "1" : "");
     else if (strcmp(word, "client") == 0)
         snprintf(out, out_size, "%s", server ? "" : "1");
+    else if (strcmp(word, "tso") == 0)
+        snprintf(out, out_size, "%s", config->tso && config->offload ? "1" : "");
     else if (strcmp(word, "zero_copy") == 0)
         snprintf(out, out_size, "%s", config->zero_copy && !server ? "yes" : "");
     else if (strcmp(word, "framesz") == 0)

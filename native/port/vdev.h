@@ -27,6 +27,8 @@ enum vdev_trait {
     VDEV_SILENT = 1 << 14,    /* never gives a packet: nothing to wake for */
     VDEV_UNMAPS = 1 << 17,    /* takes its rings away on another thread, see quiesce.c */
     VDEV_FRAMED = 1 << 16,    /* a ring of frames that are cut to their size: the packets must hold one */
+    VDEV_TSO_BY_PEER = 1 << 18, /* takes large TCP frames if its peer does, see segmentation.c */
+    VDEV_CUTS_BADLY = 1 << 19,  /* its driver's own segmentation refuses segments that fill the MTU */
     VDEV_XDP = 1 << 15,       /* takes an interface's frames, queue by queue, before the kernel sees them */
 };
 

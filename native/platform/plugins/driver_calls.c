@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+#include <rte_interrupts.h>
 
 #include "base/kernel_calls.h"
 
@@ -17,6 +20,8 @@ int driver_net_af_packet_setsockopt(int fd, int level, int name, const void *val
 int driver_net_af_packet_socket(int domain, int type, int protocol);
 int driver_net_memif_munmap(void *memory, size_t bytes);
 int driver_net_virtio_accept(int fd, struct sockaddr *address, socklen_t *length);
+int driver_net_virtio_rte_intr_callback_unregister(const struct rte_intr_handle *handle, rte_intr_callback_fn callback,
+                                                   void *argument);
 
 /*
  * af_packet opens its sockets for every protocol and binds them to the interface some calls later;
@@ -74,4 +79,20 @@ int driver_net_virtio_accept(int fd, struct sockaddr *address, socklen_t *length
         }
     }
     return kernel.accept4(fd, address, length, SOCK_CLOEXEC);
+}
+
+/*
+ * While the interrupt thread is inside the handler, DPDK refuses to take it off its list. virtio does
+ * not look, closes the descriptor all the same, and the thread panics over it when it next makes its list.
+ */
+int driver_net_virtio_rte_intr_callback_unregister(const struct rte_intr_handle *handle, rte_intr_callback_fn callback,
+                                                   void *argument)
+{
+    int status = rte_intr_callback_unregister(handle, callback, argument);
+
+    while (status == -EAGAIN && !rte_thread_is_intr()) {
+        usleep(10);
+        status = rte_intr_callback_unregister(handle, callback, argument);
+    }
+    return status;
 }
