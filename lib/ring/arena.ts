@@ -27,8 +27,9 @@ export function arena(): Arena {
             'the memory of packets cannot be shown to this JavaScript engine: it allows no external ' +
                 'buffers, or none that large (lower memory.limit_mib)',
         )
-    // It is not ours to give away: detached, it would take every ring of the thread with it.
-    markAsUntransferable(buffer)
+    // It is not ours to give away: detached, it would take every ring of the thread with it. Node 24 marks it by a
+    // key to its detaching, which its own clean-up does not have: it would abort when the thread or process ends.
+    if (Number.parseInt(process.versions.node, 10) < 23) markAsUntransferable(buffer)
     known = { buffer, bytes: new Uint8Array(buffer), view: new DataView(buffer) }
     registry[key] = known
     return known

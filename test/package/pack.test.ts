@@ -2,16 +2,16 @@
 // The packed package in an empty folder: installs without running a script, loads on each supported
 // Node from its prebuild, has types for both module systems.
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { nodeOf, OTHER_NODES } from '../node-versions.js'
 
 const root = new URL('../..', import.meta.url).pathname
 const folder = mkdtempSync(join(tmpdir(), 'pronghorn-pack-'))
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
-const NODES = [22, 24]
 const PLUGINS = ['libpronghorn-af_xdp.so', 'libpronghorn-mlx5.so']
 
 function run(command: string, args: string[], cwd = folder) {
@@ -53,18 +53,10 @@ t.notMatch(installed.text, /node-gyp|install script/i, 'no install script ran or
 
 copyFileSync(join(root, 'test/package/fixture/echo.mjs'), join(folder, 'echo.mjs'))
 const nodes: [string, string][] = [[process.version, process.execPath]]
-for (const major of NODES) {
-    const where = join(folder, `node${major}`)
-    mkdirSync(where)
-    writeFileSync(join(where, 'package.json'), '{ "private": true }\n')
-    const got = run(
-        'npm',
-        ['install', '--no-audit', '--no-fund', `node-linux-${process.arch}@${major}`],
-        where,
-    )
-    const binary = join(where, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node')
-    if (got.ok) nodes.push([`v${major}`, binary])
-    else t.pass(`Node ${major}`, { skip: `its npm package cannot be had here: ${got.text.slice(0, 200)}` })
+for (const major of OTHER_NODES) {
+    const binary = nodeOf(major)
+    if (binary) nodes.push([`v${major}`, binary])
+    else t.pass(`Node ${major}`, { skip: 'its npm package cannot be had here' })
 }
 for (const [version, binary] of nodes) {
     const ran = run(binary, ['echo.mjs'])

@@ -8,10 +8,10 @@
  * PRONGHORN_TEST_ONLY=listen     those whose name has this
  * PRONGHORN_TEST_ITSELF=1     on Node's own modules: which tests pass in this environment at all?
  */
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { nodeOf } from '../../node-versions.js'
 import { namesOf, type Outcome, type Runner, runTest, unpackTests } from './tests.js'
 
 interface List {
@@ -25,20 +25,6 @@ const root = new URL('../../..', import.meta.url).pathname
 const list: List = JSON.parse(readFileSync(new URL('list.json', import.meta.url), 'utf8'))
 const itself = process.env.PRONGHORN_TEST_ITSELF === '1'
 const SIDE_BY_SIDE = 2
-
-/** A Node of this version, from npm; undefined if it cannot be had here. */
-function nodeOf(major: number): string | undefined {
-    if (process.version.startsWith(`v${major}.`)) return process.execPath
-    const folder = join(root, '.cache', `node${major}`)
-    const name = `node-linux-${process.arch}`
-    const binary = join(folder, 'node_modules', name, 'bin', 'node')
-    if (existsSync(binary)) return binary
-    mkdirSync(folder, { recursive: true })
-    writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
-    const npm = ['npm', 'install', '--no-audit', '--no-fund', `${name}@${major}`]
-    spawnSync('env', ['-u', 'NODE_OPTIONS', ...npm], { cwd: folder, timeout: 300_000 })
-    return existsSync(binary) ? binary : undefined
-}
 
 async function runAll(runner: Runner, names: string[]): Promise<Map<string, Outcome>> {
     const outcomes = new Map<string, Outcome>()
