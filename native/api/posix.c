@@ -12,6 +12,7 @@
 #include "api/life.h"
 #include "api/serve.h"
 #include "pronghorn.h"
+#include "socket/wait.h"
 
 static int install(struct socket *sock, int type_flags)
 {
@@ -68,6 +69,16 @@ int ph_listen(int fd, int backlog)
     SERVE(fd, kernel.listen(fd, backlog), socket_ops(sock)->listen(sock, backlog));
 }
 
+/* Told before a descriptor is reserved, which takes calls of the kernel: servers accept until EAGAIN. */
+static bool nobody_waits(struct socket *sock)
+{
+    const struct socket_ops *ops = socket_ops(sock);
+
+    if (!file_nonblock(&sock->file) || socket_state(sock) != SOCKET_LISTENING || ops->events(sock) != 0)
+        return false;
+    return !socket_poll(sock) || (socket_state(sock) == SOCKET_LISTENING && ops->events(sock) == 0);
+}
+
 static int accept_own(struct socket *sock, struct sockaddr *addr, socklen_t *len, int flags)
 {
     struct socket *accepted;
@@ -75,6 +86,8 @@ static int accept_own(struct socket *sock, struct sockaddr *addr, socklen_t *len
 
     if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
         return -EINVAL;
+    if (nobody_waits(sock))
+        return -EAGAIN;
     fd = fd_reserve((flags & SOCK_CLOEXEC) != 0);
     if (fd < 0)
         return fd;
