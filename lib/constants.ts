@@ -55,6 +55,9 @@ export const IP_DROP_MEMBERSHIP = 36
 
 export const IP_ADD_SOURCE_MEMBERSHIP = 39
 export const IP_DROP_SOURCE_MEMBERSHIP = 40
+/** RFC 3678, for both families. */
+export const MCAST_JOIN_SOURCE_GROUP = 46
+export const MCAST_LEAVE_SOURCE_GROUP = 47
 
 export const IPV6_UNICAST_HOPS = 16
 export const IPV6_MULTICAST_IF = 17

@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The structures that multicast options take: struct ip_mreq, ip_mreq_source and ipv6_mreq.
+// The structures that multicast options take: struct ip_mreq, ip_mreq_source, ipv6_mreq
+// and group_source_req.
 
 import { isIPv4, isIPv6 } from 'node:net'
+import { AF_INET6 } from '../constants.js'
 import { EINVAL, errnoException } from '../errors.js'
+
+// Of struct group_source_req on 64 bits: the interface, then two of struct sockaddr_storage.
+const GROUP_AT = 8
+const SOURCE_AT = GROUP_AT + 128
+const GROUP_SOURCE_REQ_BYTES = SOURCE_AT + 128
+const SIN6_ADDR_AT = 8
 
 /** The four bytes of an IPv4 address; zeros for none. */
 export function bytesOfIPv4(text: string | undefined, syscall: string): number[] {
@@ -42,6 +50,26 @@ export function sourceIPv4(
     syscall: string,
 ): Uint8Array {
     return Uint8Array.from([...groupIPv4(group, at, syscall), ...bytesOfIPv4(source, syscall)])
+}
+
+/** struct group_source_req for MCAST_JOIN_SOURCE_GROUP and MCAST_LEAVE_SOURCE_GROUP of IPv6. */
+export function sourceIPv6(
+    group: string,
+    source: string,
+    at: string | undefined,
+    syscall: string,
+): Uint8Array {
+    const request = new Uint8Array(GROUP_SOURCE_REQ_BYTES)
+    const view = new DataView(request.buffer)
+    view.setUint32(0, zoneOf(at), true)
+    for (const [offset, address] of [
+        [GROUP_AT, group],
+        [SOURCE_AT, source],
+    ] as const) {
+        view.setUint16(offset, AF_INET6, true)
+        request.set(bytesOfIPv6(address, syscall), offset + SIN6_ADDR_AT)
+    }
+    return request
 }
 
 /** { group, interface index } for IPV6_ADD_MEMBERSHIP and IPV6_DROP_MEMBERSHIP. */

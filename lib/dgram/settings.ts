@@ -21,6 +21,8 @@ import {
     IPV6_MULTICAST_IF,
     IPV6_MULTICAST_LOOP,
     IPV6_UNICAST_HOPS,
+    MCAST_JOIN_SOURCE_GROUP,
+    MCAST_LEAVE_SOURCE_GROUP,
     SO_BROADCAST,
     SO_RCVBUF,
     SO_SNDBUF,
@@ -29,7 +31,7 @@ import {
 import { coded, EINVAL, errnoException, missingArguments } from '../errors.js'
 import { native, words } from '../native.js'
 import { checkNumber, checkString } from './arguments.js'
-import { bytesOfIPv4, groupIPv4, groupIPv6, sourceIPv4, zoneOf } from './multicast.js'
+import { bytesOfIPv4, groupIPv4, groupIPv6, sourceIPv4, sourceIPv6, zoneOf } from './multicast.js'
 
 /** The settings of a datagram socket, under Node's names. */
 export abstract class DatagramSettings extends rooted(EventEmitter) {
@@ -135,22 +137,26 @@ export abstract class DatagramSettings extends rooted(EventEmitter) {
         source: string,
         group: string,
         at: string | undefined,
-        name: number,
+        four: number,
+        six: number,
         call: string,
     ): void {
         this._checkOpen()
         checkString('sourceAddress', source)
         checkString('groupAddress', group)
-        this.#join(IPPROTO_IP, name, sourceIPv4(group, source, at, call), call)
+        if (this._six) this.#join(IPPROTO_IPV6, six, sourceIPv6(group, source, at, call), call)
+        else this.#join(IPPROTO_IP, four, sourceIPv4(group, source, at, call), call)
         this._ensureBound()
     }
 
     addSourceSpecificMembership(source: string, group: string, at?: string): void {
-        this.#sourceMembership(source, group, at, IP_ADD_SOURCE_MEMBERSHIP, 'addSourceSpecificMembership')
+        const call = 'addSourceSpecificMembership'
+        this.#sourceMembership(source, group, at, IP_ADD_SOURCE_MEMBERSHIP, MCAST_JOIN_SOURCE_GROUP, call)
     }
 
     dropSourceSpecificMembership(source: string, group: string, at?: string): void {
-        this.#sourceMembership(source, group, at, IP_DROP_SOURCE_MEMBERSHIP, 'dropSourceSpecificMembership')
+        const call = 'dropSourceSpecificMembership'
+        this.#sourceMembership(source, group, at, IP_DROP_SOURCE_MEMBERSHIP, MCAST_LEAVE_SOURCE_GROUP, call)
     }
 
     setRecvBufferSize(size: number): void {

@@ -14,6 +14,7 @@
 #include "lwip/ip4_frag.h"
 #include "lwip/ip6_frag.h"
 #include "lwip/memory.h"
+#include "lwip/multicast.h"
 #include "lwip/netif.h"
 #include "lwip/pbuf.h"
 #include "lwip/ports.h"
@@ -131,6 +132,7 @@ static void drop_netifs(void)
         if (netif->loop_first)
             pbuf_free(netif->loop_first);
         netif->loop_first = netif->loop_last = NULL;
+        multicast_netif_gone(netif);
         netif_remove(netif);
     }
     /* half-received datagrams: their time is over now */

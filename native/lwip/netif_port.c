@@ -15,6 +15,7 @@
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
 #include "lwip/mld6.h"
+#include "lwip/multicast.h"
 #include "lwip/nd6.h"
 #include "netif/ethernet.h"
 
@@ -387,6 +388,7 @@ void netif_port_remove(struct netif_port *np)
     netif_steer_leave(np);
     netif_alias_remove_all(np);
     netif_set_down(&np->netif);
+    multicast_netif_gone(&np->netif);
     netif_remove(&np->netif);
     free(np);
 }

@@ -14,6 +14,7 @@
 #include "lwip/ip4_frag.h"
 #include "lwip/ip6_frag.h"
 #include "lwip/mld6.h"
+#include "lwip/multicast.h"
 #include "lwip/nd6.h"
 #include "lwip/netif.h"
 #include "lwip/sys.h"
@@ -56,6 +57,7 @@ static const struct timer {
     {ND6_TMR_INTERVAL, nd6_tmr, NULL},
     {IP6_REASS_TMR_INTERVAL, ip6_reass_tmr, NULL},
     {MLD6_TMR_INTERVAL, mld6_tmr, mld6_is_needed},
+    {MULTICAST_TMR_INTERVAL, multicast_tmr, multicast_tmr_is_needed},
 };
 
 struct timer_state {

@@ -54,6 +54,7 @@ static int socket_close(struct file *file)
     lend_detach(sock);
     send_queue_unreserve(&sock->tx);
     ready_unwatch_all(sock);
+    socket_membership_end(sock);
     if (home == NULL) {
         ports_release(&sock->binding);
         list_remove(&sock->blocked_watch.link);
@@ -89,6 +90,7 @@ static void socket_release(struct file *file)
 
     INVARIANT(sock->tcp == NULL && list_is_empty(&sock->watches));
     free(sock->udp);
+    free(sock->members);
     free(sock->cork);
     error_queue_close(sock);
     free(sock->accepts);

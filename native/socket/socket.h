@@ -63,6 +63,7 @@ enum socket_way { WAY_NONE, WAY_CONNECTING, WAY_CONNECTED, WAY_DISCONNECTING };
 struct socket;
 struct lender;
 struct error_queue;
+struct multicast_member;
 
 /* What differs between TCP, a TCP listener and UDP. Results: >= 0, or -errno. */
 struct socket_ops {
@@ -112,6 +113,7 @@ struct socket {
     struct binding binding;
     struct endpoint local, peer; /* as getsockname and getpeername show them */
     struct socket_options options;
+    struct multicast_member **members; /* a list for each stack, its own; NULL: never joined a group */
 
     /* ---- both sides ---- */
     _Atomic uint32_t state; /* enum socket_state */
@@ -240,6 +242,8 @@ int socket_readable_bytes(struct socket *sock);
 /* Multicast membership and the like: IP and IPv6 level options that are no plain value. */
 int socket_membership_set(struct socket *sock, int level, int name, const void *value,
                           socklen_t len);
+/* The socket is closed: it leaves all groups, on every stack. */
+void socket_membership_end(struct socket *sock);
 
 /* POSIX calls that are the same for all kinds. */
 int socket_getsockname(struct socket *sock, struct sockaddr *addr, socklen_t *len);

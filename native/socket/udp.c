@@ -11,9 +11,8 @@
 
 #include "control/lwip_address.h"
 #include "lwip/icmp_error.h"
-#include "lwip/igmp.h"
 #include "lwip/mem.h"
-#include "lwip/mld6.h"
+#include "lwip/multicast.h"
 #include "lwip/netif.h"
 #include "lwip/packet.h"
 #include "lwip/pbuf.h"
@@ -61,6 +60,12 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
     uint32_t cost = p->tot_len + ARRIVAL_OVERHEAD;
     struct arrival *a = NULL;
 
+    if (UNLIKELY(end->sock->members != NULL) && ip_addr_ismulticast(ip_current_dest_addr()) &&
+        !multicast_allows(end->sock->members[end->stack->id], ip_current_input_netif(),
+                          ip_current_dest_addr(), from)) {
+        pbuf_free(p);
+        return;
+    }
     if (recv_queue_held(rx) + cost <= atomic_load_explicit(&rx->limit, memory_order_relaxed))
         a = mem_malloc(sizeof(*a));
     if (a == NULL) {
@@ -316,6 +321,9 @@ static void count_unsent(struct stats_stack *stats, err_t err)
 
 static void set_headers(const struct socket *sock, struct udp_pcb *pcb, int family)
 {
+    int hops = family == AF_INET6 ? sock->options.multicast_hops : sock->options.multicast_ttl;
+
+    udp_set_multicast_ttl(pcb, hops < 0 ? 1 : (u8_t)hops);
     pcb->tos = socket_options_tos(&sock->options, family);
     pcb->ttl = socket_options_ttl(&sock->options, family);
 }
@@ -415,9 +423,9 @@ void udp_options_changed(struct socket *sock)
 
     if (pcb == NULL)
         return;
+    udp_drain(sock); /* what was sent before is sent as it was then */
     if (sock->family == AF_INET) /* of IPv6 it depends on the destination: send_one() */
         set_headers(sock, pcb, AF_INET);
-    udp_set_multicast_ttl(pcb, (u8_t)o->multicast_ttl);
     pcb->mcast_ip4.addr = o->multicast_interface.s_addr;
     udp_set_multicast_netif_index(pcb, (u8_t)o->multicast_interface6);
     if (o->multicast_loop)
@@ -426,18 +434,22 @@ void udp_options_changed(struct socket *sock)
         udp_clear_flags(pcb, UDP_FLAGS_MULTICAST_LOOP);
 }
 
-int udp_membership(const struct endpoint *group_address, const struct endpoint *interface, bool join)
+int udp_membership(struct socket *sock, struct stack *stack, const struct udp_wish *wish)
 {
-    ip_addr_t group_ip, interface_ip;
-    err_t err;
+    struct multicast_member **members = &sock->members[stack->id];
+    struct multicast_wish one = { .what = MULTICAST_LEAVE };
 
-    endpoint_to_ip(group_address, &group_ip);
-    endpoint_to_ip(interface, &interface_ip);
-    if (group_address->family == AF_INET)
-        err = (join ? igmp_joingroup : igmp_leavegroup)(ip_2_ip4(&interface_ip), ip_2_ip4(&group_ip));
-    else
-        err = (join ? mld6_joingroup : mld6_leavegroup)(ip_2_ip6(&interface_ip), ip_2_ip6(&group_ip));
-    if (err == ERR_OK)
+    _Static_assert((int)WISH_UNBLOCK_SOURCE == (int)MULTICAST_UNBLOCK_SOURCE, "the same names");
+    if (wish == NULL) {
+        multicast_leave_all(members);
         return 0;
-    return err == ERR_MEM ? -ENOBUFS : join ? -ENODEV : -EADDRNOTAVAIL;
+    }
+    one.what = (int)wish->what;
+    endpoint_to_ip(&wish->group, &one.group);
+    endpoint_to_ip(&wish->source, &one.source);
+    endpoint_to_ip(&wish->interface, &one.interface);
+    if (wish->index > UINT8_MAX)
+        return -ENODEV;
+    one.index = (uint8_t)wish->index;
+    return multicast_change(members, &one);
 }

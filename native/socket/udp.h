@@ -32,8 +32,24 @@ bool udp_family_fits(const struct socket *sock, const struct endpoint *to);
 /* ops->send */
 ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int flags);
 
-/* Joins or leaves a multicast group on the interface with that address (any: all). 0 or -errno. */
-int udp_membership(const struct endpoint *group_address, const struct endpoint *interface, bool join);
+enum udp_wish_what { /* as struct multicast_wish has them */
+    WISH_JOIN,
+    WISH_LEAVE,
+    WISH_JOIN_SOURCE,
+    WISH_LEAVE_SOURCE,
+    WISH_BLOCK_SOURCE,
+    WISH_UNBLOCK_SOURCE,
+};
+
+struct udp_wish {
+    enum udp_wish_what what;
+    struct endpoint group, source;
+    struct endpoint interface; /* that has this address; any: see index */
+    uint32_t index;            /* its number; 0: all interfaces */
+};
+
+/* Changes what the socket receives of multicast groups, here. NULL: leaves them all. 0 or -errno. */
+int udp_membership(struct socket *sock, struct stack *stack, const struct udp_wish *wish);
 
 /* Application: where a datagram goes and whether it may: 0 or -errno. */
 struct msghdr;

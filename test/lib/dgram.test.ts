@@ -145,3 +145,37 @@ compare(t, 'settings', async (scene, dgram) => {
     scene.note('socket', socket.ref() === socket, socket.unref() === socket)
     await gone(socket)
 })
+
+compare(t, 'membership of groups and sources: what is refused, and with what', async (scene, dgram) => {
+    const socket = dgram.createSocket('udp4')
+    await bound(socket, '0.0.0.0')
+    const tried = (name: string, what: () => void) => {
+        try {
+            what()
+            scene.note('socket', name, 'done')
+        } catch (error) {
+            const { code, syscall } = error as NodeJS.ErrnoException
+            scene.note('socket', name, code, syscall)
+        }
+    }
+    const [any, ssm, source] = ['239.5.6.7', '232.5.6.7', '192.0.2.9']
+    tried('join', () => socket.addMembership(any, scene.host))
+    tried('join again', () => socket.addMembership(any, scene.host))
+    tried('a source of what is joined', () => socket.addSourceSpecificMembership(source, any, scene.host))
+    tried('leave', () => socket.dropMembership(any, scene.host))
+    tried('leave again', () => socket.dropMembership(any, scene.host))
+    tried('join a source', () => socket.addSourceSpecificMembership(source, ssm, scene.host))
+    tried('the same again', () => socket.addSourceSpecificMembership(source, ssm, scene.host))
+    tried('another', () => socket.addSourceSpecificMembership('192.0.2.10', ssm, scene.host))
+    tried('all of them', () => socket.addMembership(ssm, scene.host))
+    tried('leave a stranger', () => socket.dropSourceSpecificMembership('192.0.2.11', ssm, scene.host))
+    tried('leave one', () => socket.dropSourceSpecificMembership(source, ssm, scene.host))
+    tried('leave the other', () => socket.dropSourceSpecificMembership('192.0.2.10', ssm, scene.host))
+    tried('none is left', () => socket.dropSourceSpecificMembership('192.0.2.10', ssm, scene.host))
+    tried('no group', () => socket.addMembership('192.0.2.1', scene.host))
+    tried('no group of a source', () => socket.addSourceSpecificMembership(source, '192.0.2.1', scene.host))
+    tried('no such interface', () => socket.addMembership(any, '192.0.2.1'))
+    tried('all hosts', () => socket.addMembership('224.0.0.1', scene.host))
+    tried('all hosts, left', () => socket.dropMembership('224.0.0.1', scene.host))
+    await gone(socket)
+})

@@ -15,6 +15,7 @@
 #include "lwip/hooks.h"
 #include "lwip/instance.h"
 #include "lwip/memory.h"
+#include "lwip/multicast.h"
 #include "lwip/ports.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/siphash.h"
@@ -37,6 +38,23 @@ static const struct instance_tcp_settings settings = {
     .syn_retries = 6,
     .retries = 5,
 };
+
+/* The old versions are lwIP's own. */
+int multicast_report(struct netif *netif, const ip_addr_t *group, int leave)
+{
+    (void)netif;
+    (void)group;
+    (void)leave;
+    return 0;
+}
+
+int multicast_query(struct netif *netif, const struct pbuf *p, int is_ip6)
+{
+    (void)netif;
+    (void)p;
+    (void)is_ip6;
+    return 0;
+}
 
 uint64_t instance_now_us(void)
 {

@@ -193,6 +193,29 @@ const parts = {
         socket.on('message', (data, from) => socket.send(data, from.port, from.address))
         socket.bind(options.port ?? 0, options.host, () => say({ port: socket.address().port }))
     },
+    /* Joins groups, from one source or from all, and says what comes. */
+    async groupListen() {
+        const socket = createSocket(options.type)
+        socket.on('message', (data, from) => say({ text: String(data), from: from.address }))
+        socket.bind(options.port, () => {
+            for (const { group, source, at } of options.groups) {
+                if (source) socket.addSourceSpecificMembership(source, group, at)
+                else socket.addMembership(group, at)
+            }
+            say({ port: socket.address().port })
+        })
+    },
+    /* One datagram to each group, which says where it goes. */
+    async groupSend() {
+        const socket = createSocket(options.type)
+        socket.bind(0, async () => {
+            socket.setMulticastInterface(options.at)
+            for (const group of options.groups)
+                await new Promise((resolve) => socket.send(group, options.port, group, resolve))
+            socket.close()
+            say({ sent: options.groups.length })
+        })
+    },
 }
 
 await parts[part]()
