@@ -205,7 +205,7 @@ export interface Settings {
         enabled?: boolean
         /**
          * Sockets that the tools can list; those beyond work, but are not shown. 0 to 16777216. Default:
-         * 65536.
+         * 131072.
          */
         sockets_max?: number
     }

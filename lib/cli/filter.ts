@@ -12,6 +12,13 @@ import { EXIT, Failure } from './failure.js'
 
 export type Filter = (socket: SocketStats) => boolean
 
+/** What each filter looks at: id, and by name what its words mean. */
+const FIELDS = /^(src|dst|sport|dport|state|exclude|tcp|udp)$/
+export function fieldsOf(words: string[]): string[] {
+    const own = tokensOf(words).filter((word) => /^[a-z_]+$/.test(word) && !FIELDS.test(word))
+    return ['type', 'state', 'local_address', 'local_port', 'peer_address', 'peer_port', ...own]
+}
+
 const STATES: Record<string, (state: string) => boolean> = {
     all: () => true,
     connected: (state) => state !== 'listening' && state !== 'unconnected',

@@ -73,7 +73,10 @@ export function choosePid({ pid, directory }: ViewOptions): number {
 }
 
 /** The statistics of the chosen process. */
-export function readChosen(options: ViewOptions, what: { sockets?: boolean } = {}): SegmentStats {
+export function readChosen(
+    options: ViewOptions,
+    what: { sockets?: boolean | Iterable<string> } = {},
+): SegmentStats {
     const pid = choosePid(options)
     try {
         return readSegment(pid, { ...what, ...(options.directory && { directory: options.directory }) })
@@ -130,7 +133,7 @@ export function showStats<T extends object>(
     options: ViewOptions,
     pick: (stats: SegmentStats) => T,
     text: (data: T, stats: SegmentStats) => string,
-    what: { sockets?: boolean } = { sockets: false },
+    what: { sockets?: boolean | Iterable<string> } = { sockets: false },
 ): Promise<void> {
     let stats: SegmentStats
     return show(options, {

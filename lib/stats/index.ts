@@ -115,12 +115,20 @@ export function listProcesses(options: StatsOptions & { all?: boolean } = {}): P
         .sort((a, b) => b.startedAt.getTime() - a.startedAt.getTime())
 }
 
+export interface ReadOptions extends StatsOptions {
+    /** False: none. Names of fields: only these of each, which is faster when there are many sockets. */
+    sockets?: boolean | Iterable<string>
+}
+
 /**
  * All that a process counts, at about one moment. Throws a SegmentError when the file is no segment,
  * of another version, or damaged, and the system's error when it cannot be opened (ENOENT: no such
  * process of ours, EACCES: another user's).
  */
-export function readSegment(pid: number, options: StatsOptions & { sockets?: boolean } = {}): SegmentStats {
+export function readSegment(pid: number, options: ReadOptions = {}): SegmentStats {
+    const { sockets = true } = options
+    const only = typeof sockets === 'boolean' ? undefined : new Set(sockets)
+
     const path = join(options.directory ?? SEGMENT_DIRECTORY, `pronghorn.${pid}`)
     return withSegment(path, (fd, layout, head) => {
         const stacks: StackStats[] = []
@@ -134,7 +142,7 @@ export function readSegment(pid: number, options: StatsOptions & { sockets?: boo
             process: infoOf(layout, path),
             stacks,
             facts: readFacts(fd, layout),
-            sockets: options.sockets === false ? [] : readSockets(fd, layout, socketsUsed(head, layout)),
+            sockets: sockets === false ? [] : readSockets(fd, layout, socketsUsed(head, layout), only),
             fields: { stack: layout.stackFields, socket: layout.socketFields },
         }
     })

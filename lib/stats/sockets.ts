@@ -115,15 +115,16 @@ function isWhole(first: Buffer, second: Buffer, at: number): boolean {
 }
 
 /** The rows in use. A row that its writer left half written (killed) comes as it lies. */
-export function readSockets(fd: number, layout: Layout, used: number): SocketStats[] {
+export function readSockets(fd: number, layout: Layout, used: number, only?: Set<string>): SocketStats[] {
     const sockets: SocketStats[] = []
-    const readers = readersOf(layout)
+    const all = readersOf(layout)
+    const readers = only ? all.filter(([name]) => only.has(name)) : all
     const { socketBytes, socketOffset } = layout
     if (socketBytes < 8) return sockets
     const rowsInPiece = Math.max(1, Math.floor(PIECE_BYTES / socketBytes))
     const first = Buffer.alloc(rowsInPiece * socketBytes)
     const second = Buffer.alloc(first.length)
-    const idOf = readers.find(([name]) => name === 'id')?.[1]
+    const idOf = all.find(([name]) => name === 'id')?.[1]
 
     for (let row = 0; row < used; row += rowsInPiece) {
         const rows = Math.min(rowsInPiece, used - row)

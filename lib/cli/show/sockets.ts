@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SocketStats } from '../../stats/index.js'
-import { type Filter, filterFrom } from '../filter.js'
+import { type Filter, fieldsOf, filterFrom } from '../filter.js'
 import { age, type Column, dim, micros, short, table, yellow } from '../text.js'
 import { showStats, type ViewOptions, viewCommand } from '../view.js'
 import { threadName } from './stacks.js'
@@ -149,6 +149,8 @@ Examples:
         )
         .action((words: string[], options: Options) => {
             const filter = wanted(options, filterFrom(words))
+            const all = options.json || options.info
+            const only = ['recv_queue', 'send_queue', 'stack', 'owner', 'fd', ...fieldsOf(words)]
             return showStats(
                 options,
                 (stats) => {
@@ -159,6 +161,6 @@ Examples:
                     data.summary
                         ? summaryText(data.summary)
                         : text(data.sockets ?? [], options, stats.process.pid),
-                { sockets: true },
+                { sockets: all ? true : only },
             )
         })
