@@ -27,18 +27,21 @@ export interface Finding {
     /** The command or setting that mends it. */
     remedy?: string
     /** What --fix does: writes a text to a file of the kernel's. */
-    fix?: { path: string; text: string }
+    fix?: Fix
 }
 
-const ok = (check: string, what: string): Finding => ({ check, level: 'ok', what })
-const note = (check: string, what: string, remedy?: string, fix?: Finding['fix']): Finding => ({
+/** A file of the kernel's that is written to, or a command. */
+export type Fix = { path: string; text: string } | { command: string[] }
+
+export const ok = (check: string, what: string): Finding => ({ check, level: 'ok', what })
+export const note = (check: string, what: string, remedy?: string, fix?: Finding['fix']): Finding => ({
     check,
     level: 'note',
     what,
     ...(remedy && { remedy }),
     ...(fix && { fix }),
 })
-const problem = (...args: Parameters<typeof note>): Finding => ({ ...note(...args), level: 'problem' })
+export const problem = (...args: Parameters<typeof note>): Finding => ({ ...note(...args), level: 'problem' })
 
 const WANTED_PAGES = 64
 
@@ -50,9 +53,10 @@ function hugepages(): Finding {
         return note('hugepages', 'this kernel has none of 2 MiB: buffers use small pages')
     if (free >= 32) return ok('hugepages', `${free} of ${total} pages of 2 MiB are free`)
     const pages = total + WANTED_PAGES
-    return problem(
+    // (With memory.hugepages = auto, the default, it works all the same.)
+    return note(
         'hugepages',
-        `only ${free} of ${total} pages of 2 MiB are free; without them the start falls back to small pages`,
+        `${free} of ${total} pages of 2 MiB are free, fewer than 32: buffers may get small pages, a little slower`,
         `echo ${pages} > /proc/sys/vm/nr_hugepages`,
         { path: '/proc/sys/vm/nr_hugepages', text: `${pages}` },
     )

@@ -8,6 +8,7 @@ import { bind, unbind } from './bind.js'
 import { captures, recorders } from './capture.js'
 import { completer, completion } from './completion.js'
 import { config } from './config.js'
+import { bench, demo } from './demo.js'
 import { doctor } from './doctor.js'
 import { drops } from './drops.js'
 import { explain } from './explain.js'
@@ -44,6 +45,8 @@ const commands = [
     set,
     log,
     config,
+    demo,
+    bench,
     exports_,
     bind,
     unbind,

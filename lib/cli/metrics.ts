@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers as OpenMetrics text. Names come from the segment's own directory: rx_packets of a stack
-// is pronghorn_rx_packets_total{pid,process,stack}; times in ns become seconds.
+// The numbers as OpenMetrics text, or in the older form of Prometheus. Names come from the segment's own
+// directory: rx_packets of a stack is pronghorn_rx_packets_total{pid,process,stack}; times become seconds.
 
 import type { Field, Histogram, SegmentStats } from '../stats/index.js'
 
-export const CONTENT_TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
+export type Format = 'openmetrics' | 'prometheus'
+export const CONTENT_TYPES: Record<Format, string> = {
+    openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+    prometheus: 'text/plain; version=0.0.4; charset=utf-8',
+}
 
 const escaped = (text: string) => text.replace(/[\\"]/g, (c) => `\\${c}`).replace(/\n/g, '\\n')
-const nameOf = (field: Field) => `pronghorn_${field.name.replace(/_ns$/, '_seconds')}`
+const nameOf = (field: Field) => `pronghorn_${field.name.replace(/_[nu]s$/, '_seconds')}`
+const scaleOf = ({ name }: Field) => (/_ns$/.test(name) ? 1e-9 : /_us$/.test(name) ? 1e-6 : 1)
 
 function labels(stats: SegmentStats, stack: number): string {
     const { pid, name } = stats.process
@@ -30,7 +35,8 @@ function histogramLines(name: string, own: string, histogram: Histogram, scale: 
     ]
 }
 
-export function openMetrics(all: SegmentStats[]): string {
+export function metricsText(all: SegmentStats[], format: Format = 'openmetrics'): string {
+    const open = format === 'openmetrics'
     const fields = new Map<string, Field>()
     for (const { fields: own } of all) for (const field of own.stack) fields.set(field.name, field)
     const lines: string[] = []
@@ -38,62 +44,27 @@ export function openMetrics(all: SegmentStats[]): string {
         const name = nameOf(field)
         const type = field.kind === 'number' ? 'gauge' : field.kind
         if (type !== 'counter' && type !== 'gauge' && type !== 'histogram') continue
-        lines.push(`# TYPE ${name} ${type}`, `# HELP ${name} ${escaped(field.help)}`)
+        // The older form names a counter as its sample, the newer one without the suffix.
+        const family = type === 'counter' && !open ? `${name}_total` : name
+        const scale = scaleOf(field)
+        lines.push(`# TYPE ${family} ${type}`, `# HELP ${family} ${escaped(field.help)}`)
         for (const stats of all) {
             for (const { index, counters, gauges, histograms } of stats.stacks) {
                 const own = labels(stats, index)
                 const histogram = histograms[field.name]
-                if (histogram)
-                    lines.push(...histogramLines(name, own, histogram, /_ns$/.test(field.name) ? 1e-9 : 1))
+                if (histogram) lines.push(...histogramLines(name, own, histogram, scale))
                 else if (type === 'counter' && counters[field.name] !== undefined)
-                    lines.push(`${name}_total{${own}} ${counters[field.name]}`)
-                else if (gauges[field.name] !== undefined) lines.push(`${name}{${own}} ${gauges[field.name]}`)
+                    lines.push(`${name}_total{${own}} ${counters[field.name]! * scale}`)
+                else if (gauges[field.name] !== undefined)
+                    lines.push(`${name}{${own}} ${gauges[field.name]! * scale}`)
             }
         }
     }
-    lines.push('# TYPE pronghorn_process info', '# HELP pronghorn_process What the process is made of.')
+    const about = open ? 'pronghorn_process' : 'pronghorn_process_info'
+    lines.push(`# TYPE ${about} ${open ? 'info' : 'gauge'}`, `# HELP ${about} What the process is made of.`)
     for (const { process: about } of all)
         lines.push(
             `pronghorn_process_info{pid="${about.pid}",process="${escaped(about.name)}",version="${escaped(about.product)}"} 1`,
         )
-    return `${lines.join('\n')}\n# EOF\n`
-}
-
-const panels: [title: string, unit: string, ...expressions: string[]][] = [
-    ['Packets', 'pps', 'rate(pronghorn_rx_packets_total[1m])', 'rate(pronghorn_tx_packets_total[1m])'],
-    ['Bytes', 'Bps', 'rate(pronghorn_rx_bytes_total[1m])', 'rate(pronghorn_tx_bytes_total[1m])'],
-    ['Drops', 'pps', '{__name__=~"pronghorn_drop_.*_total"}'],
-    ['Retransmissions', 'cps', 'rate(pronghorn_tcp_retransmits_total[1m])'],
-    [
-        'Port to read, p99',
-        's',
-        'histogram_quantile(0.99, sum by (le, process, stack) (rate(pronghorn_rx_wait_seconds_bucket[1m])))',
-    ],
-    [
-        'Write to port, p99',
-        's',
-        'histogram_quantile(0.99, sum by (le, process, stack) (rate(pronghorn_tx_wait_seconds_bucket[1m])))',
-    ],
-    ['Sockets', 'short', 'pronghorn_sockets_tcp', 'pronghorn_sockets_udp', 'pronghorn_sockets_time_wait'],
-    ['Free buffers', 'short', 'pronghorn_packets_free', 'pronghorn_chunks_free'],
-]
-
-export function dashboard(): object {
-    return {
-        title: 'Pronghorn',
-        uid: 'pronghorn',
-        schemaVersion: 39,
-        refresh: '5s',
-        time: { from: 'now-15m', to: 'now' },
-        templating: { list: [{ name: 'datasource', type: 'datasource', query: 'prometheus' }] },
-        panels: panels.map(([title, unit, ...expressions], i) => ({
-            id: i + 1,
-            type: 'timeseries',
-            title,
-            datasource: { type: 'prometheus', uid: '${datasource}' },
-            gridPos: { x: (i % 2) * 12, y: Math.floor(i / 2) * 8, w: 12, h: 8 },
-            fieldConfig: { defaults: { unit }, overrides: [] },
-            targets: expressions.map((expr, at) => ({ refId: String.fromCharCode(65 + at), expr })),
-        })),
-    }
+    return `${lines.join('\n')}\n${open ? '# EOF\n' : ''}`
 }

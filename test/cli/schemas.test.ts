@@ -16,8 +16,8 @@ ajv.addSchema(schema, 'cli')
 
 for (const command of Object.keys(schema.definitions)) {
     t.test(command, async (t) => {
-        const validate = ajv.compile({ $ref: `cli#/definitions/${command.replace(' ', '%20')}` })
-        const about = /^(doctor|version|show processes|flight --list)$/.test(command)
+        const validate = ajv.compile({ $ref: `cli#/definitions/${command.replaceAll(' ', '%20')}` })
+        const about = /^(doctor|version|demo .*|bench .*|show processes|flight --list)$/.test(command)
             ? []
             : ['--pid', `${target.pid}`]
         const { out } = await pronghorn(...command.split(' '), '--json', ...about)

@@ -299,5 +299,12 @@ const schema = {
 generate({
     'docs/configuration.md': documentation,
     'lib/config-types.ts': types,
+    'lib/cli/devices.ts': `// SPDX-License-Identifier: Apache-2.0
+// Made by tools/generate/config.mjs from native/port/vdev.def: change it there.
+
+/** The first word of a port line, and DPDK's driver behind it. */
+export const devices: Record<string, string> = {
+${devices.map(({ name, driver }) => `    ${name}: '${driver}',\n`).join('')}}
+`,
     'pronghorn.schema.json': `${formatJson(schema)}\n`,
 })
