@@ -43,6 +43,8 @@ int main(int argc, char **argv)
         usleep(100000);
     cpu = cpu_seconds() - cpu;
     idle_start = bench_now_ns() - idle_start;
+    while (o.is_server && !bench_stopped) /* the client is to have its neighbour as long as it measures */
+        usleep(10000);
     net_close(listener);
 
     histogram_reset(&histogram);

@@ -10,7 +10,7 @@ import type { Sample } from '../statistics.js'
 async function life(context: Context, hugepages: 'auto' | 'off'): Promise<Result[]> {
     const ends = context.wire({ PRONGHORN_MEMORY_HUGEPAGES: hugepages, PRONGHORN_LOG_LEVEL: 'warning' })
     const { seconds } = context.options
-    // The server also sees its peer come; it measures once the peer is there, and ends before it.
+    // Both measure while the other is there: the server once its peer has come, and it stays until asked to end.
     const server = context.program(
         'life',
         'pronghorn',
@@ -18,7 +18,7 @@ async function life(context: Context, hugepages: 'auto' | 'off'): Promise<Result
         { limit: 30, warmup: 2 },
         { env: ends.server },
     )
-    const times = { limit: 30, warmup: 0.5, seconds: seconds + 2 }
+    const times = { limit: 30, warmup: 2, seconds }
     const client = context.program('life', 'pronghorn', 'client', times, { env: ends.client })
     const run = await runPair(server, client, 30)
     return [only(run.server, 'life'), only(run.client, 'life')]

@@ -16,9 +16,13 @@
 #define TIMER_STEP_US 1000
 /* One turn of so many is measured: the clock costs more than most of what is counted. */
 #define MEASURE_EVERY 16
-/* Sleeps on a port without an interrupt: short at first, longer the longer nothing comes. */
+/*
+ * Sleeps on a port without an interrupt: short at first, longer the longer nothing comes, and longer
+ * still when nothing can come, for then only the link's return is to be noticed.
+ */
 #define NAP_MIN_US 50
 #define NAP_MAX_US 6400
+#define NAP_LINK_DOWN_MAX_US 51200
 
 static int ports_input(struct stack *s)
 {
@@ -33,26 +37,32 @@ static int ports_input(struct stack *s)
  * a peer that does not take its packets may never do so. */
 static void ports_flush(struct stack *s)
 {
-    unsigned left = 0;
-
     for (unsigned i = 0; i < s->ports_count; i++)
-        left += netif_port_flush(s->ports[i]);
-    s->ports_full = left > 0;
+        netif_port_flush(s->ports[i]);
 }
 
 /* -EAGAIN: packets wait already. */
 static int ports_arm(struct stack *s)
 {
-    s->ports_wake = true;
     for (unsigned i = 0; i < s->ports_count; i++) {
-        struct port_queue *queue = netif_port_queue(s->ports[i]);
-
-        if (port_queue_arm(queue) < 0)
+        if (port_queue_arm(netif_port_queue(s->ports[i])) < 0)
             return -EAGAIN;
-        if (!port_queue_wakes(queue)) /* known only now: some have a descriptor with each peer */
-            s->ports_wake = false;
     }
     return 0;
+}
+
+/* How long a sleep may be for the ports' sake, once they are armed. */
+static uint64_t ports_nap_max_us(const struct stack *s)
+{
+    uint64_t max = UINT64_MAX;
+
+    for (unsigned i = 0; i < s->ports_count; i++) {
+        struct netif_port *port = s->ports[i];
+
+        if (!port_queue_wakes(netif_port_queue(port)) || netif_port_pending(port) > 0)
+            max = min_u64(max, netif_port_link_is_up(port) ? NAP_MAX_US : NAP_LINK_DOWN_MAX_US);
+    }
+    return max;
 }
 
 static void timers(struct stack *s)
@@ -107,6 +117,7 @@ int loop_turn(struct stack *s)
     if (work == 0) {
         STAT_INC(s->stats, turns_idle);
     } else {
+        s->nap_us = NAP_MIN_US;
         if (calls > 0)
             STAT_ADD(s->stats, rpc_calls, calls);
         tick_after_work(s);
@@ -119,7 +130,7 @@ int loop_turn(struct stack *s)
 
 bool loop_arm(struct stack *s, uint64_t *until_us)
 {
-    uint64_t until;
+    uint64_t until, nap_max_us;
 
     doorbell_arm(&s->bell);
     s->armed = true;
@@ -130,14 +141,14 @@ bool loop_arm(struct stack *s, uint64_t *until_us)
     s->timers_us = 0; /* the sleep's length wants the exact time of the next timer */
     if (loop_turn(s) > 0) {
         loop_disarm(s);
-        s->nap_us = NAP_MIN_US;
         return false;
     }
     until = s->next_timer_us;
-    if (!s->ports_wake || s->ports_full) {
-        if (until > s->now_us + s->nap_us)
-            until = s->now_us + s->nap_us;
-        s->nap_us = s->nap_us * 2 > NAP_MAX_US ? NAP_MAX_US : s->nap_us * 2;
+    nap_max_us = ports_nap_max_us(s);
+    if (nap_max_us != UINT64_MAX) {
+        s->nap_us = min_u64(s->nap_us, nap_max_us);
+        until = min_u64(until, s->now_us + s->nap_us);
+        s->nap_us *= 2;
     }
     for (unsigned i = 0; i < s->ports_count; i++)
         until = min_u64(until, port_hooks_due_us(netif_port_queue(s->ports[i])));

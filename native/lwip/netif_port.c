@@ -403,6 +403,16 @@ struct port_queue *netif_port_queue(struct netif_port *np)
     return np->queue;
 }
 
+unsigned netif_port_pending(const struct netif_port *np)
+{
+    return np->queue->pending;
+}
+
+bool netif_port_link_is_up(const struct netif_port *np)
+{
+    return netif_is_link_up(&np->netif) != 0;
+}
+
 const struct port *netif_port_port(const struct netif_port *np)
 {
     return np->port;

@@ -42,7 +42,7 @@ void netif_port_remove(struct netif_port *netif_port);
 /* One burst from the device to lwIP. Returns the packets taken in. */
 unsigned netif_port_input(struct netif_port *netif_port);
 
-/* Sends what lwIP has put out since the last flush. Returns what the device refused. */
+/* Sends what lwIP has put out since the last flush; what the device refuses stays pending, and is counted here. */
 unsigned netif_port_flush(struct netif_port *netif_port);
 
 /* Free packets of its pool, those in DPDK's caches included. */
@@ -50,6 +50,10 @@ unsigned netif_port_packets_free(const struct netif_port *netif_port);
 
 
 struct port_queue *netif_port_queue(struct netif_port *netif_port);
+/* Packets that the device has refused so far: they are tried again with each flush. */
+unsigned netif_port_pending(const struct netif_port *netif_port);
+/* As it was when last looked at, a tenth of a second ago at most while somebody turns the stack. */
+bool netif_port_link_is_up(const struct netif_port *netif_port);
 const struct port *netif_port_port(const struct netif_port *netif_port);
 struct netif *netif_port_netif(struct netif_port *netif_port);
 

@@ -114,8 +114,6 @@ struct stack {
     uint64_t timers_us;     /* when the timers were last looked at */
     uint64_t nap_us;        /* length of the next sleep on a port that cannot wake us */
     bool armed;             /* doorbell and devices will write to sleep_fd */
-    bool ports_wake;        /* while armed: every port can end a sleep; otherwise sleeps are short */
-    bool ports_full;        /* a device has not taken all packets yet */
     struct list timers;     /* struct stack_timer, soonest first */
     struct list ready;      /* sockets with events to tell, socket.ready_link */
     struct list starved;    /* sockets whose writer met an empty chunk pool, socket.starved_link */
