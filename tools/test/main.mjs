@@ -4,7 +4,7 @@
  * npm test [-- --only NAME[,NAME]] [-- FILE...]: sets up, then runs everything under tap, group by
  * group, what fails fast first, and ends with one plain line over all: "N passed, N failed, N skipped".
  *
- * Groups: lint, tools, unit, sim, conformance, node, lib, cli, preload, recipes, nodes, net, sanitize, bench, package. The C test programs are spawned by
+ * Groups: lint, tools, unit, sim, conformance, node, lib, cli, preload, examples, recipes, nodes, net, sanitize, bench, package. The C test programs are spawned by
  * TypeScript files of test/unit and test/sim, so that tap counts their test points too.
  */
 import { spawn } from 'node:child_process'
@@ -53,6 +53,7 @@ const groups = {
     lib: () => testFiles('lib'),
     cli: () => testFiles('cli'),
     preload: () => testFiles('preload'),
+    examples: () => testFiles('examples'),
     recipes: () => testFiles('recipes'),
     nodes: () => testFiles('nodes'),
     net: () => testFiles('net'),
