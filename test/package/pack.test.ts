@@ -45,6 +45,7 @@ for (const wanted of [
     `prebuilds/linux-${process.arch}/libpronghorn-tls.so`,
     ...PLUGINS.map((name) => `prebuilds/linux-${process.arch}/${name}`),
     'pronghorn.schema.json',
+    'grafana/pronghorn.json',
     'dist/net.js',
     'dist/net.d.cts',
     'native/CMakeLists.txt',
