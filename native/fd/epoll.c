@@ -26,6 +26,7 @@ static int epoll_close(struct file *file)
     struct epoll *ep = epoll_of(file);
 
     epoll_disarm(ep);
+    epoll_leave_outers(ep);
     for (uint32_t i = 0; i < ep->buckets_count; i++) {
         for (;;) {
             struct epoll_item *item = NULL;
@@ -42,7 +43,7 @@ static int epoll_close(struct file *file)
                 break;
             /* A socket that is being closed takes its watches off itself (on_gone). */
             if (file_use(item->target)) {
-                ready_unwatch(socket_of(item->target), &item->watch);
+                epoll_item_unwatch(item);
                 file_unuse(item->target);
                 epoll_item_put(item);
             }
@@ -102,6 +103,9 @@ int epoll_create_file(int kernel_fd, struct file **out)
     for (uint32_t i = 0; ep->buckets && i < ep->buckets_count; i++)
         list_init(&ep->buckets[i]);
     list_init(&ep->ready);
+    list_init(&ep->nested);
+    list_init(&ep->outers);
+    ep->armed_count = 0;
     mpsc_init(&ep->arrived);
     atomic_store(&ep->waiter.signalled, 0);
     result = ep->buckets ? doorbell_open(&ep->waiter.bell) : -ENOMEM;

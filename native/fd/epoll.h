@@ -33,6 +33,15 @@ int epoll_control(struct file *file, int op, int fd, struct file *target,
 int epoll_collect(struct file *file, struct epoll_event *events, int max, uint64_t deadline_ns,
                   const sigset_t *mask);
 
+/* What poll(2) says of it: EPOLLIN | EPOLLRDNORM or 0. The stacks were turned before. */
+uint32_t epoll_events(struct file *file);
+/*
+ * Around a sleep on epoll_kernel_fd(), for who waits for it among other things: ask once more after it is
+ * armed. False: another thread sleeps on it: look again soon.
+ */
+bool epoll_arm_inner(struct file *file, uint64_t *until_us);
+void epoll_disarm_inner(struct file *file);
+
 /* For loops that sleep in a wait of their own: pronghorn.h, ph_epoll_fd and ph_epoll_prepare. */
 int epoll_kernel_fd(struct file *file);
 int epoll_prepare(struct file *file, uint64_t *timeout_us);

@@ -17,6 +17,14 @@ void epoll_item_put(struct epoll_item *item)
     }
 }
 
+void epoll_item_unwatch(struct epoll_item *item)
+{
+    if (item->target->kind == FILE_EPOLL)
+        epoll_unnest(item);
+    else
+        ready_unwatch(socket_of(item->target), &item->watch);
+}
+
 /* ---- the stack's side ---- */
 
 static void on_ready(struct watch *watch, uint32_t events)
@@ -25,6 +33,7 @@ static void on_ready(struct watch *watch, uint32_t events)
 
     if (!(events & item->event.events))
         return;
+    atomic_fetch_add_explicit(&item->epoll->changes, 1, memory_order_relaxed);
     if (!atomic_exchange(&item->arrived, true)) {
         atomic_fetch_add(&item->refs, 1);
         mpsc_push(&item->epoll->arrived, &item->arrived_node);
@@ -76,6 +85,7 @@ void epoll_item_unlink(struct epoll *ep, struct epoll_item *item)
     item->dead = true;
     list_remove(&item->hash_link);
     list_remove(&item->ready_link);
+    list_remove(&item->nested_link);
     ep->items_count--;
 }
 
@@ -100,13 +110,13 @@ static int add(struct epoll *ep, int fd, struct file *target, const struct epoll
 {
     struct epoll_item *item;
 
+    if ((event->events & EPOLLEXCLUSIVE) && target->kind == FILE_EPOLL)
+        return -EINVAL;
     if ((event->events & EPOLLEXCLUSIVE) &&
         (event->events & ~(EPOLLIN | EPOLLOUT | ALWAYS | EPOLLET | EPOLLWAKEUP | EPOLLEXCLUSIVE)))
         return -EINVAL;
     if (find(ep, fd, target))
         return -EEXIST;
-    if (target->kind != FILE_SOCKET)
-        return -EINVAL; /* one of our epolls inside another: not offered */
     item = calloc(1, sizeof(*item));
     if (item == NULL)
         return -ENOMEM;
@@ -114,6 +124,8 @@ static int add(struct epoll *ep, int fd, struct file *target, const struct epoll
     item->watch.gone = on_gone;
     list_init(&item->watch.link);
     list_init(&item->ready_link);
+    list_init(&item->hash_link);
+    list_init(&item->nested_link);
     item->epoll = ep;
     item->target = target;
     item->fd = fd;
@@ -122,13 +134,25 @@ static int add(struct epoll *ep, int fd, struct file *target, const struct epoll
     atomic_init(&item->refs, 2);
     file_hold(target);
     file_hold(&ep->file);
+    if (target->kind == FILE_EPOLL) {
+        int result = epoll_nest(item);
+
+        if (result < 0) {
+            atomic_store(&item->refs, 1);
+            epoll_item_put(item);
+            return result;
+        }
+    }
     if (ep->items_count >= ep->buckets_count * 2)
         grow(ep);
     list_push_back(bucket_of(ep, fd), &item->hash_link);
     ep->items_count++;
     /* What holds already is reported, edge-triggered or not: look at it once. */
-    list_push_back(&ep->ready, &item->ready_link);
-    ready_watch(socket_of(target), &item->watch);
+    if (target->kind == FILE_SOCKET) {
+        list_push_back(&ep->ready, &item->ready_link);
+        ready_watch(socket_of(target), &item->watch);
+    }
+    atomic_fetch_add_explicit(&ep->changes, 1, memory_order_relaxed);
     waiter_signal(&ep->waiter);
     return 0;
 }
@@ -154,8 +178,10 @@ static int control_ours(struct epoll *ep, int op, int fd, struct file *target,
         } else {
             item->event = *event;
             item->event.events |= ALWAYS;
-            if (!list_is_linked(&item->ready_link))
+            item->told = false;
+            if (!list_is_linked(&item->ready_link) && target->kind == FILE_SOCKET)
                 list_push_back(&ep->ready, &item->ready_link);
+            atomic_fetch_add_explicit(&ep->changes, 1, memory_order_relaxed);
             waiter_signal(&ep->waiter);
         }
         item = NULL;
@@ -164,7 +190,7 @@ static int control_ours(struct epoll *ep, int op, int fd, struct file *target,
     }
     lock_give(&ep->lock);
     if (result == 0 && item) {
-        ready_unwatch(socket_of(target), &item->watch);
+        epoll_item_unwatch(item);
         epoll_item_put(item);
         epoll_item_put(item);
     }

@@ -14,6 +14,8 @@
 /* Flags among the events of an item: they choose how it is told, not what. */
 #define EPOLL_FLAGS (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP)
 
+#define EPOLL_ARMED_MAX 16
+
 struct epoll {
     struct file file;
     struct lock lock; /* all below but `arrived` and `waiter` */
@@ -26,6 +28,12 @@ struct epoll {
     bool prepared; /* stacks and bell are armed */
     bool adopted;  /* kernel_fd is the program's, and may have a marker in it */
     struct lock sleeper; /* one thread sleeps with everything armed */
+
+    struct list nested; /* items that are epolls themselves (epoll_nested.c) */
+    struct list outers; /* items of other epolls that are this one; under a lock of their own */
+    struct file *armed[EPOLL_ARMED_MAX]; /* of the sleeper: inner ones that it has armed */
+    unsigned armed_count;
+    _Atomic uint32_t changes; /* items put forward so far: edges for who has this one inside */
 
     struct mpsc arrived; /* items that a stack put forward */
     struct waiter waiter;
@@ -40,6 +48,10 @@ struct epoll_item {
     struct epoll_event event;
     bool dead; /* removed; freed by the last reference */
     struct list hash_link, ready_link;
+    struct list nested_link;   /* target is an epoll; the watch's link is in its `outers` */
+    bool polled;               /* too deep for the kernel's epolls that they sleep on */
+    bool told;                 /* edge-triggered: reported, and still ready */
+    uint32_t told_changes;     /* the inner one's when it was told last */
     struct mpsc_node arrived_node;
     _Atomic bool arrived;
     _Atomic uint32_t refs; /* the epoll, the watch, `arrived` */
@@ -52,6 +64,8 @@ static inline struct epoll *epoll_of(struct file *file)
 
 /* One reference less; the last frees it. */
 void epoll_item_put(struct epoll_item *item);
+/* Its target tells it no more. */
+void epoll_item_unwatch(struct epoll_item *item);
 /* Under lock: out of the epoll's structures. The watch is the caller's to remove. */
 void epoll_item_unlink(struct epoll *ep, struct epoll_item *item);
 
@@ -59,6 +73,18 @@ void epoll_item_unlink(struct epoll *ep, struct epoll_item *item);
 void epoll_take_arrived(struct epoll *ep);
 /* Whoever sleeps with everything armed does so no more. */
 void epoll_disarm(struct epoll *ep);
+
+/* epoll_nested.c: an item whose target is an epoll. 0, -ELOOP or -errno. */
+int epoll_nest(struct epoll_item *item);
+void epoll_unnest(struct epoll_item *item);
+/* Closed: it leaves all that it is in. */
+void epoll_leave_outers(struct epoll *inner);
+/* Under lock. */
+int epoll_collect_nested(struct epoll *ep, struct epoll_event *events, int max);
+/* As sleeper. */
+void epoll_arm_nested(struct epoll *ep, uint64_t *until_us);
+bool epoll_has_inner_news(const struct epoll *ep); /* since they were collected */
+void epoll_disarm_nested(struct epoll *ep);
 
 /* A sleep on `epoll_fd` ends when `fd` is readable. 0 or -errno. */
 int epoll_watch_kernel(int epoll_fd, int fd);

@@ -72,6 +72,8 @@ static int collect_now(struct epoll *ep, struct epoll_event *events, int max)
     lock_take(&ep->lock);
     epoll_take_arrived(ep);
     count = collect_ours(ep, events, max);
+    if (UNLIKELY(!list_is_empty(&ep->nested)))
+        count += epoll_collect_nested(ep, events + count, max - count);
     lock_give(&ep->lock);
     if (ep->kernel_fd >= 0 && count < max) {
         from_kernel = kernel.epoll_wait(ep->kernel_fd, events + count, max - count, 0);
@@ -89,6 +91,7 @@ void epoll_disarm(struct epoll *ep)
     if (!ep->prepared)
         return;
     ep->prepared = false;
+    epoll_disarm_nested(ep);
     for (unsigned i = 0; i < group.count; i++)
         group.stacks[i]->driver->disarm(group.stacks[i]);
     doorbell_disarm(&ep->waiter.bell);
@@ -115,10 +118,13 @@ static bool arm(struct epoll *ep, uint64_t *until_us)
         if (until < *until_us)
             *until_us = until;
     }
-    if (armed == group.count && !waiter_is_signalled(&ep->waiter) && mpsc_is_empty(&ep->arrived)) {
+    epoll_arm_nested(ep, until_us);
+    if (armed == group.count && !waiter_is_signalled(&ep->waiter) && mpsc_is_empty(&ep->arrived) &&
+        !epoll_has_inner_news(ep)) {
         ep->prepared = true;
         return true;
     }
+    epoll_disarm_nested(ep);
     while (armed-- > 0)
         group.stacks[armed]->driver->disarm(group.stacks[armed]);
     doorbell_disarm(&ep->waiter.bell);

@@ -17,11 +17,13 @@
 #include "stack/group.h"
 
 #define SPIN_US 20
+#define SHARED_US 1000 /* an epoll that another thread sleeps on is looked at so often */
 
 struct entry {
     struct watch watch; /* only sockets of ours */
     struct file *file;  /* NULL: the kernel's */
     bool kernel_side;   /* of both sides: in kernel_fds as well */
+    bool armed;         /* an epoll of ours that is slept on */
     struct waiter *waiter;
 };
 
@@ -56,6 +58,8 @@ static int look_at_ours(struct poll *p)
 
             /* POLL* and EPOLL* have the same values. */
             p->fds[i].revents = (short)(socket_ops(sock)->events(sock) & wanted);
+        } else {
+            p->fds[i].revents = (short)(epoll_events(file) & (uint16_t)p->fds[i].events);
         }
         ready += p->fds[i].revents != 0;
     }
@@ -96,12 +100,42 @@ static int look(struct poll *p)
     return ready;
 }
 
+/* Epolls of ours among them. True: one became ready meanwhile. */
+static bool arm_epolls(struct poll *p, struct pollfd *extra, unsigned *extras, uint64_t *until_us)
+{
+    bool ready = false;
+
+    for (nfds_t i = 0; i < p->count; i++) {
+        struct entry *e = &p->entries[i];
+
+        if (e->file == NULL || e->file->kind != FILE_EPOLL)
+            continue;
+        e->armed = epoll_arm_inner(e->file, until_us);
+        if (e->armed)
+            extra[(*extras)++] = (struct pollfd){ .fd = epoll_kernel_fd(e->file), .events = POLLIN };
+        else
+            *until_us = min_u64(*until_us, clock_now_us() + SHARED_US);
+        ready |= (epoll_events(e->file) & (uint16_t)p->fds[i].events) != 0;
+    }
+    return ready;
+}
+
+static void disarm_epolls(struct poll *p)
+{
+    for (nfds_t i = 0; i < p->count; i++) {
+        if (p->entries[i].armed)
+            epoll_disarm_inner(p->entries[i].file);
+        p->entries[i].armed = false;
+    }
+}
+
 /* Sleeps until anything may have changed. 0 or -errno. */
 static int sleep_once(struct poll *p, uint64_t deadline_ns, const sigset_t *mask)
 {
     struct pollfd *extra = p->kernel_fds + p->kernel_count;
     uint64_t until_us = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns / 1000;
     unsigned armed = 0, extras = 0;
+    bool news;
     int result = 0;
 
     doorbell_arm(&p->waiter->bell);
@@ -116,7 +150,8 @@ static int sleep_once(struct poll *p, uint64_t deadline_ns, const sigset_t *mask
         if (group.stacks[armed]->driver->caller_drives)
             extra[extras++] = (struct pollfd){ .fd = group.stacks[armed]->sleep_fd, .events = POLLIN };
     }
-    if (armed == group.count && !waiter_is_signalled(p->waiter)) {
+    news = arm_epolls(p, extra, &extras, &until_us);
+    if (armed == group.count && !waiter_is_signalled(p->waiter) && !news) {
         uint64_t now = clock_now_us(), left = until_us > now ? until_us - now : 0;
         struct timespec timeout = { .tv_sec = (time_t)(left / 1000000),
                                     .tv_nsec = (long)(left % 1000000) * 1000 };
@@ -128,11 +163,26 @@ static int sleep_once(struct poll *p, uint64_t deadline_ns, const sigset_t *mask
             result = -errno;
         inside_resume(inside);
     }
+    disarm_epolls(p);
     while (armed-- > 0)
         group.stacks[armed]->driver->disarm(group.stacks[armed]);
     doorbell_disarm(&p->waiter->bell);
     waiter_take(p->waiter);
     return result;
+}
+
+/* The time is over: a number that was closed meanwhile stands for nothing any more (do_poll()). */
+static int look_for_closed(struct poll *p)
+{
+    int closed = 0;
+
+    for (nfds_t i = 0; i < p->count; i++) {
+        if (p->entries[i].file && !fd_is_ours(p->fds[i].fd)) {
+            p->fds[i].revents = POLLNVAL;
+            closed++;
+        }
+    }
+    return closed;
 }
 
 static int wait_for(struct poll *p, uint64_t deadline_ns, const sigset_t *mask)
@@ -148,8 +198,10 @@ static int wait_for(struct poll *p, uint64_t deadline_ns, const sigset_t *mask)
         if (result != 0 || deadline_ns == 0)
             break;
         now_us = clock_now_us();
-        if (deadline_ns != UINT64_MAX && now_us >= deadline_ns / 1000)
+        if (deadline_ns != UINT64_MAX && now_us >= deadline_ns / 1000) {
+            result = look_for_closed(p);
             break;
+        }
         if (now_us - start_us < SPIN_US) {
             cpu_relax();
             continue;
@@ -179,7 +231,7 @@ int poll_wait(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, const sigs
     int result = -ENOMEM;
 
     p.entries = calloc(count ? count : 1, sizeof(*p.entries));
-    p.kernel_fds = malloc((count + 1 + group.count) * sizeof(*p.kernel_fds));
+    p.kernel_fds = malloc((count * 2 + 1 + group.count) * sizeof(*p.kernel_fds));
     if (p.entries && p.kernel_fds && p.waiter) {
         for (nfds_t i = 0; i < count; i++) {
             p.entries[i].watch.notify = wake;
@@ -191,13 +243,7 @@ int poll_wait(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, const sigs
                 file_unuse(p.entries[i].file);
                 p.entries[i].file = NULL;
             }
-            if (p.entries[i].file && p.entries[i].file->kind != FILE_SOCKET) {
-                /* An epoll of ours inside poll(): by its kernel descriptor. */
-                p.kernel_fds[p.kernel_count++] = (struct pollfd){
-                    .fd = epoll_kernel_fd(p.entries[i].file), .events = fds[i].events };
-                file_unuse(p.entries[i].file);
-                p.entries[i].file = NULL;
-            } else if (p.entries[i].file == NULL || p.entries[i].file->kernel_side) {
+            if (p.entries[i].file == NULL || p.entries[i].file->kernel_side) {
                 p.entries[i].kernel_side = p.entries[i].file != NULL;
                 p.kernel_fds[p.kernel_count++] = fds[i];
             }

@@ -188,6 +188,13 @@ static inline bool socket_has_port(const struct socket *sock)
     return sock->binding.bound || (state != SOCKET_IDLE && state != SOCKET_CLOSED);
 }
 
+/* An IPv6 socket that was bound to an IPv4 address, and can speak to no other family from there. */
+static inline bool socket_is_mapped(const struct socket *sock)
+{
+    return sock->family == AF_INET6 && sock->binding.bound && sock->binding.local.family == AF_INET &&
+           !endpoint_is_any(&sock->binding.local);
+}
+
 static inline bool socket_has(const struct socket *sock, uint32_t flags)
 {
     return (atomic_load_explicit(&sock->flags, memory_order_acquire) & flags) != 0;

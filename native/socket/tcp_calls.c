@@ -86,6 +86,8 @@ static int connect_begin(struct socket *sock, const struct endpoint *peer)
 
     if (sock->options.v6_only && peer->family == AF_INET)
         return -ENETUNREACH;
+    if (socket_is_mapped(sock) && peer->family == AF_INET6)
+        return -EAFNOSUPPORT;
     if (endpoint_is_any(&to))
         address_own(&to);
     if (endpoint_is_multicast(&to))

@@ -262,10 +262,11 @@ static int listen_shutdown(struct socket *sock, int how)
 
 static ssize_t refuse_send(struct socket *sock, const struct msghdr *msg, int flags)
 {
-    (void)sock;
+    int error = socket_take_error(sock); /* of a connection that it tried before it listened */
+
     (void)msg;
     (void)flags;
-    return -EPIPE;
+    return error ? -error : -EPIPE;
 }
 
 static ssize_t refuse_recv(struct socket *sock, struct msghdr *msg, int flags)

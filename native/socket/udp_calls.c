@@ -95,6 +95,10 @@ int udp_autobind(struct socket *sock, const struct endpoint *towards)
 
     if (sock->binding.bound)
         return 0;
+    if (!endpoint_is_any(&sock->local)) { /* it had a peer, which took the port along, not the address */
+        any = sock->local;
+        any.port = 0;
+    }
     result = socket_bind(sock, &any);
     return result == 0 ? udp_settle(sock, towards) : result;
 }
@@ -145,6 +149,8 @@ static int udp_connect_call(struct socket *sock, const struct endpoint *peer, bo
         result = forget_peer(sock);
     } else if ((result = udp_autobind(sock, peer)) < 0) {
         result = -EAGAIN; /* whatever comes of the rest (inet_dgram_connect()) */
+    } else if (socket_is_mapped(sock) && peer->family == AF_INET6) {
+        result = -EAFNOSUPPORT;
     } else if (address_stacks_to(peer) == 0 ||
                !udp_family_fits(sock, peer)) {
         result = -ENETUNREACH;

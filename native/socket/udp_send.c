@@ -45,6 +45,8 @@ int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, str
         result = endpoint_from_sockaddr(&record->to, family, msg->msg_name, msg->msg_namelen);
         if (result < 0)
             return result;
+        if (socket_is_mapped(sock) && record->to.family == AF_INET6)
+            return -EAFNOSUPPORT;
         if (!udp_family_fits(sock, &record->to))
             return -ENETUNREACH;
         if (record->to.port == 0)

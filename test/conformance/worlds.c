@@ -25,7 +25,7 @@ static const struct calls kernel_table = {
     .recvmsg = recvmsg, .recvmmsg = recvmmsg, .read = read, .write = write, .readv = readv,
     .writev = writev, .fcntl = fcntl, .ioctl = ioctl, .poll = poll, .ppoll = ppoll,
     .select = select, .epoll_create1 = epoll_create1, .epoll_ctl = epoll_ctl,
-    .epoll_wait = epoll_wait, .epoll_pwait = epoll_pwait,
+    .epoll_wait = epoll_wait, .epoll_pwait = epoll_pwait, .epoll_pwait2 = epoll_pwait2,
 };
 
 static const struct calls our_table = {
@@ -38,6 +38,7 @@ static const struct calls our_table = {
     .writev = ph_writev, .fcntl = ph_fcntl, .ioctl = ph_ioctl, .poll = ph_poll, .ppoll = ph_ppoll,
     .select = ph_select, .epoll_create1 = ph_epoll_create1, .epoll_ctl = ph_epoll_ctl,
     .epoll_wait = ph_epoll_wait, .epoll_pwait = ph_epoll_pwait,
+    .epoll_pwait2 = ph_epoll_pwait2,
 };
 
 /* ---- what is open ---- */
