@@ -3,9 +3,9 @@
 //     dgram.ts server|client MODULE ADDRESS PORT SECONDS WARMUP
 
 import type * as OurDgram from '../../lib/dgram/index.js'
+import { BLOCK_MESSAGES, limitLife, newHistogram, percentiles, tell } from './program.js'
 
 const MESSAGE_BYTES = 64
-const LIFE_LIMIT_MS = 60_000
 const BURST = 64
 
 const [role, moduleName, address, port, seconds, warmup] = process.argv.slice(2) as [
@@ -20,28 +20,26 @@ const [role, moduleName, address, port, seconds, warmup] = process.argv.slice(2)
 const dgram = (await import(moduleName)) as typeof OurDgram
 const socket = dgram.createSocket('udp4')
 
-setTimeout(() => {
-    process.stderr.write('the time limit was reached\n')
-    process.exit(3)
-}, LIFE_LIMIT_MS).unref()
+limitLife()
 
 function serve(): void {
+    const blocks = newHistogram()
     let count = 0
     let countedAt = 0n
+    let blockAt = 0n
     const start = () => {
         count = 0
-        countedAt = process.hrtime.bigint()
+        countedAt = blockAt = process.hrtime.bigint()
+    }
+    const endBlock = () => {
+        const now = process.hrtime.bigint()
+        if (blockAt > 0n) blocks.record(now - blockAt || 1n)
+        blockAt = now
     }
     const report = () => {
-        const elapsed = Number(process.hrtime.bigint() - countedAt)
-        const line = {
-            side: moduleName,
-            bench: 'dgram',
-            ops: count,
-            seconds: elapsed / 1e9,
-            rate: (count * 1e9) / elapsed,
-        }
-        process.stdout.write(`${JSON.stringify(line)}\n`, () => process.exit(0))
+        const elapsedNs = Number(process.hrtime.bigint() - countedAt)
+        const result = { side: moduleName, bench: 'dgram', ops: count, elapsedNs }
+        tell({ ...result, latency_ns: percentiles(blocks) }, () => process.exit(0))
     }
     const onFirst = () => {
         setTimeout(start, Number(warmup) * 1000)
@@ -50,7 +48,7 @@ function serve(): void {
     socket.bind(Number(port), address, () => {
         let first = true
         const onMessage = () => {
-            count++
+            if (++count % BLOCK_MESSAGES === 0) endBlock()
             if (!first) return
             first = false
             onFirst()

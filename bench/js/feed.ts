@@ -4,13 +4,10 @@
 // pronghorn/net reads through a ring, node:net takes its chunks apart.
 
 import type * as NodeNet from 'node:net'
-import { createHistogram } from 'node:perf_hooks'
 import type * as OurNet from '../../lib/net/index.js'
+import { BLOCK_MESSAGES, limitLife, newHistogram, percentiles, tell } from './program.js'
 
 const MESSAGE_BYTES = 64
-const LIFE_LIMIT_MS = 60_000
-/** One message of so many has its age taken. */
-const SAMPLE_MASK = 0xfff
 
 const [moduleName, address, port, seconds, warmup] = process.argv.slice(2) as [
     string,
@@ -20,24 +17,29 @@ const [moduleName, address, port, seconds, warmup] = process.argv.slice(2) as [
     string,
 ]
 
-setTimeout(() => {
-    process.stderr.write('the time limit was reached\n')
-    process.exit(3)
-}, LIFE_LIMIT_MS).unref()
+limitLife()
 
-const histogram = createHistogram({ lowest: 1, highest: 1e10, figures: 3 })
+const ages = newHistogram()
+const blocks = newHistogram()
 let expected = 0
 let counted = 0
 let wrong = 0
 let measuring = false
 let startedAt = 0n
+let blockAt = 0n
 
 function onMessage(view: DataView, offset: number): void {
     const sequence = view.getUint32(offset, true)
     if (sequence !== expected) wrong++
     expected = (sequence + 1) >>> 0
-    if ((sequence & SAMPLE_MASK) === 0 && measuring)
-        histogram.record(process.hrtime.bigint() - view.getBigUint64(offset + 8, true) || 1n)
+    if (sequence % BLOCK_MESSAGES === 0 && measuring) endBlock(view.getBigUint64(offset + 8, true))
+}
+
+function endBlock(madeAt: bigint): void {
+    const now = process.hrtime.bigint()
+    ages.record(now - madeAt || 1n)
+    if (blockAt > 0n) blocks.record(now - blockAt || 1n)
+    blockAt = now
 }
 
 function start(): void {
@@ -47,24 +49,11 @@ function start(): void {
 }
 
 function finish(): void {
-    const elapsed = Number(process.hrtime.bigint() - startedAt)
+    const elapsedNs = Number(process.hrtime.bigint() - startedAt)
     const ops = (expected - counted) >>> 0
     if (wrong > 0) throw new Error(`${wrong} messages were not the next ones`)
-    const latency = {
-        p50: histogram.percentile(50),
-        p99: histogram.percentile(99),
-        max: histogram.max,
-        mean: histogram.mean,
-    }
-    const line = {
-        side: moduleName,
-        bench: 'feed',
-        ops,
-        seconds: elapsed / 1e9,
-        rate: (ops * 1e9) / elapsed,
-        latency_ns: latency,
-    }
-    process.stdout.write(`${JSON.stringify(line)}\n`, () => process.exit(0))
+    const more = { latency_ns: percentiles(blocks), age_ns: percentiles(ages) }
+    tell({ side: moduleName, bench: 'feed', ops, elapsedNs, ...more }, () => process.exit(0))
 }
 
 function schedule(): void {

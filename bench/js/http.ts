@@ -4,16 +4,12 @@
 //     http.ts server MODULE ADDRESS PORT SECONDS WARMUP
 
 import type * as NodeHttp from 'node:http'
-
-const LIFE_LIMIT_MS = 60_000
+import { limitLife } from './program.js'
 
 const [, moduleName, address, port] = process.argv.slice(2) as [string, string, string, string]
 const http = (await import(moduleName)) as typeof NodeHttp
 
-setTimeout(() => {
-    process.stderr.write('the time limit was reached\n')
-    process.exit(3)
-}, LIFE_LIMIT_MS).unref()
+limitLife()
 
 const body = Buffer.from('{"symbol":"000001","price":12.34,"volume":5600}\n')
 const headers = { 'content-type': 'application/json', 'content-length': body.length }

@@ -3,10 +3,9 @@
 //     net.ts server|client MODULE ADDRESS PORT SECONDS WARMUP
 
 import type * as NodeNet from 'node:net'
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import { limitLife, newHistogram, percentiles, tell } from './program.js'
 
 const MESSAGE_BYTES = 64
-const LIFE_LIMIT_MS = 60_000
 
 const [role, moduleName, address, port, seconds, warmup] = process.argv.slice(2) as [
     string,
@@ -18,10 +17,7 @@ const [role, moduleName, address, port, seconds, warmup] = process.argv.slice(2)
 ]
 const net = (await import(moduleName)) as typeof NodeNet
 
-setTimeout(() => {
-    process.stderr.write('the time limit was reached\n')
-    process.exit(3)
-}, LIFE_LIMIT_MS).unref()
+limitLife()
 
 function serve(): void {
     const server = net.createServer({ noDelay: true }, (socket) => {
@@ -32,30 +28,10 @@ function serve(): void {
     server.listen(Number(port), address, () => process.stdout.write('ready\n'))
 }
 
-function report(histogram: RecordableHistogram, elapsedNs: bigint): void {
-    const latency = {
-        p50: histogram.percentile(50),
-        p99: histogram.percentile(99),
-        max: histogram.max,
-        mean: histogram.mean,
-    }
-    const ops = histogram.count
-    const line = {
-        side: moduleName,
-        bench: 'net.rr',
-        ops,
-        seconds: Number(elapsedNs) / 1e9,
-        rate: (ops * 1e9) / Number(elapsedNs),
-        latency_ns: latency,
-    }
-    process.stdout.write(`${JSON.stringify(line)}\n`)
-}
-
 function connectAndDrive(triesLeft: number): void {
     const socket = net.connect({ host: address, port: Number(port), noDelay: true })
     const message = Buffer.alloc(MESSAGE_BYTES, 0x55)
-    // Three digits are what the report prints.
-    const histogram = createHistogram({ lowest: 1, highest: 1e10, figures: 3 })
+    const histogram = newHistogram()
     let missing = 0
     let sentAt = 0n
     let startedAt = 0n
@@ -78,7 +54,8 @@ function connectAndDrive(triesLeft: number): void {
         if (warm) histogram.record(now - sentAt)
         if (now >= endsAt) {
             if (warm) {
-                report(histogram, now - startedAt)
+                const result = { side: moduleName, bench: 'net.rr', ops: histogram.count }
+                tell({ ...result, elapsedNs: Number(now - startedAt), latency_ns: percentiles(histogram) })
                 socket.end()
                 return
             }

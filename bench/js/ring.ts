@@ -2,11 +2,10 @@
 // 64 B round trips: through rings and templates with pronghorn/net, by data events with node:net.
 //     ring.ts server|client MODULE ADDRESS PORT SECONDS WARMUP
 
-import { createHistogram } from 'node:perf_hooks'
 import type * as OurNet from '../../lib/net/index.js'
+import { limitLife, newHistogram, percentiles, tell } from './program.js'
 
 const MESSAGE_BYTES = 64
-const LIFE_LIMIT_MS = 60_000
 
 const [role, moduleName, address, port, seconds, warmup] = process.argv.slice(2) as [
     string,
@@ -19,10 +18,7 @@ const [role, moduleName, address, port, seconds, warmup] = process.argv.slice(2)
 // node:net has no rings: what differs is told apart where a connection is set up.
 const net = (await import(moduleName)) as typeof OurNet
 
-setTimeout(() => {
-    process.stderr.write('the time limit was reached\n')
-    process.exit(3)
-}, LIFE_LIMIT_MS).unref()
+limitLife()
 
 /** Calls `onMessage` for each whole message; the returned function sends one. */
 function converse(socket: OurNet.Socket, onMessage: () => void): () => void {
@@ -53,37 +49,18 @@ function serve(): void {
 }
 
 function measure(socket: OurNet.Socket): void {
-    // Three digits are what the report prints.
-    const histogram = createHistogram({ lowest: 1, highest: 1e10, figures: 3 })
+    const histogram = newHistogram()
     let sentAt = 0n
     let startedAt = 0n
     let endsAt = process.hrtime.bigint() + BigInt(Math.round(Number(warmup) * 1e9))
 
-    const report = (elapsed: bigint) => {
-        const latency = {
-            p50: histogram.percentile(50),
-            p99: histogram.percentile(99),
-            max: histogram.max,
-            mean: histogram.mean,
-        }
-        const ops = histogram.count
-        const rate = (ops * 1e9) / Number(elapsed)
-        const line = {
-            side: moduleName,
-            bench: 'net.rr',
-            ops,
-            seconds: Number(elapsed) / 1e9,
-            rate,
-            latency_ns: latency,
-        }
-        process.stdout.write(`${JSON.stringify(line)}\n`)
-    }
     const transmit = converse(socket, () => {
         const now = process.hrtime.bigint()
         if (startedAt > 0n) histogram.record(now - sentAt)
         if (now >= endsAt) {
             if (startedAt > 0n) {
-                report(now - startedAt)
+                const result = { side: moduleName, bench: 'net.rr', ops: histogram.count }
+                tell({ ...result, elapsedNs: Number(now - startedAt), latency_ns: percentiles(histogram) })
                 socket.destroy()
                 return
             }

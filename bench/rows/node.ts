@@ -4,7 +4,8 @@
 import { fileURLToPath } from 'node:url'
 import type { Context } from '../context.js'
 import { type Program, type Result, runPair } from '../host/program.js'
-import { type Group, INLINE, only, type Row, roundTrip } from '../row.js'
+import { BLOCK_MESSAGES } from '../js/program.js'
+import { type Group, INLINE, only, type Row, rate, roundTrip } from '../row.js'
 import type { Sample } from '../statistics.js'
 import { CONNECTIONS, pinned, wrk, wrkSample } from './programs.js'
 
@@ -104,7 +105,7 @@ const pairRows: Group[] = [
         'js/dgram.ts',
         'dgram',
         [OUR_DGRAM, 'node:dgram'],
-        (result) => ({ value: result.rate as number, p99: null }),
+        (result) => rate(result, BLOCK_MESSAGES),
         { which: 'server' },
     ),
 ]
@@ -164,7 +165,10 @@ const feedRow: Group = {
             60,
         )
         const result = only(run.client, 'feed')
-        return { 'js.feed': { value: result.rate as number, p99: null }, 'js.feed.age': roundTrip(result) }
+        return {
+            'js.feed': rate(result, BLOCK_MESSAGES),
+            'js.feed.age': roundTrip({ ...result, latency_ns: result.age_ns }),
+        }
     },
 }
 
