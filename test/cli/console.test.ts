@@ -83,6 +83,7 @@ t.test('faults: counted, announced, ended', async (t) => {
     t.notMatch((await pronghorn('show', 'stacks', ...of)).out, /FAULTS/)
     t.equal((await pronghorn('inject', ...of)).code, 2, 'which fault?')
     t.equal((await pronghorn('inject', '--loss', '200%', ...of)).code, 2)
+    t.equal((await pronghorn('inject', '--rate', 'fast', ...of)).code, 2)
 })
 
 t.test('a flow of its own', async (t) => {
