@@ -40,6 +40,7 @@ export function ensureRuntime(): void {
     if (native.state() !== RUNNING) start({})
 }
 
+/** The stacks of this process, for all its threads. */
 export const runtime = {
     /**
      * Starts the stacks. Without options it does nothing when they run; with options it is an error
@@ -74,6 +75,7 @@ export const runtime = {
         return readSegment(process.pid)
     },
 
+    /** Whether the stacks run: started, and not stopped. */
     get running(): boolean {
         return native.state() === RUNNING
     },

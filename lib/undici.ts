@@ -24,11 +24,17 @@ export type ConnectorOptions = Omit<
 
 /** Where undici wants to go. */
 export interface Destination {
+    /** A name, or an address; of IPv6 in brackets. */
     hostname: string
+    /** With the port, as in the URL. */
     host?: string
+    /** 'http:' or 'https:'. */
     protocol: string
+    /** Empty: that of the protocol. */
     port: string
+    /** For TLS. */
     servername?: string
+    /** Whence, one of our addresses. */
     localAddress?: string | null
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 /*
- * npm run lint [-- --fix]: layers, text rules, format and lint of TypeScript (biome), types (tsc).
+ * npm run lint [-- --fix]: layers, text rules, format and lint of TypeScript (biome), types (tsc), doc comments
+ * (typedoc).
  * Runs all of them and fails if any does.
  */
 import { spawnSync } from 'node:child_process'
@@ -20,6 +21,8 @@ const checks = [
     ['text', process.execPath, 'tools/check/text.mjs'],
     ['biome', bin('biome'), 'check', '--error-on-warnings', ...(fix ? ['--write'] : [])],
     ['types', bin('tsc'), '--noEmit'],
+    // Every public member says what it is.
+    ['docs', bin('typedoc'), '--emit', 'none'],
 ]
 // Generators keep what they wrote; here they only say whether it is still true.
 const generators = join(root, 'tools', 'generate')

@@ -8,11 +8,15 @@ import { type DatagramOptions, type OnDatagram, Socket as SocketClass } from './
 export type { BindOptions, RemoteInfo, SocketType } from 'node:dgram'
 export type { DatagramOptions, OnDatagram } from './socket.js'
 
+/** A UDP socket: node:dgram's Socket on our stack. With or without `new`. */
 export const Socket = callable(SocketClass)
+/** A UDP socket: node:dgram's Socket on our stack. */
 export type Socket = SocketClass
 
+/** A UDP socket that is not bound yet; the listener gets each message. A wrong type throws. */
 export function createSocket(type: SocketType | DatagramOptions, listener?: OnDatagram): Socket {
     return new SocketClass(type, listener)
 }
 
+/** @hidden */
 export default { createSocket, Socket }

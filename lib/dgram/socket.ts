@@ -41,7 +41,9 @@ import { checkNumber, checkString, type Data, type Sent, sendRequest } from './a
 import { type Message, SendQueue } from './send-queue.js'
 import { DatagramSettings } from './settings.js'
 
+/** node:dgram's options of a socket. */
 export interface DatagramOptions extends SocketOptions {
+    /** SO_REUSEPORT: several sockets of the process on one port. */
     reusePort?: boolean
 }
 

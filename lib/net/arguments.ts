@@ -79,7 +79,13 @@ export interface OnReadOptions {
 
 /** What connect() understands, TCP only. */
 export type ConnectOptions = Partial<TcpNetConnectOpts> & {
+    /** A local socket of the kernel's, in place of host and port. */
     path?: string
+    /** Names to addresses; dns.lookup by default. */
     lookup?: LookupFunction
-    blockList?: { check(address: string, family: string): boolean }
+    /** Whereto no connection is made: a net.BlockList, or what answers as one. */
+    blockList?: {
+        /** Whether the address is listed. */
+        check(address: string, family: string): boolean
+    }
 }

@@ -11,6 +11,7 @@ const view = new DataView(bytes.buffer)
 export interface ConnectionInfo {
     /** Smoothed round-trip time and its variation, microseconds; 0 before the first measurement. */
     rttUs: number
+    /** Its variation, microseconds. */
     rttVariationUs: number
     /** How long it waits for an acknowledgement before it sends again, microseconds. */
     retransmissionTimeoutUs: number
@@ -18,7 +19,9 @@ export interface ConnectionInfo {
     retransmits: number
     /** In segments of `segmentBytes`. */
     congestionWindow: number
+    /** Above it the window grows slowly; in segments. */
     slowStartThreshold: number
+    /** What a segment carries at most, bytes. */
     segmentBytes: number
     /** Segments on their way, not acknowledged yet. */
     inFlight: number
@@ -26,9 +29,13 @@ export interface ConnectionInfo {
     unsentBytes: number
     /** What the peer may still send before the reader has to read. */
     receiveWindowBytes: number
+    /** Of what was sent, since the connection was made. */
     bytesAcknowledged: number
+    /** In order, since the connection was made. */
     bytesReceived: number
+    /** Segments received, since the connection was made. */
     segmentsIn: number
+    /** Segments sent, those sent again included. */
     segmentsOut: number
 }
 

@@ -33,18 +33,30 @@ const serverSockets = channel('net.server.socket')
 const ACCEPTS_PER_TURN = 64
 const RETRY_MS = 10
 
+/** node:net's options of a server. */
 export interface ServerOptions extends ServerOpts {
+    /** Of the sockets that it accepts, bytes. */
     highWaterMark?: number
-    blockList?: { check(address: string, family: 'ipv4' | 'ipv6'): boolean }
+    /** Whose connections are closed at once: a net.BlockList, or what answers as one. */
+    blockList?: {
+        /** Whether the address is listed. */
+        check(address: string, family: 'ipv4' | 'ipv6'): boolean
+    }
 }
 
 /** What a dropped connection was, as given to 'drop' listeners. */
 export interface DropArgument {
+    /** Our address, which it came to. */
     localAddress?: string
+    /** Our port. */
     localPort?: number
+    /** IPv4 or IPv6. */
     localFamily?: string
+    /** The peer's address. */
     remoteAddress?: string
+    /** The peer's port. */
     remotePort?: number
+    /** IPv4 or IPv6. */
     remoteFamily?: string
 }
 

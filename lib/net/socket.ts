@@ -67,12 +67,17 @@ export interface Socket {
 
 /** node:net's options, and what a server gives to the sockets it accepts. */
 export interface SocketOptions extends SocketConstructorOpts {
+    /** TCP_NODELAY; on unless the setting tcp.nodelay says otherwise. */
     noDelay?: boolean
+    /** SO_KEEPALIVE. */
     keepAlive?: boolean
+    /** Idle time before the first probe, milliseconds; whole seconds count. */
     keepAliveInitialDelay?: number
+    /** Of the stream's buffers, bytes. */
     highWaterMark?: number
     /** Accepted with pauseOnConnect: nothing is read until resume(). */
     pauseOnCreate?: boolean
+    /** Receives into memory of the program's own, without a stream between. */
     onread?: OnReadOptions
     /** Of an accepted connection. */
     server?: Server

@@ -13,6 +13,7 @@ export type OnMessage = (view: DataView, offset: number, length: number, time: n
 
 /** Every message has this many bytes. */
 export interface FixedLayout {
+    /** The length of each. */
     bytes: number
 }
 
@@ -22,6 +23,7 @@ export interface PrefixedLayout {
     prefix: 1 | 2 | 4
     /** Where it begins in the message; 0. */
     at?: number
+    /** The byte order of the length field; big-endian by default, as the network has it. */
     littleEndian?: boolean
     /** What has to be added to the field's value to get the whole message's length; at + prefix. */
     plus?: number
@@ -31,9 +33,11 @@ export interface PrefixedLayout {
 
 /** A datagram is a message. */
 export interface DatagramLayout {
+    /** Each message is a datagram. */
     datagrams: true
 }
 
+/** How messages lie in what is received. */
 export type Layout = FixedLayout | PrefixedLayout | DatagramLayout
 
 /** Where segments lie. */

@@ -20,6 +20,7 @@ const BATCHES_PER_EVENT = 16
 /** Before looking again when there was no memory to lend. */
 const SHORT_OF_MEMORY_MS = 1
 
+/** Of a ring. */
 export interface RingOptions {
     /** The most segments in one batch; 1024, at least 64. */
     segments?: number
@@ -37,8 +38,11 @@ export interface Batch {
     readonly length: number
     /** Of segment i, into ring.bytes. */
     offset(i: number): number
+    /** Its length. */
     bytes(i: number): number
+    /** When it was received, ns of process.hrtime()'s clock. */
     time(i: number): number
+    /** Whether its datagram goes on in the next segment. */
     more(i: number): boolean
     /** A copy, for those who want to keep it. */
     copy(i: number): Buffer
@@ -53,16 +57,19 @@ export class Ring implements Watched, Holder, Sender {
     readonly scope = new AsyncResource('PRONGHORN.RING')
     /** The memory that packets lie in. Read only what a row names: all else is the stack's. */
     readonly bytes: Uint8Array
+    /** The same memory. */
     readonly view: DataView
     /** Four numbers for each segment of the last batch: OFFSET, LENGTH, TIME, MORE. */
     readonly rows: Float64Array
     readonly place: string
+    /** The last batch, for those who read by name; always the same object. */
     readonly batch: Batch
     /** The peer's end was reached. */
     ended = false
     /** Segments that were taken and not released. */
     held = 0
     releases = 0
+    /** Within warm(): what is sent now does not leave. */
     warming = false
 
     #fd: number
@@ -96,10 +103,12 @@ export class Ring implements Watched, Holder, Sender {
         watchHolder(this)
     }
 
+    /** The socket's descriptor; the socket owns it. */
     get fd(): number {
         return this.#fd
     }
 
+    /** Whether everything was given back. */
     get closed(): boolean {
         return this.#closed
     }
@@ -385,6 +394,7 @@ export class Ring implements Watched, Holder, Sender {
         this.#wakeUp()
     }
 
+    /** `using ring = socket.ring()`: closed at the end of the block. */
     [Symbol.dispose](): void {
         this.close()
     }

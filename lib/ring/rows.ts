@@ -10,4 +10,5 @@ export const TIME = 2
 /** 1: the datagram goes on in the next row. */
 export const MORE = 3
 
+/** How many numbers a row has. */
 export const ROW = 4

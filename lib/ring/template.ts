@@ -34,15 +34,19 @@ const sizeOf = (type: FieldType) => Number(/\d+/.exec(type)) / 8
 /** Big-endian, as the network has it, unless it ends in "le". u64: integers up to 2^53. */
 export type FieldType = keyof typeof writers
 
+/** A field of a prepared message. */
 export interface Field {
     /** Where it begins in the message. */
     at: number
+    /** Its size and byte order. */
     type: FieldType
 }
 
 /** Where it goes; nothing on connected sockets. */
 export interface Target {
+    /** IPv4 or IPv6, no name. */
     address: string
+    /** The UDP port. */
     port: number
 }
 
@@ -57,7 +61,9 @@ export interface Sender {
  * JavaScript's own, and what it holds when send() is called is sent; it may be changed at once.
  */
 export class Template<F extends string = string> {
+    /** The message as it would be sent now. */
     readonly bytes: Uint8Array
+    /** The same memory. */
     readonly view: DataView
     /** One function for each field: template.set.price(42). */
     readonly set: Readonly<Record<F, (value: number) => void>>
@@ -102,6 +108,7 @@ export class Template<F extends string = string> {
         throw errnoException(result, 'send')
     }
 
+    /** Gives its place in the addon back; it cannot be sent any more. */
     close(): void {
         native.templateClose(this.#number)
         this.#number = -1
