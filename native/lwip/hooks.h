@@ -25,7 +25,7 @@ struct instance_hooks {
                                      const ip4_addr_t *destination);
     const ip6_addr_t *(*ip6_gateway)(void *context, struct netif *netif,
                                      const ip6_addr_t *destination);
-    /* May an outgoing connection use this local port? (Do its packets come back to this stack?)
+    /* Do the packets of an outgoing connection from this local port come back to this stack by themselves?
      * peer_port is 0 while the peer is unknown: bind(0). */
     bool (*port_comes_home)(void *context, const ip_addr_t *local, uint16_t local_port,
                             const ip_addr_t *peer, uint16_t peer_port);

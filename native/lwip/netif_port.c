@@ -288,7 +288,7 @@ static int address6_add(struct netif_port *np, const struct config_address *from
 
 static const ip6_addr_t *gateway6_of(void *context, struct netif *netif, const ip6_addr_t *destination)
 {
-    return netif_port_gateway6(netif);
+    return netif_port_is_ours(netif) ? netif_port_gateway6(netif) : NULL;
 }
 
 const ip6_addr_t *netif_port_gateway6(struct netif *netif)
@@ -301,7 +301,6 @@ const ip6_addr_t *netif_port_gateway6(struct netif *netif)
 static int addresses_add(struct netif_port *np, const struct port_config *config, char *err,
                          size_t err_size)
 {
-    struct instance_hooks hooks = {.ip6_gateway = gateway6_of};
     ip4_addr_t address, mask, gateway = {0};
     bool has_ip4 = false;
 
@@ -316,8 +315,6 @@ static int addresses_add(struct netif_port *np, const struct port_config *config
             np->has_gateway6 = true;
         }
     }
-    if (np->has_gateway6)
-        hooks_set(&hooks);
     if (netif_alias_reserve(np, config->addresses.count) != 0)
         return -ENOMEM;
     for (uint32_t i = 0; i < config->addresses.count; i++) {
@@ -350,6 +347,7 @@ int netif_port_add(struct netif_port **out, const struct netif_port_settings *se
                    size_t err_size)
 {
     static struct stats_stack nobody;
+    static const struct instance_hooks hooks = {.ip6_gateway = gateway6_of, .port_comes_home = netif_steer_comes_home};
     struct netif_port *np = calloc(1, sizeof(*np));
     int status;
 
@@ -369,6 +367,7 @@ int netif_port_add(struct netif_port **out, const struct netif_port_settings *se
         free(np);
         return -ENOMEM;
     }
+    hooks_set(&hooks);
     netif_create_ip6_linklocal_address(&np->netif, 1);
     netif_ip6_addr_set_state(&np->netif, 0, IP6_ADDR_PREFERRED);
     netif_set_up(&np->netif);

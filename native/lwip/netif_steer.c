@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/doorbell.h"
+#include "lwip/ip.h"
+#include "lwip/netif_port.h"
 #include "lwip/netif_port_state.h"
 
 struct netif_steer {
@@ -131,6 +133,23 @@ static int destination(const struct netif_steer *steer, const struct rte_mbuf *p
     else
         member = steer->member_of[owner];
     return member == NOT_HERE || member == steer->self ? TO_NOBODY : (int)member;
+}
+
+bool netif_steer_comes_home(void *context, const ip_addr_t *local, uint16_t local_port, const ip_addr_t *peer,
+                            uint16_t peer_port)
+{
+    const struct netif_port *np;
+    struct netif *netif = peer_port != 0 ? ip_route(local, peer) : NULL;
+    int queue;
+
+    (void)context;
+    if (netif == NULL || !netif_port_is_ours(netif))
+        return true;
+    np = netif->state;
+    if (np->steer == NULL)
+        return true;
+    queue = port_rss_queue(np->port, IP_IS_V6(peer), &peer->u_addr, &local->u_addr, peer_port, local_port);
+    return queue < 0 || queue == np->queue->queue_id;
 }
 
 static void hand(struct netif_steer *steer, unsigned to, struct rte_mbuf *packet)

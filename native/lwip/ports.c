@@ -51,6 +51,9 @@ uint32_t ports_users(uint16_t port)
     return INSTANCE(ports).users[port];
 }
 
+/* So many free ports in a row are turned down because they don't lead home: with 4 queues one of 10^8 times. */
+#define HOME_TRIES 64
+
 /* The ports of the range once, in the order that belongs to this destination. */
 static uint16_t choose(const struct tuple *tuple, bool (*is_free)(const struct tuple *tuple))
 {
@@ -58,7 +61,7 @@ static uint16_t choose(const struct tuple *tuple, bool (*is_free)(const struct t
     uint32_t count = (uint32_t)settings->local_port_last - settings->local_port_first + 1;
     struct tuple candidate = *tuple;
     uint64_t words[5];
-    uint32_t offset;
+    uint32_t offset, tries = 0;
 
     candidate.local_port = 0;
     tuple_words(&candidate, words);
@@ -66,7 +69,7 @@ static uint16_t choose(const struct tuple *tuple, bool (*is_free)(const struct t
     for (uint32_t i = 0; i < count; i++) {
         candidate.local_port =
             (uint16_t)(settings->local_port_first + (offset + INSTANCE(ports).next++) % count);
-        if (is_free(&candidate) && hook_port_comes_home(&candidate))
+        if (is_free(&candidate) && (hook_port_comes_home(&candidate) || ++tries > HOME_TRIES))
             return candidate.local_port;
     }
     return 0;

@@ -4,7 +4,8 @@
  * says where to begin, so that who talks to one destination cannot guess the ports used to another,
  * and ports to one destination come back as late as possible. A port is taken for a connection if the
  * whole four-tuple is free (so there are as many connections as ports per destination), for bind(0)
- * if nobody has it. instance_hooks.port_comes_home may turn ports down.
+ * if nobody has it. instance_hooks.port_comes_home may turn down some in a row: the choice stays a random one,
+ * among the ports whose answers the card puts on our own queue.
  */
 #ifndef PRONGHORN_LWIP_PORTS_H
 #define PRONGHORN_LWIP_PORTS_H

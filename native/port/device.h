@@ -17,6 +17,14 @@
 
 struct wire;
 
+/* How the device spreads flows, rss.c. */
+struct rss {
+    bool known, tcp4, tcp6; /* tcp4, tcp6: with their ports */
+    uint16_t mask;
+    _Alignas(4) uint8_t key[52];
+    uint16_t queue_of[RTE_ETH_RSS_RETA_SIZE_512];
+};
+
 /* struct port is its public part. */
 struct device {
     struct port port;
@@ -34,6 +42,7 @@ struct device {
     char member[BOND_MEMBERS_MAX][RTE_DEV_NAME_MAX_LEN];
     char member_interface[BOND_MEMBERS_MAX][16]; /* of the kernel, or "" */
     int primary;                                 /* the member that was chosen to send, -1: DPDK's choice */
+    struct rss rss;
     struct stats_stack stats; /* of queues that no stack counts */
     struct port_queue *queue; /* port.queues of them */
 };
@@ -50,6 +59,9 @@ int device_problem(const struct device *device, int status, char *err, size_t er
 /* offload.c: what to ask the device for, given what it can; fills port.offloads. */
 void offload_choose(struct device *device, const struct port_config *config,
                     const struct rte_eth_dev_info *info, struct rte_eth_conf *out);
+
+/* rss.c: once started. */
+void rss_begin(struct device *device, const struct rte_eth_dev_info *info);
 
 /* segmentation.c: before the device is configured (0 or a negative errno); once started; before it is closed. */
 int segmentation_join(struct device *device);

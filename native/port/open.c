@@ -281,6 +281,7 @@ static int open_on_thread(void *argument)
     device->started = true;
     rte_eth_dev_info_get(device->port.id, &info);
     segmentation_begin(device, &info);
+    rss_begin(device, &info);
     rte_eth_promiscuous_disable(device->port.id);
     rte_eth_allmulticast_enable(device->port.id);
     interrupt_find(device, &before);

@@ -70,6 +70,13 @@ struct port_pci {
 };
 void port_pci_addresses(const struct port_config *config, struct port_pci *out);
 
+/*
+ * The queue that TCP segments from peer to local (addresses of 4 or 16 bytes in network order, ports in
+ * the host's) arrive on, by the device's hash; -1: that is not known.
+ */
+int port_rss_queue(const struct port *port, bool ip6, const void *peer, const void *local, uint16_t peer_port,
+                   uint16_t local_port);
+
 struct port_queue;
 /* Packets that the device dropped since the last call; told by the port's first queue, 0 by others. */
 uint64_t port_lost_packets(struct port_queue *queue);
