@@ -105,6 +105,17 @@ static struct board look(struct tcp_pcb *pcb, const struct tcp_sack_range *sacks
 
 /* ---- in and out of recovery ------------------------------------------------------------------------ */
 
+/* Counts as a retransmission: what has gone on for too long (tcp_timeout.c) is reckoned from the first. */
+static err_t resend_first(struct tcp_pcb *pcb)
+{
+    bool first = pcb->nrtx == 0;
+    err_t err = tcp_rexmit(pcb);
+
+    if (first && pcb->nrtx)
+        pcb->rtx_since = INSTANCE(tcp_ticks);
+    return err;
+}
+
 static void enter(struct tcp_pcb *pcb, tcpwnd_size_t flight)
 {
     COUNT_PCB_EVENT(tcp_fast_retransmits, pcb);
@@ -123,7 +134,7 @@ static void enter(struct tcp_pcb *pcb, tcpwnd_size_t flight)
             first->resent_nxt = pcb->snd_nxt;
         }
         tcp_rto_start(pcb);
-    } else if (tcp_rexmit(pcb) == ERR_OK) {
+    } else if (resend_first(pcb) == ERR_OK) {
         tcp_set_flags(pcb, TF_INFR);
         /* the three that arrived have left the network */
         pcb->cwnd += DUP_THRESHOLD * pcb->mss;
@@ -152,7 +163,7 @@ static void partial_ack(struct tcp_pcb *pcb, tcpwnd_size_t acked)
         return;
     /* RFC 6582 3.2 (3): the next hole begins here */
     if (pcb->unacked)
-        tcp_rexmit(pcb);
+        resend_first(pcb);
     pcb->cwnd = pcb->cwnd > acked ? pcb->cwnd - acked : 0;
     if (acked >= pcb->mss || pcb->cwnd < pcb->mss)
         pcb->cwnd += pcb->mss;

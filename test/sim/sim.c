@@ -186,7 +186,7 @@ static void end_open(struct sim *sim, int which)
 void sim_open(struct sim *sim, uint64_t seed)
 {
     sim->random = seed * 0x9e3779b97f4a7c15ULL + 1;
-    sim->now_us = SIM_SECOND;
+    sim->now_us = SIM_START;
     if (!sim->pace_us)
         sim->pace_us = 1000;
     sim->next_pace_us = sim->now_us;

@@ -53,6 +53,9 @@ struct sim_link {
     uint64_t sent, lost, dropped, delivered, bytes;
 };
 
+/* A machine that has been up for days: a time that was never taken must not look like a recent one. */
+#define SIM_START (40 * 3600 * SIM_SECOND)
+
 struct sim_end {
     struct sim *sim;
     struct instance *instance;
