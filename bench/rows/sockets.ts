@@ -4,7 +4,7 @@
 import type { Context, Side } from '../context.js'
 import type { VethPair } from '../host/netns.js'
 import { type Result, runPair } from '../host/program.js'
-import { both, type Group, INLINE, latencyOf, only, rate, roundTrip } from '../row.js'
+import { both, type Group, INLINE, latencyOf, only, onWire, rate, roundTrip } from '../row.js'
 import type { Sample } from '../statistics.js'
 
 const roundTripRows: Group[] = [
@@ -43,6 +43,20 @@ const roundTripRows: Group[] = [
         { settings: { PRONGHORN_STACK_IDLE: 'interrupt' } },
     ),
 ]
+
+/** c.rr.spin against itself without what engineers can see from outside. */
+async function watched(context: Context, enabled: 'on' | 'off'): Promise<Record<string, Sample>> {
+    const run = await onWire(context, 'rr', { wait: 'spin' }, 60, { PRONGHORN_STATS_ENABLED: enabled })
+    return { 'stats.cost': roundTrip(only(run.client, 'rr')) }
+}
+
+const statsRow: Group = {
+    rows: [{ name: 'stats.cost', unit: 'us', better: 'lower', target: 0.98 }],
+    setup: 'c.rr.spin with stats.enabled = on: counters and sockets in shared memory, the flight recorder',
+    peer: 'the same with stats.enabled = off',
+    ours: (context) => watched(context, 'on'),
+    theirs: (context) => watched(context, 'off'),
+}
 
 async function kernelPeer(context: Context, server: Side): Promise<Record<string, Sample>> {
     const ours = server === 'pronghorn'
@@ -118,4 +132,4 @@ const crrRow = both(
     (result) => rate(result),
 )
 
-export const socketRows: Group[] = [...roundTripRows, kernelPeerRow, ...streamRows, crrRow]
+export const socketRows: Group[] = [...roundTripRows, statsRow, kernelPeerRow, ...streamRows, crrRow]
