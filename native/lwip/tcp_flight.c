@@ -35,10 +35,15 @@ void tcp_flight_note(const struct tcp_pcb *pcb, enum flight_event event, unsigne
     struct flight_ring *ring = INSTANCE(lwip_events).flight;
     struct flight_tcp *note = begin(ring, event);
 
+    memset(note, 0, sizeof(*note));
     note->state = (uint8_t)pcb->state;
     note->state_before = (uint8_t)state_before;
-    note->retransmits = pcb->nrtx;
     note->local_port = pcb->local_port;
+    if (pcb->state == LISTEN || state_before == LISTEN) { /* a shorter struct: it has no more than that */
+        flight_end(ring);
+        return;
+    }
+    note->retransmits = pcb->nrtx;
     note->peer_port = pcb->remote_port;
     note_addresses(note, &pcb->local_ip, &pcb->remote_ip);
     note->send_next = pcb->snd_nxt;
