@@ -271,7 +271,7 @@ export abstract class Transport extends rooted(Duplex) implements Watched {
                 if (typeof done === 'function') process.nextTick(done as Done, null)
                 return true
             }
-        } else if (this.#peerEnded && state.ending && !this.allowHalfOpen && !state.destroyed) {
+        } else if (this.#peerEnded && state.ending && !this.allowHalfOpen) {
             return this.#writeAfterEnd(typeof encoding === 'function' ? encoding : callback)
         }
         return super.write(chunk as Buffer, encoding as BufferEncoding, callback as Done)
