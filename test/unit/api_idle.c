@@ -78,13 +78,14 @@ END_TEST
 /* Nothing can come, and nothing can wake it: only the link's return is to be noticed. */
 START_TEST(a_port_whose_peer_is_not_there)
 {
-    char line[128];
+    char line[128], path[64];
 
-    snprintf(line, sizeof(line), "%s,path=/tmp/api_idle.%d,address=10.0.0.1/24", _i ? "memif,role=server" : "vhost",
-             getpid());
+    snprintf(path, sizeof(path), "/tmp/api_idle.%d", getpid());
+    snprintf(line, sizeof(line), "%s,path=%s,address=10.0.0.1/24", _i ? "memif,role=server" : "vhost", path);
     start(line);
     check_idle(1, 1000 / 50 + TIMERS_PER_SECOND);
     ph_stop();
+    unlink(path);
 }
 END_TEST
 
