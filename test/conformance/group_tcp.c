@@ -120,8 +120,7 @@ static void more(void)
     settle();
     SAY_RECV(p.server, 10, 0);
     SAY(sys.send(p.client, "three", 5, MSG_MORE));
-    settle();
-    settle();
+    settle(); /* two of the patient ones would outlast the 200 ms that tcp(7) names */
     SAY_RECV(p.server, 10, MSG_DONTWAIT);
     SAY(sys.shutdown(p.client, SHUT_WR));
     await(p.server, POLLIN);
@@ -134,8 +133,7 @@ static void corked(void)
 
     SAY(set_int(p.client, IPPROTO_TCP, TCP_CORK, 1));
     SAY(sys.send(p.client, "one", 3, 0));
-    settle();
-    settle();
+    settle(); /* two of the patient ones would outlast the 200 ms that tcp(7) names */
     SAY_RECV(p.server, 10, MSG_DONTWAIT);
     SAY(set_int(p.client, IPPROTO_TCP, TCP_CORK, 0));
     await(p.server, POLLIN);
