@@ -4,8 +4,9 @@
  * npm test [-- --only NAME[,NAME]] [-- FILE...]: sets up, then runs everything under tap, group by
  * group, what fails fast first, and ends with one plain line over all: "N passed, N failed, N skipped".
  *
- * Groups: lint, tools, unit, sim, conformance, node, lib, cli, preload, examples, recipes, nodes, net, sanitize, bench, package. The C test programs are spawned by
- * TypeScript files of test/unit and test/sim, so that tap counts their test points too.
+ * Groups: lint, tools, unit, sim, conformance, node, lib, cli, preload, examples, recipes, nodes, net,
+ * sanitize, bench, package; programs if it is named. The C test programs are spawned by TypeScript files of
+ * test/unit and test/sim, so that tap counts their test points too.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
