@@ -29,6 +29,8 @@ enum { TO_NOBODY = -1, TO_ALL = -2 };
 #define ETHERTYPE_IP6 0x86dd
 #define ARP_REPLY 2
 #define ND_ADVERTISEMENT 136 /* RFC 4861 4.4 */
+#define ICMP_BYTES 8
+#define IP6_BYTES 40
 
 static inline uint16_t be16(const uint8_t *at)
 {
@@ -88,13 +90,60 @@ static inline int other_than_self(const struct netif_steer *steer, unsigned memb
     return member == steer->self ? TO_NOBODY : (int)member;
 }
 
+/* By addresses and ports as they stand in what the peer sends. */
+static int connection_destination(const struct netif_steer *steer, const uint8_t *addresses, unsigned words,
+                                  const uint8_t *ports)
+{
+    uint8_t owner = __atomic_load_n(&steer->owner_of_port[be16(ports + 2)], __ATOMIC_RELAXED);
+    unsigned member = steer->member_of[owner];
+
+    if (owner == 0 && steer->by_hash)
+        member = flow_member(steer, addresses, words, ports);
+    return member == NOT_HERE ? TO_NOBODY : other_than_self(steer, member);
+}
+
+static bool is_icmp_error(const uint8_t *icmp, bool ip6)
+{
+    return ip6 ? icmp[0] > 0 && icmp[0] < 128                       /* RFC 4443 2.1 */
+               : icmp[0] == 3 || icmp[0] == 11 || icmp[0] == 12;    /* RFC 792 */
+}
+
+/*
+ * An ICMP error comes from any router, by any queue, and is for the stack whose segment it quotes: the way of
+ * that connection's own packets, seen from the peer. UDP sockets are on all stacks.
+ */
+static int error_destination(const struct netif_steer *steer, const uint8_t *icmp, const uint8_t *end, bool ip6)
+{
+    uint32_t left = (uint32_t)(end - icmp), header = IP6_BYTES, address = ip6 ? 16 : 4;
+    const uint8_t *quoted = icmp + ICMP_BYTES, *from, *ports;
+    uint8_t addresses[32], turned[4];
+    int queue;
+
+    if (left < ICMP_BYTES + (ip6 ? 40 : 20) || !is_icmp_error(icmp, ip6))
+        return TO_NOBODY;
+    if (!ip6)
+        header = (quoted[0] & 15u) * 4;
+    if (quoted[ip6 ? 6 : 9] != 6 || header < 20 || left < ICMP_BYTES + header + 4 ||
+        (!ip6 && (be16(quoted + 6) & 0x1fff) != 0)) /* only the first fragment has the ports */
+        return TO_NOBODY;
+    from = quoted + (ip6 ? 8 : 12);
+    ports = quoted + header;
+    memcpy(addresses, from + address, address);
+    memcpy(addresses + address, from, address);
+    memcpy(turned, ports + 2, 2);
+    memcpy(turned + 2, ports, 2);
+    if (steer->by_hash || __atomic_load_n(&steer->owner_of_port[be16(ports)], __ATOMIC_RELAXED) != 0)
+        return connection_destination(steer, addresses, address / 2, turned);
+    /* An accepted connection: where the card put it, if that is known. */
+    queue = port_rss_queue(steer->port->port, ip6, addresses, addresses + address, be16(turned), be16(ports));
+    return queue < 0 ? TO_ALL : other_than_self(steer, (unsigned)queue);
+}
+
 /* The packet has passed packet_check(): its headers are whole and in the first segment. */
 static int destination(const struct netif_steer *steer, const struct rte_mbuf *packet)
 {
     const uint8_t *eth = rte_pktmbuf_mtod(packet, const uint8_t *), *ip = eth + 14, *l4, *addresses;
     uint32_t bytes = rte_pktmbuf_data_len(packet), header, words;
-    unsigned member;
-    uint8_t owner;
 
     switch (be16(eth + 12)) {
     case ETHERTYPE_ARP:
@@ -104,7 +153,8 @@ static int destination(const struct netif_steer *steer, const struct rte_mbuf *p
         if (UNLIKELY(ip4_is_fragment(ip)))
             return other_than_self(steer, fragment_member(steer, ip + 12, 2, be16(ip + 4), ip[9]));
         if (ip[9] != 6 || bytes < 14 + header + 4)
-            return TO_NOBODY;
+            return ip[9] == 1 && bytes > 14 + header ? error_destination(steer, ip + header, eth + bytes, false)
+                                                     : TO_NOBODY;
         l4 = ip + header;
         addresses = ip + 12;
         words = 2;
@@ -119,7 +169,8 @@ static int destination(const struct netif_steer *steer, const struct rte_mbuf *p
             return other_than_self(steer, fragment_member(steer, ip + 8, 8, id, 0));
         }
         if (ip[6] != 6 || bytes < 14 + 40 + 4)
-            return TO_NOBODY;
+            return ip[6] == 58 && bytes > 14 + 40 ? error_destination(steer, ip + 40, eth + bytes, true)
+                                                  : TO_NOBODY;
         l4 = ip + 40;
         addresses = ip + 8;
         words = 8;
@@ -127,12 +178,7 @@ static int destination(const struct netif_steer *steer, const struct rte_mbuf *p
     default:
         return TO_NOBODY;
     }
-    owner = __atomic_load_n(&steer->owner_of_port[be16(l4 + 2)], __ATOMIC_RELAXED);
-    if (owner == 0 && steer->by_hash)
-        member = flow_member(steer, addresses, words, l4);
-    else
-        member = steer->member_of[owner];
-    return member == NOT_HERE || member == steer->self ? TO_NOBODY : (int)member;
+    return connection_destination(steer, addresses, words, l4);
 }
 
 bool netif_steer_comes_home(void *context, const ip_addr_t *local, uint16_t local_port, const ip_addr_t *peer,

@@ -7,8 +7,9 @@
  * port is chosen whose answers come home. Where it is not, and for ports that a user bound: each local
  * TCP port number that is used for connecting belongs to one stack (control/steer.h); a packet that
  * arrives elsewhere is handed to it through a ring, checked and unchanged. ARP replies and neighbour
- * advertisements go to all stacks, for each has a table of its own. The fragments of a datagram go to
- * one stack, whichever queues they come on. Everything else is served where it arrived: listeners and
+ * advertisements go to all stacks, for each has a table of its own. An ICMP
+ * error goes to the stack whose TCP segment it quotes. The fragments of a datagram go to one stack,
+ * whichever queues they come on. Everything else is served where it arrived: listeners and
  * UDP sockets are on all stacks.
  *
  * Incoming connections may stay where they arrive only if all their packets do. A card's RSS promises
