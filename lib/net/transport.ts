@@ -430,12 +430,9 @@ export abstract class Transport extends rooted(Duplex) implements Watched {
     }
 
     override _final(done: Done): void {
-        if (this.connecting) {
+        // Also before connect(), as in Node: what was ended waits for its connection.
+        if (this.connecting || this._fd < 0) {
             this.once('connect', () => this._final(done))
-            return
-        }
-        if (this._fd < 0) {
-            done()
             return
         }
         const result = native.shutdown(this._fd, SHUT_WR)

@@ -2,6 +2,7 @@
 // A socket is destroyed at every point of its life, in every way, with node:net as the oracle for what it
 // sees itself. What the other end sees depends on how far the bytes came; it comes to its end in any case.
 
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
 import { closed, compare, shape } from './oracle.js'
@@ -49,7 +50,7 @@ const POINTS: Record<string, (socket: Socket, now: () => void) => void> = {
     close: (socket, now) => socket.once('connect', () => socket.end('last')) && socket.once('close', now),
 }
 
-/** There node:net itself waits for ever: for a connection, and after an EINVAL of its own. */
+/** There both wait for ever: for a connection, and (node:net only) after an EINVAL of its own. */
 const NEVER_ON_NODE = ['before connecting: destroySoon', 'after end(): resetAndDestroy']
 
 for (const [point, reach] of Object.entries(POINTS))
@@ -89,3 +90,68 @@ for (const [point, reach] of Object.entries(POINTS))
             await closed(server)
         }
     })
+
+const turns = async () => {
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+// end() before connect() is a promise: it is kept once there is a connection.
+for (const way of ['end', 'destroySoon'] as const)
+    compare(t, `${way}() before connect()`, async (scene) => {
+        const server = scene.net.createServer((socket) => {
+            scene.watch('server', socket)
+            socket.resume()
+        })
+        const port = await scene.listen(server)
+        const socket = scene.watch('client', new scene.net.Socket())
+        socket[way]()
+        await turns()
+        scene.note('client', socket.writableEnded, socket.writableFinished, socket.destroyed, socket.pending)
+        const over = closed(socket)
+        socket.connect(port, scene.host)
+        socket.resume()
+        await over
+        scene.note('client', socket.writableFinished, socket.destroyed)
+        server.close()
+        await closed(server)
+    })
+
+compare(t, 'end(data) before connect()', async (scene) => {
+    const socket = scene.watch('client', new scene.net.Socket())
+    const over = closed(socket)
+    socket.end('too early', () => scene.note('client', 'the callback of end()'))
+    await over
+})
+
+const outcome = (promise: PromiseLike<void> | undefined) =>
+    promise?.then(
+        (value) => ['resolved', String(value)],
+        (error) => ['rejected', shape(error)],
+    )
+
+compare(t, 'what asyncDispose promises', async (scene) => {
+    const server = scene.net.createServer((socket) => {
+        socket.on('error', () => {})
+        socket.pipe(socket)
+    })
+    const port = await scene.listen(server)
+    for (const point of ['never connected', 'connecting', 'connected', 'ended', 'failed', 'destroyed']) {
+        const socket = new scene.net.Socket()
+        if (point !== 'never connected') socket.connect(port, scene.host)
+        scene.watch(point, socket)
+        if (['connected', 'ended', 'failed'].includes(point)) await once(socket, 'connect')
+        if (point === 'ended') await once(socket.resume().end(), 'end')
+        if (point === 'failed') socket.destroy(new Error('mine'))
+        if (point === 'destroyed') socket.destroy()
+        const promise = (socket as unknown as AsyncDisposable)[Symbol.asyncDispose]?.()
+        scene.note(point, 'destroyed', socket.destroyed)
+        scene.note(point, await outcome(promise))
+        scene.note(
+            point,
+            'again',
+            await outcome((socket as unknown as AsyncDisposable)[Symbol.asyncDispose]?.()),
+        )
+    }
+    server.close()
+    await closed(server)
+})
