@@ -163,6 +163,7 @@ static struct stack *make_stack(const struct config *c, unsigned id, char *err, 
     if (s == NULL)
         goto no_memory;
     steer_share(id, &lwip.tcp.local_port_first, &lwip.tcp.local_port_last);
+    lwip.tcp.bound_ports = ports_bound_tcp();
     memset(s, 0, sizeof(*s));
     group.stacks[id] = s;
     group.count = id + 1;

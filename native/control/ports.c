@@ -9,6 +9,8 @@
 
 #include "control/address.h"
 #include "control/steer.h"
+#include "lwip/ports.h"
+#include "stack/group.h"
 
 #define BUCKETS 1024u
 
@@ -16,6 +18,7 @@ static struct {
     pthread_mutex_t lock;
     struct list buckets[BUCKETS]; /* by port */
     uint16_t first, last;
+    uint32_t tcp[65536]; /* how many TCP sockets have bound it; the stacks read */
 } ports = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 void ports_init(uint16_t ephemeral_first, uint16_t ephemeral_last)
@@ -70,6 +73,20 @@ static bool comes_home(const struct binding *b, uint64_t stacks)
     return owner < 0 || stacks == 0 || (stacks >> owner & 1);
 }
 
+/* The threads of the stacks may change it meanwhile. */
+static bool has_connections(uint16_t port)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < group.count && !any; i++) {
+        unsigned long previous = instance_enter(group.stacks[i]->lwip);
+
+        any = ports_users(port) != 0;
+        instance_leave(previous);
+    }
+    return any;
+}
+
 static uint32_t common_divisor(uint32_t a, uint32_t b)
 {
     while (b != 0) {
@@ -91,13 +108,32 @@ static int pick_port(struct binding *b)
     /* Every port once, in steps: going to the next one would often end at the first of a share. */
     for (step = random[1] % range + 1; common_divisor(step, range) > 1; step--)
         ;
-    for (uint32_t i = 0; i < range; i++) {
-        b->local.port = (uint16_t)(ports.first + (random[0] + (uint64_t)i * step) % range);
-        if (comes_home(b, stacks) && !is_taken(b))
-            return 0;
+    /*
+     * One that a connection has, be it in TIME_WAIT, may be refused by connect() towards the same peer. When
+     * there is no other it is taken all the same: most peers are others.
+     */
+    for (int used = 0; used < (b->protocol == IPPROTO_TCP ? 2 : 1); used++) {
+        for (uint32_t i = 0; i < range; i++) {
+            b->local.port = (uint16_t)(ports.first + (random[0] + (uint64_t)i * step) % range);
+            if (comes_home(b, stacks) && !is_taken(b) &&
+                (used || b->protocol != IPPROTO_TCP || !has_connections(b->local.port)))
+                return 0;
+        }
     }
     b->local.port = 0;
     return -EADDRINUSE;
+}
+
+const uint32_t *ports_bound_tcp(void)
+{
+    return ports.tcp;
+}
+
+/* Under the lock. */
+static void count_tcp(const struct binding *b, uint32_t change)
+{
+    if (b->protocol == IPPROTO_TCP)
+        __atomic_store_n(&ports.tcp[b->local.port], ports.tcp[b->local.port] + change, __ATOMIC_RELAXED);
 }
 
 int ports_bind(struct binding *b)
@@ -112,6 +148,7 @@ int ports_bind(struct binding *b)
     if (error == 0) {
         list_push_back(&ports.buckets[b->local.port % BUCKETS], &b->link);
         b->bound = true;
+        count_tcp(b, 1);
     }
     pthread_mutex_unlock(&ports.lock);
     return error;
@@ -151,6 +188,7 @@ void ports_release(struct binding *b)
     pthread_mutex_lock(&ports.lock);
     if (b->bound) {
         list_remove(&b->link);
+        count_tcp(b, -1u);
         if (b->protocol == IPPROTO_TCP)
             steer_release(b->local.port);
     }

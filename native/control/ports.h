@@ -27,10 +27,13 @@ struct binding {
 
 void ports_init(uint16_t ephemeral_first, uint16_t ephemeral_last);
 
+/* By port, how many TCP sockets have bound it: connect() without bind() leaves those to them. */
+const uint32_t *ports_bound_tcp(void);
+
 /*
  * Binds `b` (local, protocol, dual, reuse_* set by the caller); port 0 picks a random ephemeral one
- * and stores it. 0, -EADDRINUSE; the caller is told -EADDRINUSE for an exhausted range as well
- * (bind(2)).
+ * (TCP: that no connection has, if there is one) and stores it. 0, -EADDRINUSE; the caller is told
+ * -EADDRINUSE for an exhausted range as well (bind(2)).
  */
 int ports_bind(struct binding *b);
 

@@ -47,6 +47,7 @@ struct instance_tcp_settings {
     uint32_t time_wait_ms;          /* [60000] */
     uint16_t local_port_first;      /* ports that connect() chooses from [32768] */
     uint16_t local_port_last;       /* [60999] */
+    const uint32_t *bound_ports;    /* by port, how many sockets have bound it: connect() leaves them alone [NULL] */
     uint16_t rto_min_ms;            /* least retransmission time-out [5] */
     uint16_t delayed_ack_ms;        /* how long an ACK may wait for data to ride on [10] */
     uint8_t congestion;             /* enum tcp_congestion, of a new PCB [TCP_CUBIC] */

@@ -35,20 +35,26 @@ void ports_stop(void)
     INSTANCE(ports).users = NULL;
 }
 
+/* Written by the stack, read by all threads. */
+static void set_users(uint16_t port, uint32_t users)
+{
+    __atomic_store_n(&INSTANCE(ports).users[port], users, __ATOMIC_RELAXED);
+}
+
 void ports_take(uint16_t port)
 {
-    INSTANCE(ports).users[port]++;
+    set_users(port, INSTANCE(ports).users[port] + 1);
 }
 
 void ports_give(uint16_t port)
 {
     INVARIANT(INSTANCE(ports).users[port] > 0);
-    INSTANCE(ports).users[port]--;
+    set_users(port, INSTANCE(ports).users[port] - 1);
 }
 
 uint32_t ports_users(uint16_t port)
 {
-    return INSTANCE(ports).users[port];
+    return __atomic_load_n(&INSTANCE(ports).users[port], __ATOMIC_RELAXED);
 }
 
 /* So many free ports in a row are turned down because they don't lead home: with 4 queues one of 10^8 times. */
@@ -80,9 +86,17 @@ static bool tcp_port_is_unused(const struct tuple *tuple)
     return ports_users(tuple->local_port) == 0;
 }
 
+/* By a socket that has no PCB yet: it would find its tuple taken when it connects. */
+static bool is_bound(uint16_t port)
+{
+    const uint32_t *bound = instance_tcp_settings()->bound_ports;
+
+    return bound != NULL && __atomic_load_n(&bound[port], __ATOMIC_RELAXED) != 0;
+}
+
 static bool tcp_tuple_is_free(const struct tuple *tuple)
 {
-    return !demux_port_is_claimed(tuple->local_port, NULL) &&
+    return !is_bound(tuple->local_port) && !demux_port_is_claimed(tuple->local_port, NULL) &&
            !tcp_demux(tuple->local, tuple->local_port, tuple->peer, tuple->peer_port);
 }
 

@@ -15,7 +15,7 @@
 int ports_start(void);
 void ports_stop(void);
 
-/* How many TCP PCBs have this local port; demux.c counts. */
+/* How many TCP PCBs have this local port, those in TIME_WAIT too; demux.c counts. Any thread may ask. */
 void ports_take(uint16_t port);
 void ports_give(uint16_t port);
 uint32_t ports_users(uint16_t port);

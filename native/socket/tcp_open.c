@@ -52,14 +52,14 @@ int tcp_start(struct socket *sock, struct stack *stack)
     pcb = tcp_new_ip_type(IP_GET_TYPE(&peer));
     if (pcb == NULL)
         return -ENOBUFS;
+    /* Conflicts were judged by bind(); the same port towards another peer is legal, for those who come later too. */
+    ip_set_option(pcb, SOF_REUSEADDR);
     if (sock->binding.bound) {
         struct endpoint bound = sock->binding.local;
 
         if (bound.family != sock->peer.family) /* wildcard of the other family */
             bound = (struct endpoint){ .family = sock->peer.family, .port = bound.port };
         endpoint_to_ip(&bound, &local);
-        /* Conflicts were judged by bind(); the same port towards another peer is legal. */
-        ip_set_option(pcb, SOF_REUSEADDR);
         err = tcp_bind(pcb, &local, bound.port);
         if (err != ERR_OK) {
             tcp_abort(pcb);
