@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lending, returning, reserving, committing: order, completeness, back-pressure, errors, balance. */
 #define RUN_NOFORK
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -10,33 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lend_pair.h"
 #include "main.h"
 #include "pronghorn/zerocopy.h"
 
 #define STREAM_BYTES 3000000u
 #define HOLD 300
-
-static struct sockaddr_in address(int port)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-
-    inet_pton(AF_INET, "10.0.0.1", &a.sin_addr);
-    return a;
-}
-
-static void pair(int port, int *client, int *server)
-{
-    struct sockaddr_in a = address(port);
-    int listener = ph_socket(AF_INET, SOCK_STREAM, 0);
-
-    ck_assert_int_eq(ph_bind(listener, (void *)&a, sizeof(a)), 0);
-    ck_assert_int_eq(ph_listen(listener, 1), 0);
-    *client = ph_socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(ph_connect(*client, (void *)&a, sizeof(a)), 0);
-    *server = ph_accept(listener, NULL, NULL);
-    ck_assert_int_ge(*server, 0);
-    ck_assert_int_eq(ph_close(listener), 0);
-}
 
 static uint8_t byte_at(uint64_t at)
 {

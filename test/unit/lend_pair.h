@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection within the process, for the tests of lending. */
+#ifndef LEND_PAIR_H
+#define LEND_PAIR_H
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include "main.h"
+#include "pronghorn.h"
+
+static inline struct sockaddr_in address(int port)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+
+    inet_pton(AF_INET, "10.0.0.1", &a.sin_addr);
+    return a;
+}
+
+static inline void pair(int port, int *client, int *server)
+{
+    struct sockaddr_in a = address(port);
+    int listener = ph_socket(AF_INET, SOCK_STREAM, 0);
+
+    ck_assert_int_eq(ph_bind(listener, (void *)&a, sizeof(a)), 0);
+    ck_assert_int_eq(ph_listen(listener, 1), 0);
+    *client = ph_socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(ph_connect(*client, (void *)&a, sizeof(a)), 0);
+    *server = ph_accept(listener, NULL, NULL);
+    ck_assert_int_ge(*server, 0);
+    ck_assert_int_eq(ph_close(listener), 0);
+}
+
+#endif
