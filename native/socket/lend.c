@@ -278,10 +278,8 @@ static ssize_t lend_some(struct socket *sock, struct lend_segment *out, size_t m
 ssize_t lend_receive(struct socket *sock, struct lend_segment *segments, size_t max, int flags,
                      const void *place)
 {
-    bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
+    struct patience patience = { .block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file) };
     const struct socket_ops *ops = socket_ops(sock);
-    uint64_t deadline = 0;
-    bool polled = false;
     ssize_t result;
 
     if (max < LEND_SEGMENTS_MIN || (flags & ~(MSG_DONTWAIT | LEND_ARENA | LEND_QUIET)))
@@ -298,16 +296,8 @@ ssize_t lend_receive(struct socket *sock, struct lend_segment *segments, size_t 
             return result;
         if (over)
             return ops->recv_nothing(sock);
-        if (!polled && socket_stack(sock)) {
-            polled = true;
-            if (socket_poll(sock))
-                continue;
-        }
-        if (!block)
-            return -EAGAIN;
-        if (deadline == 0)
-            deadline = socket_deadline(sock->options.receive_timeout_us);
-        result = socket_wait(sock, EPOLLIN | EPOLLRDHUP, deadline);
+        result = socket_look_again(sock, &patience, EPOLLIN | EPOLLRDHUP, UINT64_MAX,
+                                   sock->options.receive_timeout_us);
         if (result < 0)
             return result;
     }

@@ -47,10 +47,8 @@ static bool reserve_now(struct socket *sock, struct stack *stack, void **data, s
 
 int reserve_room(struct socket *sock, void **data, size_t bytes, int flags)
 {
-    bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
+    struct patience patience = { .block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file) };
     const struct socket_ops *ops = socket_ops(sock);
-    uint64_t deadline = 0;
-    bool polled = false;
     int result;
 
     if (ops->send_refusal == NULL)
@@ -76,17 +74,7 @@ int reserve_room(struct socket *sock, void **data, size_t bytes, int flags)
             return 0;
         if (result == 0)
             socket_mark_dirty(sock, true);
-        /* Inline: acknowledgements, or the answer to a SYN, may lie in the port. */
-        if (!polled) {
-            polled = true;
-            if (socket_poll(sock))
-                continue;
-        }
-        if (!block)
-            return -EAGAIN;
-        if (deadline == 0)
-            deadline = socket_deadline(sock->options.send_timeout_us);
-        result = socket_wait(sock, EPOLLOUT, deadline);
+        result = socket_look_again(sock, &patience, EPOLLOUT, UINT64_MAX, sock->options.send_timeout_us);
         if (result < 0)
             return result;
     }

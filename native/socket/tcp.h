@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The stack's half of a TCP socket (tcp.c, the only user of lwIP's PCBs beside tcp_listen.c) as the
- * application's half (tcp_calls.c) and the listener call it. All in the stack's context.
+ * application's half (tcp_calls.c, tcp_connect.c) and the listener call it. All in the stack's context.
  */
 #ifndef SOCKET_TCP_H
 #define SOCKET_TCP_H
@@ -37,6 +37,8 @@ uint32_t tcp_events(struct socket *sock);
 /* Under sock->lock: the socket is neither connected nor listening any more. */
 void tcp_give_port_back(struct socket *sock);
 int tcp_listen_call(struct socket *sock, int backlog);
+int tcp_connect_call(struct socket *sock, const struct endpoint *peer, bool take_away);
+int tcp_shutdown_call(struct socket *sock, int how);
 int tcp_err_to_errno(int err);
 
 /*

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The application's half of a TCP socket: it works on the queues and asks the stack by calls. */
+/* The application's half of a TCP socket: what holds, sending and receiving, all on the queues. */
 #include <errno.h>
-#include <string.h>
 
-#include "base/clock.h"
-#include "control/address.h"
-#include "control/steer.h"
 #include "socket/control_message.h"
-#include "socket/lend.h"
 #include "socket/ready.h"
 #include "socket/tcp.h"
 #include "socket/wait.h"
-#include "stack/group.h"
 
 /* More than this consumed but not credited: the stack is told now, not with its next turn. */
 #define CREDIT_SOON_BYTES 16384
@@ -63,221 +57,6 @@ uint32_t tcp_events(struct socket *sock)
     return events;
 }
 
-struct connect_call {
-    struct rpc rpc;
-    struct socket *sock;
-    int result;
-};
-
-static void connect_run(struct rpc *rpc)
-{
-    struct connect_call *call = container_of(rpc, struct connect_call, rpc);
-
-    call->result = tcp_start(call->sock, socket_stack(call->sock));
-    rpc_finish(rpc);
-}
-
-/* Under sock->lock: the SYN goes out. */
-static int connect_begin(struct socket *sock, const struct endpoint *peer)
-{
-    struct connect_call call = { .sock = sock };
-    struct endpoint to = *peer;
-    uint64_t stacks, from = UINT64_MAX;
-
-    if (sock->options.v6_only && peer->family == AF_INET)
-        return -ENETUNREACH;
-    if (socket_is_mapped(sock) && peer->family == AF_INET6)
-        return -EAFNOSUPPORT;
-    if (endpoint_is_any(&to))
-        address_own(&to);
-    if (endpoint_is_multicast(&to))
-        return -ENETUNREACH;
-    /* What comes from a loopback address stays on the loopback (RFC 1122 3.2.1.3). */
-    if (sock->binding.bound && endpoint_is_loopback(&sock->binding.local) && !endpoint_is_loopback(&to))
-        return -EINVAL;
-    if (sock->binding.bound && !endpoint_is_any(&sock->binding.local))
-        from = address_stacks(&sock->binding.local);
-    stacks = address_stacks_to(&to) & from;
-    if (stacks == 0) /* to itself: through its own interface's loop */
-        stacks = address_stacks(&to) & from;
-    if (stacks == 0)
-        return -ENETUNREACH;
-    if (sock->binding.bound && steer_owner(sock->binding.local.port) >= 0) {
-        from = UINT64_C(1) << steer_owner(sock->binding.local.port);
-        stacks = stacks & from ? stacks & from : address_stacks(&to) & from;
-    }
-    if (stacks == 0)
-        return -EADDRNOTAVAIL; /* the port is another stack's, and that one has no way there */
-    socket_settle(sock, group_choose(stacks));
-    if (sock->binding.bound && !steer_claim(sock->binding.local.port, socket_stack(sock)->id))
-        return -EADDRINUSE;
-    sock->peer = to;
-    if (socket_has(sock, SOCKET_TX_SHUT))
-        socket_set(sock, SOCKET_TX_DONE); /* shut before it was up: nothing is sent, no FIN either */
-    atomic_store(&sock->error, 0);
-    rpc_init(&call.rpc, connect_run);
-    stack_call(socket_stack(sock), &call.rpc);
-    return call.result;
-}
-
-static void disconnect_run(struct rpc *rpc)
-{
-    struct connect_call *call = container_of(rpc, struct connect_call, rpc);
-
-    tcp_disconnect(call->sock);
-    rpc_finish(rpc);
-}
-
-void tcp_give_port_back(struct socket *sock)
-{
-    uint16_t port = sock->local.port;
-    struct binding *b = &sock->binding;
-
-    if (b->bound && b->fixed_port) {
-        sock->local = b->local;
-        return;
-    }
-    /* A port that nobody asked for by number is free again; the kernel, too, still shows it. */
-    if (!b->fixed_address)
-        sock->local = (struct endpoint){ .family = sock->family };
-    sock->local.port = port;
-    ports_release(b);
-}
-
-/* Under sock->lock: as tcp_disconnect() of the kernel, the socket is as new, but for its binding. */
-static void be_idle(struct socket *sock)
-{
-    struct connect_call call = { .sock = sock };
-
-    lend_detach(sock);
-    lock_take(&sock->rx.reader); /* nobody is in the queues while they are emptied */
-    lock_take(&sock->tx.writer);
-    rpc_init(&call.rpc, disconnect_run);
-    stack_call(socket_stack(sock), &call.rpc);
-    lock_give(&sock->tx.writer);
-    lock_give(&sock->rx.reader);
-    tcp_give_port_back(sock);
-    memset(&sock->peer, 0, sizeof(sock->peer));
-}
-
-/* Under sock->lock. What was up or on its way is broken, and says so (tcp_disconnect()). */
-static void disconnect(struct socket *sock)
-{
-    enum socket_state state = socket_state(sock);
-
-    if (state != SOCKET_IDLE)
-        be_idle(sock);
-    socket_clear(sock, SOCKET_RX_SHUT | SOCKET_TX_SHUT);
-    if (state == SOCKET_CONNECTED || state == SOCKET_CONNECTING) {
-        atomic_store(&sock->error, ECONNRESET);
-        ready_poke(sock);
-    }
-    sock->way = WAY_NONE;
-}
-
-/* Under sock->lock: is anything to be waited for? -errno: what connect() says if it may not wait;
- * 0: the outcome is there. */
-static int connect_advance(struct socket *sock, const struct endpoint *peer)
-{
-    int result;
-
-    switch ((enum socket_way)sock->way) {
-    case WAY_CONNECTED: return -EISCONN;
-    case WAY_DISCONNECTING: return -EINVAL;
-    case WAY_CONNECTING: return socket_state(sock) == SOCKET_CONNECTING ? -EALREADY : 0;
-    case WAY_NONE: break;
-    }
-    if (socket_state(sock) != SOCKET_IDLE)
-        return -EISCONN;
-    result = connect_begin(sock, peer);
-    if (result < 0)
-        return result;
-    sock->way = WAY_CONNECTING;
-    return -EINPROGRESS;
-}
-
-/* Under sock->lock, as the end of the kernel's inet_stream_connect(): the SYN has had its answer. */
-static int connect_outcome(struct socket *sock)
-{
-    enum socket_state state = socket_state(sock);
-    int error;
-
-    if (state == SOCKET_CONNECTED) {
-        sock->way = WAY_CONNECTED;
-        return 0;
-    }
-    error = socket_take_error(sock);
-    if (state != SOCKET_IDLE)
-        be_idle(sock); /* and may be connected once more */
-    sock->way = WAY_NONE;
-    return error ? -error : -ECONNABORTED;
-}
-
-static int tcp_connect_call(struct socket *sock, const struct endpoint *peer, bool take_away)
-{
-    int result, waited;
-
-    lock_take(&sock->lock);
-    if (take_away) {
-        disconnect(sock);
-        lock_give(&sock->lock);
-        return 0;
-    }
-    result = connect_advance(sock, peer);
-    if (result == -EINPROGRESS || (result == -EALREADY && sock->way == WAY_CONNECTING)) {
-        lock_give(&sock->lock);
-        if (file_nonblock(&sock->file))
-            return result;
-        waited = socket_wait(sock, EPOLLOUT, socket_deadline(sock->options.send_timeout_us));
-        if (waited < 0)
-            return waited == -EAGAIN ? result : waited; /* SO_SNDTIMEO (socket(7)) */
-        lock_take(&sock->lock);
-        result = 0;
-    }
-    if (result == 0)
-        result = connect_outcome(sock);
-    lock_give(&sock->lock);
-    return result;
-}
-
-static void shutdown_run(struct rpc *rpc)
-{
-    struct connect_call *call = container_of(rpc, struct connect_call, rpc);
-
-    tcp_drain(call->sock);
-    ready_raise(call->sock, socket_stack(call->sock),
-                EPOLLOUT | (socket_has(call->sock, SOCKET_RX_SHUT) ? EPOLLIN | EPOLLRDHUP : 0) |
-                    (tcp_events(call->sock) & EPOLLHUP));
-    rpc_finish(rpc);
-}
-
-static int tcp_shutdown_call(struct socket *sock, int how)
-{
-    struct connect_call call = { .sock = sock };
-    enum socket_state state;
-
-    if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
-        return -EINVAL;
-    lock_take(&sock->lock);
-    state = socket_state(sock);
-    if (state == SOCKET_CONNECTING) { /* the SYN is taken back (inet_shutdown()) */
-        disconnect(sock);
-        lock_give(&sock->lock);
-        return 0;
-    }
-    if (sock->way == WAY_CONNECTING)
-        sock->way = state == SOCKET_CONNECTED ? WAY_CONNECTED : WAY_DISCONNECTING;
-    lock_give(&sock->lock);
-    socket_set(sock, (how != SHUT_WR ? SOCKET_RX_SHUT : 0) | (how != SHUT_RD ? SOCKET_TX_SHUT : 0));
-    if (state != SOCKET_CONNECTED) {
-        ready_poke(sock);
-        return -ENOTCONN; /* and yet, as in the kernel, it is shut */
-    }
-    rpc_init(&call.rpc, shutdown_run);
-    stack_call(socket_stack(sock), &call.rpc);
-    return 0;
-}
-
 /* Why nothing can be sent now: -errno; 0: it can. */
 static int tcp_send_refusal(struct socket *sock)
 {
@@ -306,11 +85,9 @@ static size_t iov_bytes(const struct msghdr *msg)
 
 static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
 {
-    bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
+    struct patience patience = { .block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file) };
     struct stack *stack = socket_stack(sock);
     size_t bytes = iov_bytes(msg), done = 0;
-    uint64_t deadline = 0;
-    bool polled = false;
     int result;
 
     if (flags & MSG_OOB)
@@ -345,17 +122,7 @@ static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int 
             atomic_store(&sock->tx.starved, true);
             socket_mark_dirty(sock, true);
         }
-        /* Inline: acknowledgements, or the answer to a SYN, may lie in the port. */
-        if (!polled) {
-            polled = true;
-            if (socket_poll(sock))
-                continue;
-        }
-        if (!block)
-            return done ? (ssize_t)done : -EAGAIN;
-        if (deadline == 0)
-            deadline = socket_deadline(sock->options.send_timeout_us);
-        result = socket_wait(sock, EPOLLOUT, deadline);
+        result = socket_look_again(sock, &patience, EPOLLOUT, UINT64_MAX, sock->options.send_timeout_us);
         if (result < 0)
             return done ? (ssize_t)done : result;
         stack = socket_stack(sock);
@@ -420,12 +187,10 @@ static size_t enough_for(const struct socket *sock, size_t bytes, int flags)
 
 static ssize_t tcp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
 {
-    bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
+    struct patience patience = { .block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file) };
     bool peek = flags & MSG_PEEK;
     const struct iovec *iov = flags & MSG_TRUNC ? NULL : msg->msg_iov; /* tcp(7): discard */
     size_t bytes = iov_bytes(msg), done = 0, enough = enough_for(sock, bytes, flags);
-    uint64_t deadline = 0;
-    bool polled = false;
     int result;
 
     msg->msg_namelen = 0;
@@ -454,19 +219,9 @@ static ssize_t tcp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
             msg->msg_controllen = 0;
             return tcp_recv_nothing(sock);
         }
-        if (!polled) {
-            polled = true;
-            if (socket_poll(sock))
-                continue;
-        }
-        if (!block && done == 0)
-            return -EAGAIN;
-        if (!block)
-            break;
-        if (deadline == 0)
-            deadline = socket_deadline(sock->options.receive_timeout_us);
-        result = socket_wait_bytes(sock, EPOLLRDHUP, peek ? done : 0, deadline);
-        if (result < 0 && done == 0 && bytes > 0)
+        result = socket_look_again(sock, &patience, EPOLLRDHUP, peek ? done : 0,
+                                   sock->options.receive_timeout_us);
+        if (result < 0 && done == 0 && (bytes > 0 || !patience.block))
             return result;
         if (result < 0)
             break;

@@ -191,9 +191,7 @@ static ssize_t deliver(struct socket *sock, const struct arrival *a, struct msgh
 
 static ssize_t udp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
 {
-    bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
-    uint64_t deadline = 0;
-    bool polled = false;
+    struct patience patience = { .block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file) };
     int error;
 
     msg->msg_flags = 0;
@@ -218,21 +216,12 @@ static ssize_t udp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
             return result;
         }
         lock_give(&sock->rx.reader);
-        if (block && socket_has(sock, SOCKET_RX_SHUT)) { /* only who would wait is told of the end */
+        if (patience.block && socket_has(sock, SOCKET_RX_SHUT)) { /* only who would wait is told of the end */
             msg->msg_namelen = 0;
             msg->msg_controllen = 0;
             return 0;
         }
-        if (!polled && socket_stack(sock)) {
-            polled = true;
-            if (socket_poll(sock))
-                continue;
-        }
-        if (!block)
-            return -EAGAIN;
-        if (deadline == 0)
-            deadline = socket_deadline(sock->options.receive_timeout_us);
-        error = socket_wait(sock, EPOLLIN, deadline);
+        error = socket_look_again(sock, &patience, EPOLLIN, UINT64_MAX, sock->options.receive_timeout_us);
         if (error < 0)
             return error;
     }

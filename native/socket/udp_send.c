@@ -133,7 +133,7 @@ static int may_send(struct socket *sock)
 static int put(struct socket *sock, const struct send_record *record, const struct iovec *iov,
                int iov_count, bool block)
 {
-    uint64_t deadline = 0;
+    struct patience patience = { .block = block, .polled = true /* marked dirty, it is turned */ };
 
     for (;;) {
         bool taken;
@@ -147,11 +147,7 @@ static int put(struct socket *sock, const struct send_record *record, const stru
         socket_mark_dirty(sock, true);
         if (taken)
             return 0;
-        if (!block)
-            return -EAGAIN;
-        if (deadline == 0)
-            deadline = socket_deadline(sock->options.send_timeout_us);
-        result = socket_wait(sock, EPOLLOUT, deadline);
+        result = socket_look_again(sock, &patience, EPOLLOUT, UINT64_MAX, sock->options.send_timeout_us);
         if (result < 0)
             return result;
     }

@@ -182,3 +182,18 @@ int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns)
 {
     return socket_wait_bytes(sock, events, UINT64_MAX, deadline_ns);
 }
+
+int socket_look_again(struct socket *sock, struct patience *patience, uint32_t events, uint64_t bytes,
+                      uint64_t timeout_us)
+{
+    if (!patience->polled && socket_stack(sock)) {
+        patience->polled = true;
+        if (socket_poll(sock))
+            return 0;
+    }
+    if (!patience->block)
+        return -EAGAIN;
+    if (patience->deadline_ns == 0)
+        patience->deadline_ns = socket_deadline(timeout_us);
+    return socket_wait_bytes(sock, events, bytes, patience->deadline_ns);
+}

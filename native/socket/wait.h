@@ -17,6 +17,20 @@ int socket_wait(struct socket *sock, uint32_t events, uint64_t deadline_ns);
 /* The same, or until more than `bytes` can be received, be they fewer than SO_RCVLOWAT asks for. */
 int socket_wait_bytes(struct socket *sock, uint32_t events, uint64_t bytes, uint64_t deadline_ns);
 
+/* How long one call is willing to wait; begins as { .block = may it? }. */
+struct patience {
+    bool block;
+    bool polled;          /* it looked into the ports */
+    uint64_t deadline_ns; /* 0: it has not waited yet */
+};
+
+/*
+ * A call found nothing to do. 0: it looks again, be it after a turn of inline stacks (what it wants
+ * may lie in a port), be it after a wait as socket_wait_bytes(). -EAGAIN: it may not wait, or no longer.
+ */
+int socket_look_again(struct socket *sock, struct patience *patience, uint32_t events, uint64_t bytes,
+                      uint64_t timeout_us);
+
 /* The absolute deadline for a SO_RCVTIMEO or SO_SNDTIMEO in microseconds (0: none). */
 uint64_t socket_deadline(uint64_t timeout_us);
 
