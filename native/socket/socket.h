@@ -140,7 +140,8 @@ struct socket {
     uint64_t tune_us, tune_consumed; /* when buffers were last looked at, and rx.credited then */
     struct stats_socket *row; /* NULL: none yet, or none was free */
     uint64_t entered_us;      /* stack's clock at socket_attach() */
-    struct stack_timer linger;
+    struct stack_timer linger; /* while it is open: for what MSG_MORE or TCP_CORK hold back */
+    uint64_t held_from;        /* where that began when it was started, as tx.queued counts */
     uint64_t linger_until_us;
     struct rpc *close_waiter; /* a close() that lingers: finished when all is acknowledged */
 

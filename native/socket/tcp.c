@@ -196,14 +196,18 @@ static uint32_t whole_segments(struct socket *sock)
     uint64_t waiting = atomic_load_explicit(&sock->tx.written, memory_order_acquire) -
                        sock->tx.queued;
     uint32_t mss = tcp_mss(sock->tcp);
+    uint64_t from;
 
     if (socket_has(sock, SOCKET_PUSH) && waiting > 0) {
         socket_clear(sock, SOCKET_PUSH);
         return UINT32_MAX;
     }
-    if (waiting % mss && !list_is_linked(&sock->linger.link)) {
+    from = sock->tx.queued + waiting - waiting % mss;
+    /* What an earlier wait was for may have left meanwhile: its time is not this one's. */
+    if (waiting % mss && (!list_is_linked(&sock->linger.link) || sock->held_from != from)) {
         struct stack *stack = socket_stack(sock);
 
+        sock->held_from = from;
         sock->linger.run = uncork;
         stack_timer_start(stack, &sock->linger, stack->now_us + CORK_US);
     }

@@ -127,6 +127,24 @@ static void more(void)
     SAY_RECV(p.server, 10, 0);
 }
 
+/* The 200 ms of what is held back now, not of what was held back before it. */
+static void more_again(void)
+{
+    struct pair p = tcp_pair(AF_INET);
+
+    SAY(sys.send(p.client, "one", 3, MSG_MORE));
+    SAY(sys.send(p.client, "two", 3, 0));
+    await(p.server, POLLIN);
+    usleep(150000);
+    SAY_RECV(p.server, 10, 0);
+    SAY(sys.send(p.client, "three", 5, MSG_MORE));
+    usleep(75000);
+    SAY_RECV(p.server, 10, MSG_DONTWAIT);
+    SAY(sys.shutdown(p.client, SHUT_WR));
+    await(p.server, POLLIN);
+    SAY_RECV(p.server, 10, 0);
+}
+
 static void corked(void)
 {
     struct pair p = tcp_pair(AF_INET);
@@ -247,7 +265,7 @@ static void shutdown_both(void) { after_shutdown(SHUT_RDWR); }
 
 const struct scenario scenarios[] = {
     SCENARIO(unconnected), SCENARIO(plain_data), SCENARIO(names_of_receives),
-    SCENARIO(flags_of_receives), SCENARIO(more), SCENARIO(corked), SCENARIO(vectors),
+    SCENARIO(flags_of_receives), SCENARIO(more), SCENARIO(more_again), SCENARIO(corked), SCENARIO(vectors),
     SCENARIO(many_messages), SCENARIO(shutdown_read), SCENARIO(shutdown_write),
     SCENARIO(shutdown_both), { 0 },
 };
