@@ -3,19 +3,12 @@
 //     dgram.ts server|client MODULE ADDRESS PORT SECONDS WARMUP
 
 import type * as OurDgram from '../../lib/dgram/index.js'
-import { BLOCK_MESSAGES, limitLife, newHistogram, percentiles, tell } from './program.js'
+import { BLOCK_MESSAGES, command, limitLife, newHistogram, percentiles, tell } from './program.js'
 
 const MESSAGE_BYTES = 64
 const BURST = 64
 
-const [role, moduleName, address, port, seconds, warmup] = process.argv.slice(2) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-]
+const { role, moduleName, address, port, seconds, warmup } = command()
 // node:dgram has no rings: what differs is told apart where it is used.
 const dgram = (await import(moduleName)) as typeof OurDgram
 const socket = dgram.createSocket('udp4')
@@ -42,10 +35,10 @@ function serve(): void {
         tell({ ...result, latency_ns: percentiles(blocks) }, () => process.exit(0))
     }
     const onFirst = () => {
-        setTimeout(start, Number(warmup) * 1000)
-        setTimeout(report, (Number(warmup) + Number(seconds)) * 1000)
+        setTimeout(start, warmup * 1000)
+        setTimeout(report, (warmup + seconds) * 1000)
     }
-    socket.bind(Number(port), address, () => {
+    socket.bind(port, address, () => {
         let first = true
         const onMessage = () => {
             if (++count % BLOCK_MESSAGES === 0) endBlock()
@@ -65,8 +58,8 @@ function send(): void {
     // Refused: the server has measured and is gone.
     socket.on('error', () => process.exit(0))
     process.once('uncaughtException', () => process.exit(0))
-    const until = process.hrtime.bigint() + BigInt(Math.round((Number(warmup) + Number(seconds) + 1) * 1e9))
-    socket.connect(Number(port), address, () => {
+    const until = process.hrtime.bigint() + BigInt(Math.round((warmup + seconds + 1) * 1e9))
+    socket.connect(port, address, () => {
         const ring = typeof socket.ring === 'function' ? socket.ring() : undefined
         const template = ring?.template(message)
         const burst = () => {

@@ -3,18 +3,11 @@
 //     net.ts server|client MODULE ADDRESS PORT SECONDS WARMUP
 
 import type * as NodeNet from 'node:net'
-import { limitLife, newHistogram, percentiles, tell } from './program.js'
+import { command, limitLife, newHistogram, percentiles, tell } from './program.js'
 
 const MESSAGE_BYTES = 64
 
-const [role, moduleName, address, port, seconds, warmup] = process.argv.slice(2) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-]
+const { role, moduleName, address, port, seconds, warmup } = command()
 const net = (await import(moduleName)) as typeof NodeNet
 
 limitLife()
@@ -25,11 +18,11 @@ function serve(): void {
         socket.on('error', () => {})
     })
     process.once('SIGTERM', () => process.exit(0))
-    server.listen(Number(port), address, () => process.stdout.write('ready\n'))
+    server.listen(port, address, () => process.stdout.write('ready\n'))
 }
 
 function connectAndDrive(triesLeft: number): void {
-    const socket = net.connect({ host: address, port: Number(port), noDelay: true })
+    const socket = net.connect({ host: address, port, noDelay: true })
     const message = Buffer.alloc(MESSAGE_BYTES, 0x55)
     const histogram = newHistogram()
     let missing = 0
@@ -44,7 +37,7 @@ function connectAndDrive(triesLeft: number): void {
         socket.write(message)
     }
     socket.once('connect', () => {
-        endsAt = process.hrtime.bigint() + BigInt(Math.round(Number(warmup) * 1e9))
+        endsAt = process.hrtime.bigint() + BigInt(Math.round(warmup * 1e9))
         send()
     })
     socket.on('data', (data) => {
@@ -61,7 +54,7 @@ function connectAndDrive(triesLeft: number): void {
             }
             warm = true
             startedAt = now
-            endsAt = now + BigInt(Math.round(Number(seconds) * 1e9))
+            endsAt = now + BigInt(Math.round(seconds * 1e9))
         }
         send()
     })

@@ -7,6 +7,17 @@ const LIFE_LIMIT_MS = 60_000
 /** Of rates: what so many messages took is one value of the histogram. */
 export const BLOCK_MESSAGES = 4096
 
+/** Of a program with two ends: server|client MODULE ADDRESS PORT SECONDS WARMUP. */
+export function command() {
+    const [role, moduleName, address, port, seconds, warmup] = process.argv.slice(2) as [
+        string,
+        string,
+        string,
+        ...string[],
+    ]
+    return { role, moduleName, address, port: Number(port), seconds: Number(seconds), warmup: Number(warmup) }
+}
+
 export function limitLife(): void {
     setTimeout(() => {
         process.stderr.write('the time limit was reached\n')

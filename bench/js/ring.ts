@@ -3,18 +3,11 @@
 //     ring.ts server|client MODULE ADDRESS PORT SECONDS WARMUP
 
 import type * as OurNet from '../../lib/net/index.js'
-import { limitLife, newHistogram, percentiles, tell } from './program.js'
+import { command, limitLife, newHistogram, percentiles, tell } from './program.js'
 
 const MESSAGE_BYTES = 64
 
-const [role, moduleName, address, port, seconds, warmup] = process.argv.slice(2) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-]
+const { role, moduleName, address, port, seconds, warmup } = command()
 // node:net has no rings: what differs is told apart where a connection is set up.
 const net = (await import(moduleName)) as typeof OurNet
 
@@ -45,14 +38,14 @@ function serve(): void {
         socket.on('error', () => {})
     })
     process.once('SIGTERM', () => process.exit(0))
-    server.listen(Number(port), address, () => process.stdout.write('ready\n'))
+    server.listen(port, address, () => process.stdout.write('ready\n'))
 }
 
 function measure(socket: OurNet.Socket): void {
     const histogram = newHistogram()
     let sentAt = 0n
     let startedAt = 0n
-    let endsAt = process.hrtime.bigint() + BigInt(Math.round(Number(warmup) * 1e9))
+    let endsAt = process.hrtime.bigint() + BigInt(Math.round(warmup * 1e9))
 
     const transmit = converse(socket, () => {
         const now = process.hrtime.bigint()
@@ -65,7 +58,7 @@ function measure(socket: OurNet.Socket): void {
                 return
             }
             startedAt = now
-            endsAt = now + BigInt(Math.round(Number(seconds) * 1e9))
+            endsAt = now + BigInt(Math.round(seconds * 1e9))
         }
         send()
     })
@@ -77,7 +70,7 @@ function measure(socket: OurNet.Socket): void {
 }
 
 function connect(triesLeft: number): void {
-    const socket = net.connect({ host: address, port: Number(port), noDelay: true })
+    const socket = net.connect({ host: address, port, noDelay: true })
     let connected = false
     socket.once('connect', () => {
         connected = true

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "main.h"
+#include "on_wire.h"
 #include "pronghorn.h"
 
 static struct sockaddr_in address(const char *ip, int port)
@@ -156,24 +157,12 @@ START_TEST(epoll_tells_of_connections_and_data)
 }
 END_TEST
 
-static void start(void)
-{
-    const struct ph_setting settings[] = {
-        { "memory.hugepages", "off" },
-        { "stack.drive", TEST_DRIVE },
-        { "fd.numbers", TEST_NUMBERS },
-        { "port", "" },
-    };
-
-    ck_assert_msg(ph_init(settings, 4) == 0, "%s", ph_error());
-}
-
 static Suite *suite(void)
 {
     Suite *s = suite_create("exported calls over a wire");
     TCase *c = tcase_create("echo");
 
-    tcase_add_unchecked_fixture(c, start, ph_stop);
+    tcase_add_unchecked_fixture(c, start_on_wire, ph_stop);
     tcase_set_timeout(c, 60);
     tcase_add_test(c, connecting_to_a_closed_port_is_refused);
     tcase_add_test(c, tcp_echo_returns_every_byte);

@@ -11,6 +11,7 @@
 
 #include "lend_pair.h"
 #include "main.h"
+#include "on_wire.h"
 #include "pronghorn/zerocopy.h"
 
 #define STREAM_BYTES 3000000u
@@ -420,18 +421,6 @@ START_TEST(what_is_forgotten_comes_home_at_the_end)
 }
 END_TEST
 
-static void start(void)
-{
-    const struct ph_setting settings[] = {
-        { "memory.hugepages", "off" },
-        { "stack.drive", TEST_DRIVE },
-        { "fd.numbers", TEST_NUMBERS },
-        { "port", "" },
-    };
-
-    ck_assert_msg(ph_init(settings, 4) == 0, "%s", ph_error());
-}
-
 /* A debug build checks here that all pools are full again. */
 static void stop(void)
 {
@@ -445,7 +434,7 @@ static Suite *suite(void)
     Suite *s = suite_create("zero copy");
     TCase *c = tcase_create("lend");
 
-    tcase_add_unchecked_fixture(c, start, stop);
+    tcase_add_unchecked_fixture(c, start_on_wire, stop);
     tcase_set_timeout(c, 60);
     tcase_add_test(c, a_stream_is_lent_in_order_and_whole);
     tcase_add_test(c, datagrams_are_lent_whole_with_their_names);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "lend_pair.h"
 #include "main.h"
+#include "on_wire.h"
 #include "pronghorn/zerocopy.h"
 
 /* The message that names the descriptor, of those from `*at` on; "": there is none. */
@@ -75,18 +76,6 @@ START_TEST(who_does_not_return_is_named)
 }
 END_TEST
 
-static void start(void)
-{
-    const struct ph_setting settings[] = {
-        { "memory.hugepages", "off" },
-        { "stack.drive", TEST_DRIVE },
-        { "fd.numbers", TEST_NUMBERS },
-        { "port", "" },
-    };
-
-    ck_assert_msg(ph_init(settings, 4) == 0, "%s", ph_error());
-}
-
 static void stop(void)
 {
     ph_stop();
@@ -97,7 +86,7 @@ static Suite *suite(void)
     Suite *s = suite_create("unreturned loans");
     TCase *c = tcase_create("warning");
 
-    tcase_add_unchecked_fixture(c, start, stop);
+    tcase_add_unchecked_fixture(c, start_on_wire, stop);
     tcase_set_timeout(c, 60);
     tcase_add_test(c, who_does_not_return_is_named);
     suite_add_tcase(s, c);

@@ -15,6 +15,7 @@
 
 #include "base/compiler.h"
 #include "main.h"
+#include "on_wire.h"
 #include "pronghorn.h"
 #include "stats/segment.h"
 
@@ -316,25 +317,13 @@ START_TEST(the_turn_is_watched_too)
 }
 END_TEST
 
-static void start(void)
-{
-    const struct ph_setting settings[] = {
-        { "memory.hugepages", "off" },
-        { "stack.drive", TEST_DRIVE },
-        { "fd.numbers", TEST_NUMBERS },
-        { "port", "" },
-    };
-
-    ck_assert_msg(ph_init(settings, 4) == 0, "%s", ph_error());
-}
-
 static Suite *suite(void)
 {
     Suite *s = suite_create("api_stats");
     TCase *t = tcase_create("wire");
 
     tcase_set_timeout(t, 60);
-    tcase_add_unchecked_fixture(t, start, ph_stop);
+    tcase_add_unchecked_fixture(t, start_on_wire, ph_stop);
     tcase_add_test(t, datagrams_are_counted_one_by_one);
     tcase_add_test(t, a_full_buffer_drops_and_says_so);
     tcase_add_test(t, connections_show_their_bytes_names_and_ends);
