@@ -10,6 +10,7 @@
 #include "lwip/netif_port.h"
 #include "lwip/tcp_flight.h"
 #include "port/hooks.h"
+#include "stack/group.h"
 #include "stats/flight.h"
 
 struct choice {
@@ -29,7 +30,7 @@ static void hang(struct stack *stack, void *context)
         port_flight_set(netif_port_queue(stack->ports[i]), choice->packets ? ring : NULL);
 }
 
-void flight_apply(const struct config *config)
+int flight_apply(const struct config *config)
 {
     struct flight_settings settings = { .stacks = config->stack_count, .ring_bytes = config->flight_ring_bytes,
                                         .snap_bytes = config->flight_snap_bytes };
@@ -38,13 +39,13 @@ void flight_apply(const struct config *config)
     int result = 0;
 
     if (!config->stats_enabled)
-        return;
+        return -1;
     if (choice.events && flight_header() == NULL)
         result = flight_create(&settings);
     if (result < 0)
         log_warn("the flight recorder has no shared memory: %s (flight.record = off silences this)",
                  strerror(-result));
-    on_stacks(-1, hang, &choice);
+    return on_stacks(-1, hang, &choice, sizeof(choice), NULL);
 }
 
 void flight_apply_watch(const struct config *config)

@@ -5,8 +5,8 @@
 
 struct config;
 
-/* In the start, when the stacks run; later on the console's thread. */
-void flight_apply(const struct config *config);
+/* In the start, when the stacks run; later on the console's thread. -1, or the stack that did not answer (yet). */
+int flight_apply(const struct config *config);
 
 /* What makes it write itself to a file. */
 void flight_apply_watch(const struct config *config);

@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "console/on_stack.h"
 #include "platform/topology.h"
+#include "stack/group.h"
 
 /* Spinning is for machines with a core to spare, or where it was asked for (stack.idle = poll). */
 #define SPIN_FOR_EVER UINT64_MAX
@@ -41,34 +42,44 @@ void set_open(struct config *config, struct port *const *ports, unsigned ports_c
     live.ports_count = ports_count;
 }
 
-static void apply_log_level(const struct config *c)
+static int apply_log_level(const struct config *c)
 {
     log_set_level(c->log_level);
+    return -1;
 }
 
 static void respin(struct stack *stack, void *context)
 {
-    stack->spin_us = set_spin_us(context, stack);
+    const struct config *c = *(const struct config **)context;
+
+    stack->spin_us = set_spin_us(c, stack);
 }
 
-static void apply_spin(const struct config *c)
+/* (The live configuration stays, also for a stack that comes to it late.) */
+static int apply_spin(const struct config *c)
 {
-    on_stacks(-1, respin, (void *)c);
+    return on_stacks(-1, respin, &c, sizeof(c), NULL);
+}
+
+static int apply_watch(const struct config *c)
+{
+    flight_apply_watch(c);
+    return -1;
 }
 
 /* All others were handed to their users at the start. */
 static const struct {
     const char *key;
-    void (*apply)(const struct config *config);
+    int (*apply)(const struct config *config); /* -1, or the stack that did not answer */
 } changeable[] = {
     { "log.level", apply_log_level },
     { "stack.idle", apply_spin },
     { "stack.spin_us", apply_spin },
     { "flight.record", flight_apply },
-    { "flight.trigger", flight_apply_watch },
-    { "flight.latency_us", flight_apply_watch },
-    { "flight.signal", flight_apply_watch },
-    { "flight.directory", flight_apply_watch },
+    { "flight.trigger", apply_watch },
+    { "flight.latency_us", apply_watch },
+    { "flight.signal", apply_watch },
+    { "flight.directory", apply_watch },
 };
 
 /* "log.level, stack.idle, ..." */
@@ -85,7 +96,7 @@ int set_live(const char *key, const char *value, char *err, size_t err_size)
 {
     struct config *changed;
     char names[256];
-    int result;
+    int result, silent;
 
     for (size_t i = 0; i < ARRAY_SIZE(changeable); i++) {
         if (strcmp(key, changeable[i].key) != 0)
@@ -99,9 +110,13 @@ int set_live(const char *key, const char *value, char *err, size_t err_size)
         result = config_set(changed, key, value, err, err_size);
         if (result == 0) {
             *live.config = *changed;
-            changeable[i].apply(live.config);
+            silent = changeable[i].apply(live.config);
             facts_tell(live.config, live.ports, live.ports_count);
             log_info("%s is now %s (pronghorn set)", key, value);
+            if (silent >= 0) {
+                on_stack_silence(err, err_size, silent);
+                result = -ETIMEDOUT;
+            }
         }
         free(changed);
         return result;

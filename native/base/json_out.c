@@ -51,6 +51,15 @@ static void begin(struct json_out *out, const char *key)
     put(out, ":", 1);
 }
 
+void json_append(struct json_out *out, const struct json_out *part)
+{
+    if (part->length > 0) {
+        begin(out, NULL);
+        put(out, part->text, part->length);
+    }
+    out->cut |= part->cut;
+}
+
 void json_open(struct json_out *out, const char *key, char bracket)
 {
     begin(out, key);

@@ -25,6 +25,8 @@ void json_string(struct json_out *out, const char *key, const char *value);
 void json_number(struct json_out *out, const char *key, uint64_t value);
 void json_signed(struct json_out *out, const char *key, int64_t value);
 void json_bool(struct json_out *out, const char *key, bool value);
+/* What was written into a text of its own, as if it had been written here. */
+void json_append(struct json_out *out, const struct json_out *part);
 /* Ends a line; the next value begins a text of its own. */
 void json_line(struct json_out *out);
 

@@ -14,20 +14,25 @@
 #include "port/capture_ring.h"
 #include "port/hooks.h"
 #include "port/port.h"
+#include "stack/group.h"
 
 #define TAPS_MAX 64
 /* An operator who does not read gets no more until he does; his ring then fills. */
 #define WAITING_MAX (4u << 20)
 
+/* The capture's, and that of each call which a stack has not answered yet. */
 struct tap {
+    _Atomic unsigned owners;
+    uint32_t index;
     struct capture_ring *ring;
+    struct filter *filter;
     struct stack *stack;
     struct port_queue *queue;
-    int result;
+    _Atomic int result;
 };
 
 struct capture {
-    struct tap tap[TAPS_MAX];
+    struct tap *tap[TAPS_MAX];
     unsigned taps;
     struct filter *filter;
     bool recorder, finishing;
@@ -36,28 +41,55 @@ struct capture {
     uint64_t after_us, end_us;
 };
 
+static void tap_put(struct tap *tap)
+{
+    if (atomic_fetch_sub(&tap->owners, 1) > 1)
+        return;
+    if (tap->ring != NULL)
+        capture_ring_destroy(tap->ring);
+    filter_free(tap->filter);
+    free(tap);
+}
+
 static void tap_one(struct stack *stack, void *context)
 {
-    struct tap *tap = context;
+    struct tap *tap = *(struct tap **)context;
 
     tap->result = port_tap_add(tap->queue, tap->ring);
 }
 
 static void untap_one(struct stack *stack, void *context)
 {
-    struct tap *tap = context;
+    struct tap *tap = *(struct tap **)context;
 
     port_tap_remove(tap->queue, tap->ring);
 }
 
+static void late(struct stack *stack, void *context)
+{
+    tap_put(*(struct tap **)context);
+}
+
+/* 0, or -ETIMEDOUT: it is done when the stack turns again, which keeps the ring until then. */
+static int ask(struct tap *tap, on_stack_function *run)
+{
+    int result;
+
+    atomic_fetch_add(&tap->owners, 1);
+    result = on_stack(tap->stack, run, &tap, sizeof(tap), late);
+    if (result != -ETIMEDOUT)
+        tap_put(tap);
+    return result;
+}
+
+/* Those that may not be tapped, too: a stack that did not answer may tap late. */
 static void untap(struct capture *c)
 {
     if (!c->tapped)
         return;
     c->tapped = false;
     for (unsigned i = 0; i < c->taps; i++)
-        if (c->tap[i].result == 0)
-            on_stack(c->tap[i].stack, untap_one, &c->tap[i]);
+        ask(c->tap[i], untap_one);
 }
 
 void capture_close(struct capture *c)
@@ -66,7 +98,7 @@ void capture_close(struct capture *c)
         return;
     untap(c);
     for (unsigned i = 0; i < c->taps; i++)
-        capture_ring_destroy(c->tap[i].ring);
+        tap_put(c->tap[i]);
     filter_free(c->filter);
     free(c);
 }
@@ -76,18 +108,25 @@ static bool add_taps(struct capture *c, int stack, int port, const struct captur
     for (unsigned s = 0; s < group.count; s++) {
         for (unsigned p = 0; p < group.stacks[s]->ports_count; p++) {
             struct netif_port *np = group.stacks[s]->ports[p];
-            struct tap *tap = &c->tap[c->taps];
+            struct tap *tap;
 
             if ((stack >= 0 && (unsigned)stack != s) || (port >= 0 && netif_port_port(np)->id != port) ||
                 c->taps == TAPS_MAX)
                 continue;
+            tap = calloc(1, sizeof(*tap));
+            if (tap == NULL)
+                return false;
+            tap->index = c->taps;
+            c->tap[c->taps++] = tap;
+            tap->owners = 1;
+            filter_hold(c->filter);
+            tap->filter = c->filter;
             tap->stack = group.stacks[s];
             tap->queue = netif_port_queue(np);
             tap->result = -ENOMEM;
             tap->ring = capture_ring_create(settings);
             if (tap->ring == NULL)
                 return false;
-            c->taps++;
         }
     }
     return true;
@@ -104,7 +143,7 @@ static void write_head(const struct capture *c, int port, uint32_t snap_bytes, c
             const struct port *of = netif_port_port(group.stacks[s]->ports[p]);
             char name[160], about[160];
 
-            if (c->tap[tap].queue != netif_port_queue(group.stacks[s]->ports[p]))
+            if (c->tap[tap]->queue != netif_port_queue(group.stacks[s]->ports[p]))
                 continue;
             snprintf(name, sizeof(name), "%s stack %u", of->name, s);
             snprintf(about, sizeof(about), "%s, queue of stack %u", of->driver, s);
@@ -118,9 +157,12 @@ static bool start(struct capture *c, struct json_out *answer)
 {
     c->tapped = true;
     for (unsigned i = 0; i < c->taps; i++) {
-        on_stack(c->tap[i].stack, tap_one, &c->tap[i]);
-        if (c->tap[i].result < 0) {
-            answer_error(answer, c->tap[i].result == -EBUSY ? "as many captures run as there can be (%d on a queue)"
+        if (ask(c->tap[i], tap_one) < 0) {
+            answer_silent(answer, (int)c->tap[i]->stack->id);
+            return false;
+        }
+        if (c->tap[i]->result < 0) {
+            answer_error(answer, c->tap[i]->result == -EBUSY ? "as many captures run as there can be (%d on a queue)"
                                                             : "out of memory (%d)", PORT_TAPS_MAX);
             return false;
         }
@@ -199,10 +241,10 @@ static struct tap *oldest(struct capture *c, const struct capture_record **recor
     struct tap *first = NULL;
 
     for (unsigned i = 0; i < c->taps; i++) {
-        const struct capture_record *next = capture_ring_peek(c->tap[i].ring);
+        const struct capture_record *next = capture_ring_peek(c->tap[i]->ring);
 
         if (next != NULL && (first == NULL || next->time_ns < (*record)->time_ns)) {
-            first = &c->tap[i];
+            first = c->tap[i];
             *record = next;
         }
     }
@@ -235,7 +277,7 @@ bool capture_pump(struct capture *c, struct output *out)
         tap = oldest(c, &record);
         if (tap == NULL)
             break;
-        if (!pcapng_packet(out, (uint32_t)(tap - c->tap), record->time_ns, record->direction, record->length,
+        if (!pcapng_packet(out, tap->index, record->time_ns, record->direction, record->length,
                            record + 1, record->captured))
             return false;
         capture_ring_next(tap->ring, record);
@@ -243,6 +285,6 @@ bool capture_pump(struct capture *c, struct output *out)
     if (!c->finishing || oldest(c, &record) != NULL)
         return true;
     for (unsigned i = 0; i < c->taps; i++)
-        pcapng_statistics(out, i, capture_time_ns(), c->tap[i].ring->seen, c->tap[i].ring->missed);
+        pcapng_statistics(out, i, capture_time_ns(), c->tap[i]->ring->seen, c->tap[i]->ring->missed);
     return false;
 }

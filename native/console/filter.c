@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,6 +13,7 @@
 
 struct filter {
     struct bpf_program program;
+    _Atomic unsigned owners;
 };
 
 /* Only the console's thread opens it; stacks use `run` after that. */
@@ -66,16 +68,24 @@ int filter_compile(const char *expression, struct filter **out, char *err, size_
     }
     if (dead != NULL)
         library.close(dead);
-    if (result == 0)
+    if (result == 0) {
+        atomic_init(&filter->owners, 1);
         *out = filter;
-    else
+    } else {
         free(filter);
+    }
     return result;
+}
+
+void filter_hold(struct filter *filter)
+{
+    if (filter != NULL)
+        atomic_fetch_add(&filter->owners, 1);
 }
 
 void filter_free(struct filter *filter)
 {
-    if (filter == NULL)
+    if (filter == NULL || atomic_fetch_sub(&filter->owners, 1) > 1)
         return;
     library.freecode(&filter->program);
     free(filter);

@@ -14,6 +14,8 @@ struct filter;
 
 /* 0, -EINVAL (the expression is wrong) or -ENOENT (no libpcap), and why. */
 int filter_compile(const char *expression, struct filter **out, char *err, size_t err_size);
+/* One more owner, or one less: the last one frees it. Any thread; NULL: nothing. */
+void filter_hold(struct filter *filter);
 void filter_free(struct filter *filter);
 
 /* For capture_settings and faults_settings; the program is the struct filter. */

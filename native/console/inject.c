@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "console/inject.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,13 +11,16 @@
 #include "port/faults.h"
 #include "port/hooks.h"
 #include "port/port.h"
+#include "stack/group.h"
 
 /* The filter that faults use at present; one at a time, for all stacks. */
 static struct filter *in_use;
 
 struct change {
-    const struct faults_settings *settings; /* NULL: end them */
-    int port;                               /* < 0: all */
+    bool end;
+    struct faults_settings settings;
+    struct filter *filter; /* that the stack has, or gets; held */
+    int port;              /* < 0: all */
     unsigned queues;
 };
 
@@ -28,7 +32,7 @@ static void change_stack(struct stack *stack, void *context)
     for (unsigned i = 0; i < stack->ports_count; i++) {
         struct port_queue *queue = netif_port_queue(stack->ports[i]);
         bool chosen = change->port < 0 || netif_port_port(stack->ports[i])->id == change->port;
-        struct faults *faults = chosen && change->settings ? faults_create(change->settings) : NULL;
+        struct faults *faults = chosen && !change->end ? faults_create(&change->settings) : NULL;
 
         faults_destroy(port_faults_set(queue, faults), queue);
         any |= faults != NULL;
@@ -37,13 +41,46 @@ static void change_stack(struct stack *stack, void *context)
     STAT_SET(stack->stats, faults, any);
 }
 
-void inject_stop(void)
+static void change_late(struct stack *stack, void *context)
 {
-    struct change end = { .port = -1 };
+    const struct change *change = context;
 
-    on_stacks(-1, change_stack, &end);
+    filter_free(change->filter);
+}
+
+/* -1, or the stack that did not answer: it keeps its filter until it does. */
+static int change_stacks(int chosen, struct change *change)
+{
+    int silent = -1;
+
+    change->filter = in_use;
+    for (unsigned i = 0; i < group.count; i++) {
+        if (chosen >= 0 && (unsigned)chosen != i)
+            continue;
+        filter_hold(in_use);
+        switch (on_stack(group.stacks[i], change_stack, change, sizeof(*change), change_late)) {
+        case -ETIMEDOUT:
+            silent = silent < 0 ? (int)i : silent;
+            break;
+        case -ENOMEM:
+            silent = silent < 0 ? (int)i : silent;
+            filter_free(in_use);
+            break;
+        default:
+            filter_free(in_use);
+        }
+    }
+    return silent;
+}
+
+int inject_stop(void)
+{
+    struct change end = { .end = true, .port = -1 };
+    int silent = change_stacks(-1, &end);
+
     filter_free(in_use);
     in_use = NULL;
+    return silent;
 }
 
 void inject(struct request *request, struct json_out *answer)
@@ -62,13 +99,17 @@ void inject(struct request *request, struct json_out *answer)
         .rate_bits = request_number(request, "rate_bits", 0, 1000, UINT64_C(1000000000000)),
         .seed = request_number(request, "seed", 1, 0, UINT64_MAX / 4),
     };
-    struct change change = { .settings = &faults,
-                             .port = (int)request_number(request, "port", UINT64_MAX, 0, 65535) };
+    struct change change = { .port = (int)request_number(request, "port", UINT64_MAX, 0, 65535) };
     char err[512];
+    int silent;
 
     if (!request_is_sound(request, answer))
         return;
-    inject_stop();
+    silent = inject_stop();
+    if (silent >= 0) {
+        answer_silent(answer, silent);
+        return;
+    }
     if (off) {
         log_warn("faults are no longer injected");
         answer_done(answer);
@@ -80,7 +121,13 @@ void inject(struct request *request, struct json_out *answer)
     }
     faults.filter = in_use ? filter_matches : NULL;
     faults.program = in_use;
-    on_stacks(stack, change_stack, &change);
+    change.settings = faults;
+    silent = change_stacks(stack, &change);
+    if (silent >= 0) {
+        inject_stop(); /* on the others, and there too when it turns again */
+        answer_silent(answer, silent);
+        return;
+    }
     if (change.queues == 0) {
         answer_error(answer, "there is no such port on that stack");
         return;

@@ -6,7 +6,7 @@
 #include "console/request.h"
 
 void inject(struct request *request, struct json_out *answer);
-/* Ends all faults. */
-void inject_stop(void);
+/* Ends all faults. -1, or a stack that did not answer: there they end when it turns again. */
+int inject_stop(void);
 
 #endif

@@ -1,40 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a function in the context of stacks, one after the other, and waits. The console's thread. */
+/*
+ * Runs a function in the context of stacks, one after the other, and waits, but not for ever: a stack
+ * may hang, and who asks is the one who wants to find out why. The console's thread, and the start.
+ */
 #ifndef CONSOLE_ON_STACK_H
 #define CONSOLE_ON_STACK_H
 
-#include "base/compiler.h"
-#include "stack/group.h"
+#include <stddef.h>
 
-struct on_stack_call {
-    struct rpc rpc;
-    struct stack *stack;
-    void (*run)(struct stack *stack, void *context);
-    void *context;
-};
+struct json_out;
+struct stack;
 
-static inline void on_stack_run(struct rpc *rpc)
-{
-    struct on_stack_call *call = container_of(rpc, struct on_stack_call, rpc);
+typedef void on_stack_function(struct stack *stack, void *context);
 
-    call->run(call->stack, call->context);
-    rpc_finish(rpc);
-}
+/*
+ * run() gets a copy of the `bytes` at `context`; they are copied back when it has ended. 0, or
+ * -ETIMEDOUT: the stack did not come to it in time (or -ENOMEM). It will nevertheless run, before what
+ * is asked of the stack after it, and then late() (NULL: nothing to do), for what the copy holds.
+ */
+int on_stack(struct stack *stack, on_stack_function *run, void *context, size_t bytes, on_stack_function *late);
 
-static inline void on_stack(struct stack *stack, void (*run)(struct stack *stack, void *context), void *context)
-{
-    struct on_stack_call call = { .stack = stack, .run = run, .context = context };
+/* `chosen` < 0: all, each gets what the one before left in `context`. -1, or the first that did not answer. */
+int on_stacks(int chosen, on_stack_function *run, void *context, size_t bytes, on_stack_function *late);
 
-    rpc_init(&call.rpc, on_stack_run);
-    stack_call(stack, &call.rpc);
-}
-
-/* `chosen` < 0: all. */
-static inline void on_stacks(int chosen, void (*run)(struct stack *stack, void *context), void *context)
-{
-    for (unsigned i = 0; i < group.count; i++)
-        if (chosen < 0 || (unsigned)chosen == i)
-            on_stack(group.stacks[i], run, context);
-}
+/* Says so, and what can still be read. */
+void answer_silent(struct json_out *answer, int stack);
+void on_stack_silence(char *text, size_t size, int stack);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "console/verbs.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,24 +9,51 @@
 #include "console/on_stack.h"
 #include "control/inspect.h"
 #include "port/inspect.h"
+#include "stack/group.h"
 
-static void list_of(struct json_out *answer, const char *name, void (*run)(struct stack *stack, void *context))
+/* For one stack's share of a list; the whole answer may have as much (console.c). */
+#define PART_BYTES (1u << 20)
+
+/* What one stack tells, written in its context: the answer is gone when it comes to that late. */
+struct part {
+    void (*inspect)(struct json_out *out, unsigned stack);
+    struct json_out out;
+    char text[PART_BYTES];
+};
+
+static void write_part(struct stack *stack, void *context)
 {
+    struct part *part = context;
+
+    json_out_init(&part->out, part->text, sizeof(part->text));
+    part->inspect(&part->out, stack->id);
+}
+
+static void list_of(struct json_out *answer, const char *name, void (*inspect)(struct json_out *out, unsigned stack))
+{
+    struct json_out begin = *answer;
+    struct part *part = calloc(1, sizeof(*part));
+
+    if (part == NULL) {
+        answer_error(answer, "out of memory");
+        return;
+    }
+    part->inspect = inspect;
     json_open(answer, NULL, '{');
     json_open(answer, name, '[');
-    on_stacks(-1, run, answer);
+    for (unsigned i = 0; i < group.count; i++) {
+        if (on_stack(group.stacks[i], write_part, part, sizeof(*part), NULL) < 0) {
+            *answer = begin;
+            answer_silent(answer, (int)i);
+            goto out;
+        }
+        part->out.text = part->text; /* it was written into the call's copy */
+        json_append(answer, &part->out);
+    }
     json_close(answer, ']');
     json_close(answer, '}');
-}
-
-static void routes_of(struct stack *stack, void *context)
-{
-    inspect_routes(context, stack->id);
-}
-
-static void neighbors_of(struct stack *stack, void *context)
-{
-    inspect_neighbors(context, stack->id);
+out:
+    free(part);
 }
 
 static void ping(struct request *request, const struct console_settings *settings, struct json_out *answer)
@@ -52,13 +80,13 @@ static void nic(struct request *request, const struct console_settings *settings
 static void routes(struct request *request, const struct console_settings *settings, struct json_out *answer)
 {
     if (request_is_sound(request, answer))
-        list_of(answer, "routes", routes_of);
+        list_of(answer, "routes", inspect_routes);
 }
 
 static void neighbors(struct request *request, const struct console_settings *settings, struct json_out *answer)
 {
     if (request_is_sound(request, answer))
-        list_of(answer, "neighbors", neighbors_of);
+        list_of(answer, "neighbors", inspect_neighbors);
 }
 
 static void set(struct request *request, const struct console_settings *settings, struct json_out *answer)

@@ -3,6 +3,7 @@
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/kernel_calls.h"
@@ -46,24 +47,41 @@ void rpc_finish(struct rpc *rpc)
 
 void rpc_wait(struct rpc *rpc)
 {
-    uint64_t spin_until_ns;
+    rpc_wait_until(rpc, UINT64_MAX);
+}
+
+bool rpc_wait_until(struct rpc *rpc, uint64_t deadline_ns)
+{
+    uint64_t spin_until_ns, now_ns;
     uint32_t pending = RPC_PENDING;
 
     if (rpc_is_done(rpc))
-        return;
+        return true;
     spin_until_ns = clock_now_ns() + SPIN_NS;
     do {
         for (int i = 0; i < 64; i++) {
             cpu_relax();
             if (rpc_is_done(rpc))
-                return;
+                return true;
         }
     } while (clock_now_ns() < spin_until_ns);
 
     if (!atomic_compare_exchange_strong_explicit(&rpc->done, &pending, RPC_PENDING_WAITER_SLEEPS,
-                                                 memory_order_acq_rel, memory_order_acquire))
-        return;
-    while (!rpc_is_done(rpc))
-        kernel.syscall(SYS_futex, &rpc->done, FUTEX_WAIT_PRIVATE, RPC_PENDING_WAITER_SLEEPS, NULL,
-                       NULL, 0);
+                                                 memory_order_acq_rel, memory_order_acquire) &&
+        pending == RPC_DONE)
+        return true;
+    while (!rpc_is_done(rpc)) {
+        struct timespec left = { 0 };
+
+        if (deadline_ns != UINT64_MAX) {
+            now_ns = clock_now_ns();
+            if (now_ns >= deadline_ns)
+                return false;
+            left.tv_sec = (time_t)((deadline_ns - now_ns) / 1000000000);
+            left.tv_nsec = (long)((deadline_ns - now_ns) % 1000000000);
+        }
+        kernel.syscall(SYS_futex, &rpc->done, FUTEX_WAIT_PRIVATE, RPC_PENDING_WAITER_SLEEPS,
+                       deadline_ns != UINT64_MAX ? &left : NULL, NULL, 0);
+    }
+    return true;
 }

@@ -84,4 +84,7 @@ static inline bool rpc_is_done(const struct rpc *rpc)
 /* The caller: spins for about 20 us, then sleeps until the call is finished, through signals. */
 void rpc_wait(struct rpc *rpc);
 
+/* The same, until `deadline_ns` (clock_now_ns) at the latest: false, and the call is still the stack's. */
+bool rpc_wait_until(struct rpc *rpc, uint64_t deadline_ns);
+
 #endif

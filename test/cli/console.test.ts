@@ -86,6 +86,17 @@ t.test('faults: counted, announced, ended', async (t) => {
     t.equal((await pronghorn('inject', '--rate', 'fast', ...of)).code, 2)
 })
 
+t.test('a rate: no faster, and everything arrives', async (t) => {
+    const bytes = 200_000
+    t.equal((await pronghorn('inject', '--rate', '16mbit', ...of)).code, 0)
+    const begin = performance.now()
+    await target.tell(`echo ${bytes}`)
+    const seconds = (performance.now() - begin) / 1000
+    t.ok(seconds >= (bytes * 8) / 16e6, `${bytes} bytes came back after ${seconds} s`)
+    t.equal((await pronghorn('inject', '--off', ...of)).code, 0)
+    await target.tell(`echo ${bytes}`)
+})
+
 t.test('a flow of its own', async (t) => {
     await pronghorn('inject', '--loss', '100%', '--filter', `udp port ${hello.udp + 1}`, ...of)
     await target.tell('datagrams 20')
