@@ -252,6 +252,7 @@ void flight_watch(const struct flight_watch *watch)
     dump.watch = *watch;
     trigger_set(&dump.trigger, watch->trigger, watch->latency_us);
     dump.write_us = 0;
+    dump.next_us = 0; /* the pause is between dumps of one order: a new one is not lost in it */
     catch_signal(watch->signal);
 }
 
