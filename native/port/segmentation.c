@@ -6,6 +6,10 @@
  * A card or a virtio host tells it once. A vhost port has it from each guest anew: those that do not
  * take large frames are sent none. That is told on the thread that serves the guest, by the event of
  * its link; queue->tso is one byte that the stack reads with every segment.
+ *
+ * A queue whose driver refused a frame makes none until its port is opened again or another guest comes
+ * (segmentation_begin, guest_look). That is not remembered longer: what lies behind the port may be another
+ * driver, member or guest then, and to ask again costs one frame, which TCP repeats, and one warning.
  */
 #include <errno.h>
 #include <string.h>
