@@ -6,6 +6,8 @@
 #include "lwip/tcp_info.h"
 #include "socket/tcp.h"
 
+#define TCPOLEN_TSTAMP_ALIGNED 12u /* RFC 7323, appendix A */
+
 struct info_call {
     struct rpc rpc;
     struct socket *sock;
@@ -79,7 +81,9 @@ void tcp_info_fill(struct socket *sock, struct tcp_info *info)
     info->tcpi_snd_wscale = s->send_scale & 15;
     info->tcpi_rcv_wscale = s->receive_scale & 15;
     info->tcpi_rto = s->rto_us;
-    info->tcpi_snd_mss = info->tcpi_rcv_mss = info->tcpi_advmss = s->mss;
+    /* Linux takes off what each segment bears of options. */
+    info->tcpi_snd_mss = info->tcpi_rcv_mss = info->tcpi_advmss =
+        s->mss - (s->timestamps ? TCPOLEN_TSTAMP_ALIGNED : 0);
     info->tcpi_rtt = s->rtt_us;
     info->tcpi_rttvar = s->rttvar_us;
     info->tcpi_snd_ssthresh = s->ssthresh / s->mss;
