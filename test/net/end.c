@@ -82,6 +82,8 @@ static void wait_once(int timeout_ms, int listener, int datagram)
     }
 }
 
+#define DRAIN_WAITS 250 /* at least, until connections that stay open are told as such */
+
 static volatile sig_atomic_t stopping;
 
 static void stop(int number)
@@ -115,6 +117,9 @@ static int serve(const char *ip, int port)
     printf("ready\n");
     while (!stopping)
         wait_once(200, listener, datagram);
+    /* What the clients did last may still be on its way. */
+    for (int i = 0; i < DRAIN_WAITS && totals.open > 0; i++)
+        wait_once(20, listener, datagram);
     printf("{\"ok\":%u,\"open\":%u}\n", totals.ok, totals.open);
     return 0;
 }

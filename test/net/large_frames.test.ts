@@ -46,7 +46,7 @@ for (const { name, server, client, large } of cases) {
     t.test(name, { timeout: 120_000 }, async (t) => {
         const path = join(folder, name.replaceAll(' ', '-'))
         const line = (device: string, more: string, host: number) =>
-            `${device},path=${path},mac=02:87:08:00:00:0${host},address=10.87.8.${host}/24,address=fd87:8::${host}/64${more}`
+            `${device},path=${path},address=10.87.8.${host}/24,address=fd87:8::${host}/64${more}`
         const env = { PRONGHORN_STACK_DRIVE: 'dedicated', PRONGHORN_LOG_LEVEL: 'error' }
         for (const address of ['10.87.8.1', 'fd87:8::1']) {
             const listening = startEnd(nowhere, 'ours', ['serve', '::', ++port], {

@@ -102,7 +102,7 @@ const entries = ['dgram', 'http', 'https', 'http2', 'tls', 'undici', 'ring', 'st
 const program =
     "import { connect, type Socket } from 'pronghorn/net'\nexport const s: Socket = connect(1, 'a')\n" +
     entries.join('')
-writeFileSync(join(folder, 'esm.mts'), `${program}import * as posix from 'pronghorn/posix'\nposix.close(1)\n`)
+writeFileSync(join(folder, 'esm.mts'), `${program}import * as calls from 'pronghorn/posix'\ncalls.close(1)\n`)
 writeFileSync(join(folder, 'cjs.cts'), program)
 const tsc = join(root, 'node_modules/.bin/tsc')
 const examples = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.ts'))
