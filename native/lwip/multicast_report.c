@@ -380,10 +380,24 @@ static void sooner(uint64_t *due_us, uint32_t most_ms)
         *due_us = at_us;
 }
 
+/* The router has our groups from reports of the new version: they are ours to sign off in the old one (RFC 2710 4). */
+static void stand_for_all(const struct netif *netif, bool six)
+{
+    if (six) {
+        for (struct mld_group *group = netif_mld6_data(netif); group; group = group->next)
+            group->last_reporter_flag = 1;
+    } else {
+        for (struct igmp_group *group = netif_igmp_data(netif); group; group = group->next)
+            group->last_reporter_flag = 1;
+    }
+}
+
 static void fall_back(struct multicast_version *version, const struct netif *netif, bool six)
 {
     struct multicast_group *group = multicast_here()->groups, *next;
 
+    if (!is_old(version))
+        stand_for_all(netif, six);
     version->old_until_us = instance_now_us() +
                             (version->robustness * version->interval_s * 1000ULL + ANSWER_MS) * 1000;
     version->answer_us = 0;
