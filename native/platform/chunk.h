@@ -117,9 +117,14 @@ static inline struct chunk *chunk_alloc(struct chunk_pool *pool, struct chunk_ca
     return chunk;
 }
 
+/*
+ * By the holder of a reference, or under one that stays: the socket's, which its application's thread
+ * (a reservation) and its stack (an mbuf) may do at once. rte_mbuf_ext_refcnt_update() would lose one
+ * of two: it takes a count of 1 for that of a sole owner and stores without an atomic.
+ */
 static inline void chunk_hold(struct chunk *chunk)
 {
-    rte_mbuf_ext_refcnt_update(&chunk->shinfo, 1);
+    __atomic_fetch_add(&chunk->shinfo.refcnt, 1, __ATOMIC_RELAXED);
 }
 
 static inline void chunk_put(struct chunk *chunk)

@@ -125,6 +125,34 @@ START_TEST(mbuf_reference)
 }
 END_TEST
 
+static void *hold_and_put(void *chunk)
+{
+    for (int i = 0; i < 2000000; i++) {
+        chunk_hold(chunk);
+        chunk_put(chunk);
+    }
+    return NULL;
+}
+
+/* An application's thread reserves room in the chunk that its stack refers to: no reference is lost. */
+START_TEST(held_by_two_at_once)
+{
+    struct chunk_pool *pool = chunk_pool_create(8, ARENA_ANY_NODE, 1);
+    struct chunk_cache cache = {NULL, 0};
+    struct chunk *chunk = chunk_alloc(pool, &cache);
+    pthread_t other;
+
+    pthread_create(&other, NULL, hold_and_put, chunk);
+    hold_and_put(chunk);
+    pthread_join(other, NULL);
+    ck_assert_uint_eq(rte_mbuf_ext_refcnt_read(&chunk->shinfo), 1);
+    chunk_put(chunk);
+    chunk_cache_flush(pool, &cache);
+    ck_assert_uint_eq(chunk_pool_free_count(pool), 8);
+    chunk_pool_destroy(pool);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *suite = suite_create("platform_chunk");
@@ -135,6 +163,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, all_chunks_once_and_back);
     tcase_add_test(tcase, many_threads);
     tcase_add_test(tcase, mbuf_reference);
+    tcase_add_test(tcase, held_by_two_at_once);
     suite_add_tcase(suite, tcase);
     return suite;
 }
