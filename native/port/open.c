@@ -258,6 +258,7 @@ static int open_on_thread(void *argument)
     if (device->vdev != NULL && (device->vdev->traits & VDEV_NEEDS_PATH) &&
         vdev_is_server(device->vdev, open->config))
         unlink(open->config->path); /* a killed server leaves its socket, and cannot be followed at it */
+    driver_calls_fanout = -1;
     status = peer_await(open);
     if (status != 0)
         return status;

@@ -15,6 +15,7 @@
 
 void (*driver_calls_quiesce)(void);
 int driver_calls_accept_ms;
+int driver_calls_fanout = -1;
 
 int driver_net_af_packet_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
 int driver_net_af_packet_socket(int domain, int type, int protocol);
@@ -35,6 +36,30 @@ int driver_net_af_packet_socket(int domain, int type, int protocol)
 }
 
 /*
+ * af_packet numbers its group by process and interface, and two processes may come to the same number
+ * for two interfaces (EINVAL). The kernel finds a free one (since 4.12); a port's further queues follow.
+ */
+static int fanout_join(int fd, unsigned wanted)
+{
+    unsigned group = wanted | (unsigned)PACKET_FANOUT_FLAG_UNIQUEID << 16;
+    socklen_t length = sizeof(group);
+
+    if (driver_calls_fanout >= 0)
+        group = (wanted & 0xffff0000) | (unsigned)driver_calls_fanout;
+    else
+        group &= 0xffff0000; /* "no number": the kernel takes the flag with nothing else */
+    if (kernel.setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &group, sizeof(group)) == 0) {
+        if (driver_calls_fanout < 0 && kernel.getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &group, &length) == 0)
+            driver_calls_fanout = (int)(group & 0xffff);
+        return 0;
+    }
+    if (driver_calls_fanout >= 0 || errno != EINVAL)
+        return -1;
+    driver_calls_fanout = (int)(wanted & 0xffff);
+    return kernel.setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &wanted, sizeof(wanted));
+}
+
+/*
  * af_packet joins its sockets with PACKET_FANOUT_FLAG_DEFRAG, also a single one: the kernel then puts
  * IP fragments together before we see them, and cuts off the whole at the size of our frames. We put
  * them together ourselves. The kernel hashes all fragments of a datagram by addresses alone, so they
@@ -42,12 +67,11 @@ int driver_net_af_packet_socket(int domain, int type, int protocol)
  */
 int driver_net_af_packet_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
-    int one = 1, fanout;
+    int one = 1;
 
     if (level == SOL_PACKET && name == PACKET_FANOUT && length == sizeof(int)) {
-        fanout = (int)(*(const unsigned *)value & ~((unsigned)PACKET_FANOUT_FLAG_DEFRAG << 16));
         kernel.setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)); /* since 4.20 */
-        return kernel.setsockopt(fd, level, name, &fanout, sizeof(fanout));
+        return fanout_join(fd, *(const unsigned *)value & ~((unsigned)PACKET_FANOUT_FLAG_DEFRAG << 16));
     }
     return kernel.setsockopt(fd, level, name, value, length);
 }

@@ -18,4 +18,10 @@ extern void (*driver_calls_quiesce)(void);
  */
 extern int driver_calls_accept_ms;
 
+/*
+ * The fanout group of the af_packet port that is being probed. Set to -1 by port/ before: its first
+ * queue makes the group.
+ */
+extern int driver_calls_fanout;
+
 #endif
