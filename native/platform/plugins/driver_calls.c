@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -41,19 +42,20 @@ int driver_net_af_packet_socket(int domain, int type, int protocol)
  */
 static int fanout_join(int fd, unsigned wanted)
 {
-    unsigned group = wanted | (unsigned)PACKET_FANOUT_FLAG_UNIQUEID << 16;
+    static unsigned wanted_before;
+    bool is_first = driver_calls_fanout < 0 || wanted != wanted_before; /* a bond probes several interfaces */
+    unsigned group = wanted & 0xffff0000;
     socklen_t length = sizeof(group);
 
-    if (driver_calls_fanout >= 0)
-        group = (wanted & 0xffff0000) | (unsigned)driver_calls_fanout;
-    else
-        group &= 0xffff0000; /* "no number": the kernel takes the flag with nothing else */
+    /* "No number": the kernel takes the flag with nothing else. */
+    group |= is_first ? (unsigned)PACKET_FANOUT_FLAG_UNIQUEID << 16 : (unsigned)driver_calls_fanout;
+    wanted_before = wanted;
     if (kernel.setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &group, sizeof(group)) == 0) {
-        if (driver_calls_fanout < 0 && kernel.getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &group, &length) == 0)
+        if (is_first && kernel.getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &group, &length) == 0)
             driver_calls_fanout = (int)(group & 0xffff);
         return 0;
     }
-    if (driver_calls_fanout >= 0 || errno != EINVAL)
+    if (!is_first || errno != EINVAL)
         return -1;
     driver_calls_fanout = (int)(wanted & 0xffff);
     return kernel.setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &wanted, sizeof(wanted));
