@@ -66,6 +66,7 @@ export const IPV6_MULTICAST_LOOP = 19
 export const IPV6_ADD_MEMBERSHIP = 20
 export const IPV6_DROP_MEMBERSHIP = 21
 export const IPV6_V6ONLY = 26
+export const IPV6_TCLASS = 67
 
 export const MSG_PEEK = 0x2
 export const MSG_TRUNC = 0x20

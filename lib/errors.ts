@@ -6,6 +6,7 @@ import { getSystemErrorMap, getSystemErrorName, inspect } from 'node:util'
 
 export const EAGAIN = 11
 export const ECONNABORTED = 103
+export const ECONNREFUSED = 111
 export const EINPROGRESS = 115
 export const EACCES = 13
 export const EBADF = 9

@@ -29,9 +29,26 @@ export function isPath(value: unknown): value is string {
 }
 
 export function checkDescriptor(fd: unknown): void {
-    const value = checkNumber('fd', fd)
-    if (!Number.isInteger(value)) throw outOfRange('fd', 'an integer', value)
-    if (value < 0 || value > 2 ** 31 - 1) throw outOfRange('fd', '>= 0 && <= 2147483647', value)
+    checkInteger('fd', fd, 0, 2 ** 31 - 1)
+}
+
+export function checkInteger(name: string, given: unknown, least: number, most: number): void {
+    const value = checkNumber(name, given)
+    if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value)
+    if (value < least || value > most) throw outOfRange(name, `>= ${least} && <= ${most}`, value)
+}
+
+/** A net.BlockList, or what answers as one. */
+export interface BlockListLike {
+    /** Whether the address is listed. */
+    check(address: string, family: 'ipv4' | 'ipv6'): boolean
+}
+
+export function checkBlockList(given: unknown): BlockListLike | undefined {
+    if (!given) return undefined
+    if (typeof (given as BlockListLike).check !== 'function')
+        throw invalidType('options.blockList', 'an instance of net.BlockList', given)
+    return given as BlockListLike
 }
 
 export function checkFunction(name: string, value: unknown): void {
@@ -67,6 +84,24 @@ export function checkSignal(signal: unknown): asserts signal is AbortSignal | un
         throw invalidType('signal', 'an instance of AbortSignal', signal)
 }
 
+/** Of a stream's own options those that a socket takes over; the others are not its user's to choose. */
+export function streamOptions(given: Record<string, unknown>): Record<string, unknown> {
+    const options: Record<string, unknown> = { allowHalfOpen: Boolean(given.allowHalfOpen) }
+    for (const name of STREAM_OPTIONS) if (given[name] !== undefined) options[name] = given[name]
+    for (const name of ['readable', 'writable'])
+        if (given.fd !== undefined && given[name] === false) options[name] = false
+    return options
+}
+
+const STREAM_OPTIONS = [
+    'highWaterMark',
+    'readableHighWaterMark',
+    'writableHighWaterMark',
+    'encoding',
+    'defaultEncoding',
+    'captureRejections',
+]
+
 export function checkStreamMode(options: Record<string, unknown>): void {
     for (const name of ['objectMode', 'readableObjectMode', 'writableObjectMode'])
         if (options[name]) throw invalidValue(`options.${name}`, options[name], 'is not supported')
@@ -84,8 +119,5 @@ export type ConnectOptions = Partial<TcpNetConnectOpts> & {
     /** Names to addresses; dns.lookup by default. */
     lookup?: LookupFunction
     /** Whereto no connection is made: a net.BlockList, or what answers as one. */
-    blockList?: {
-        /** Whether the address is listed. */
-        check(address: string, family: string): boolean
-    }
+    blockList?: BlockListLike
 }

@@ -2,30 +2,27 @@
 // Node's process-wide defaults for trying the addresses of a name in turn; ours follow them.
 
 import net from 'node:net'
-import { outOfRange } from '../errors.js'
-import { checkBoolean, checkDuration } from './arguments.js'
+import { checkBoolean, checkInteger } from './arguments.js'
 
-interface Chosen {
+/** Whether all addresses of a name are tried, and for how long each. */
+export interface Chosen {
     enabled: boolean
     timeout: number
 }
 
 const LEAST_TIMEOUT_MS = 10
+const MOST_MS = 2 ** 31 - 1
 
 export function autoSelectFamily(options: {
     autoSelectFamily?: boolean
     autoSelectFamilyAttemptTimeout?: number
 }): Chosen {
-    let timeout = options.autoSelectFamilyAttemptTimeout
-    if (options.autoSelectFamily !== undefined)
-        checkBoolean('options.autoSelectFamily', options.autoSelectFamily)
-    if (timeout !== undefined) {
-        timeout = checkDuration('options.autoSelectFamilyAttemptTimeout', timeout)
-        if (timeout < 1)
-            throw outOfRange('options.autoSelectFamilyAttemptTimeout', '>= 1 && <= 2147483647', timeout)
-    }
+    const enabled = options.autoSelectFamily ?? undefined
+    const timeout = options.autoSelectFamilyAttemptTimeout ?? undefined
+    if (enabled !== undefined) checkBoolean('options.autoSelectFamily', enabled)
+    if (timeout !== undefined) checkInteger('options.autoSelectFamilyAttemptTimeout', timeout, 1, MOST_MS)
     return {
-        enabled: options.autoSelectFamily ?? net.getDefaultAutoSelectFamily(),
+        enabled: enabled ?? net.getDefaultAutoSelectFamily(),
         timeout: Math.max(timeout ?? net.getDefaultAutoSelectFamilyAttemptTimeout(), LEAST_TIMEOUT_MS),
     }
 }

@@ -23,7 +23,9 @@ import {
 import {
     coded,
     connectException,
+    EADDRNOTAVAIL,
     EALREADY,
+    ECONNREFUSED,
     EINPROGRESS,
     ETIMEDOUT,
     invalidType,
@@ -31,8 +33,8 @@ import {
 } from '../errors.js'
 import { native, PORT_OF_PATH, words } from '../native.js'
 import { poller, type Watched } from '../poller.js'
-import { type ConnectOptions, checkFunction } from './arguments.js'
-import { autoSelectFamily } from './auto-select-family.js'
+import { type BlockListLike, type ConnectOptions, checkFunction } from './arguments.js'
+import { autoSelectFamily, type Chosen } from './auto-select-family.js'
 
 /** In place of 4 or 6: the address is a path. */
 const LOCAL = 1
@@ -43,14 +45,23 @@ interface Found {
     family: number
 }
 
+/** Also 'IPv4' and 'IPv6', as address() and the resolver give them. */
+function familyOf(family: unknown): number | undefined {
+    return family === 'IPv4' ? 4 : family === 'IPv6' ? 6 : (family as number | undefined)
+}
+
 /** What a connector needs of the socket that it connects. */
 export interface Connecting {
     readonly connecting: boolean
+    /** Whereto no connection is made. */
+    readonly blockList: BlockListLike | undefined
     autoSelectFamilyAttemptedAddresses: string[]
     emit(event: string, ...args: unknown[]): boolean
     destroy(error?: Error): unknown
     /** A descriptor was opened: apply what was set before. */
     _prepare(fd: number): void
+    /** Something happened: its idle time begins anew. */
+    _refresh(): void
     /** The connection is up on this descriptor. */
     _connected(fd: number, token: number, scope: AsyncResource): void
 }
@@ -63,6 +74,7 @@ export class Connector implements Watched {
     readonly scope = new AsyncResource('PRONGHORN.SOCKET')
     #socket: Connecting
     #options: ConnectOptions
+    #wanted: Chosen = { enabled: false, timeout: 0 }
     #fd = -1
     #token = -1
     #port: number
@@ -92,6 +104,7 @@ export class Connector implements Watched {
             throw coded(TypeError, 'ERR_INVALID_IP_ADDRESS', `Invalid IP address: ${localAddress}`)
         if (localPort !== undefined && localPort !== null && typeof localPort !== 'number')
             throw invalidType('options.localPort', 'of type number', localPort)
+        this.#wanted = autoSelectFamily(options)
         const family = isIP(host)
         if (family !== 0) {
             process.nextTick(() => {
@@ -106,22 +119,29 @@ export class Connector implements Watched {
 
     #lookup(host: string): void {
         const options = this.#options
-        const wanted = autoSelectFamily(options)
-        const all = wanted.enabled && options.family !== 4 && options.family !== 6 && !options.localAddress
-        const unspecified = options.family !== 4 && options.family !== 6
-        const hints = options.hints || (unspecified ? ADDRCONFIG : 0)
-        const query = { family: options.family, hints, ...(all ? { all } : {}) }
+        const family = familyOf(options.family)
+        const one = family === 4 || family === 6
+        const all = this.#wanted.enabled && !one && !options.localAddress
+        const hints = options.hints || (one ? 0 : ADDRCONFIG)
         const find = (options.lookup ?? dns.lookup) as (
             host: string,
             options: object,
             done: (error: NodeJS.ErrnoException | null, found: string | Found[], family?: number) => void,
         ) => void
-        find(host, query, (error, found, family) => {
-            if (!this.#socket.connecting) return
-            const list: Found[] = Array.isArray(found) ? found : [{ address: found, family: family ?? 0 }]
-            if (!Array.isArray(found)) this.#socket.emit('lookup', error, found, family, host)
-            else for (const one of list) this.#socket.emit('lookup', null, one.address, one.family, host)
-            if (!this.#socket.connecting) return
+        find(host, { family, hints, ...(all ? { all } : {}) }, (error, found, family) => {
+            if (all && !this.#socket.connecting) return
+            const list: Found[] = Array.isArray(found)
+                ? found
+                : [{ address: found, family: family as number }]
+            if (!all || error) {
+                this.#socket.emit('lookup', error, list[0]?.address, list[0]?.family, host)
+                if (!this.#socket.connecting) return
+            } else {
+                for (const one of list) {
+                    this.#socket.emit('lookup', error, one.address, one.family, host)
+                    if (!this.#socket.connecting) return
+                }
+            }
             if (error) process.nextTick(() => this.#socket.destroy(error))
             else this.#found(list, host, all)
         })
@@ -150,6 +170,7 @@ export class Connector implements Watched {
             process.nextTick(() => this.#socket.destroy(bad))
             return
         }
+        this.#socket._refresh()
         if (!all || usable.length === 1) {
             this.#tryAlone(usable[0] as Found)
             return
@@ -176,30 +197,38 @@ export class Connector implements Watched {
             this.#socket.destroy(Object.assign(new AggregateError(this.#errors), { code: first.code }))
             return
         }
-        this.#socket.autoSelectFamilyAttemptedAddresses.push(`${next.address}:${this.#port}`)
         this.#attempt(next)
     }
 
     #attempt(to: Found): void {
         this.#current = to
-        if (to.family !== LOCAL) this.#socket.emit('connectionAttempt', to.address, this.#port, to.family)
-        if (!this.#socket.connecting) return
-        const result = this.#open(to)
-        if (result !== undefined) {
-            this.#failed(result)
+        const blocked = this.#blocked(to)
+        if (blocked && !this.#alone) {
+            this.#failed(blocked, true)
             return
         }
-        if (this.#candidates.length > 0) {
-            this.#timer = setTimeout(() => {
-                this.#socket.emit('connectionAttemptTimeout', to.address, this.#port, to.family)
-                this.#close()
-                this.#errors.push(connectException(-ETIMEDOUT, 'connect', to.address, this.#port))
-                if (this.#socket.connecting) this.#tryNext()
-            }, autoSelectFamily(this.#options).timeout)
+        const unbound = this.#open(to)
+        if (unbound) {
+            this.#next(unbound)
+            return
         }
+        this.#emit('connectionAttempt')
+        if (!this.#socket.connecting) return
+        if (blocked) {
+            this.#failed(blocked, true)
+            return
+        }
+        if (!this.#alone) this.#socket.autoSelectFamilyAttemptedAddresses.push(`${to.address}:${this.#port}`)
+        this.#connect(to)
     }
 
-    /** Opens a descriptor and sends it off; an error if that was not possible. */
+    #blocked({ address, family }: Found): Error | undefined {
+        const { blockList } = this.#socket
+        if (family === LOCAL || !blockList?.check(address, family === 6 ? 'ipv6' : 'ipv4')) return undefined
+        return coded(Error, 'ERR_IP_BLOCKED', `IP(${address}) is blocked by net.BlockList`)
+    }
+
+    /** Opens a descriptor for the attempt; an error if it cannot have its local end. */
     #open(to: Found): Error | undefined {
         const { localAddress, localPort } = this.#options
         const fd = native.socket(
@@ -210,18 +239,48 @@ export class Connector implements Watched {
         if (fd < 0) return connectException(fd, 'connect', to.address, this.#port)
         this.#fd = fd
         this.#socket._prepare(fd)
-        if (to.family !== LOCAL && (localAddress || localPort)) {
-            const local = localAddress ?? (to.family === 6 ? '::' : '0.0.0.0')
-            if (to.family === 6) native.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)
-            const bound = native.bind(fd, local, localPort ?? 0)
-            if (bound < 0) return connectException(bound, 'bind', local, localPort)
+        if (to.family === LOCAL || !(localAddress || localPort)) return undefined
+        const local = localAddress ?? (to.family === 6 ? '::' : '0.0.0.0')
+        if (to.family === 6) native.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)
+        const bound = native.bind(fd, local, localPort ?? 0)
+        return bound < 0 ? connectException(bound, 'bind', local, localPort) : undefined
+    }
+
+    /** Sends it off. */
+    #connect(to: Found): void {
+        const fd = this.#fd
+        const local = to.family === LOCAL
+        const result = native.connect(fd, to.address, local ? PORT_OF_PATH : this.#port)
+        if (result < 0 && result !== -EINPROGRESS && result !== -EALREADY) {
+            const error = this.#error(result)
+            // What libuv hands out later, as an answer.
+            if (local || result === -ECONNREFUSED || result === -EADDRNOTAVAIL)
+                process.nextTick(() => this.#socket.connecting && this.#failed(error, false))
+            else this.#failed(error, true)
+            return
         }
-        const result = native.connect(fd, to.address, to.family === LOCAL ? PORT_OF_PATH : this.#port)
-        if (result < 0 && result !== -EINPROGRESS && result !== -EALREADY) return this.#error(result)
         this.#token = poller().add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this)
-        if (this.#token < 0) return connectException(this.#token, 'epoll_ctl')
+        if (this.#token < 0) {
+            this.#failed(connectException(this.#token, 'epoll_ctl'), true)
+            return
+        }
         this.#updateHold()
-        return undefined
+        if (this.#candidates.length > 0)
+            this.#timer = setTimeout(() => this.#tookTooLong(to), this.#wanted.timeout)
+    }
+
+    /** One of the events of an attempt. A path has neither port nor family. */
+    #emit(event: string, ...more: unknown[]): void {
+        const { address, family } = this.#current as Found
+        const names = family === LOCAL ? [undefined, undefined] : [this.#port, family]
+        this.#socket.emit(event, address, ...names, ...more)
+    }
+
+    #tookTooLong(to: Found): void {
+        this.#emit('connectionAttemptTimeout')
+        this.#close()
+        this.#errors.push(connectException(-ETIMEDOUT, 'connect', to.address, this.#port))
+        if (this.#socket.connecting) this.#tryNext()
     }
 
     onReady(): void {
@@ -229,7 +288,7 @@ export class Connector implements Watched {
         let result = native.getsockopt(fd, SOL_SOCKET, SO_ERROR)
         if (result === 0) result = -(words[0] as number)
         if (result < 0) {
-            this.#failed(this.#error(result))
+            this.#failed(this.#error(result), false)
             return
         }
         const token = this.#token
@@ -261,16 +320,20 @@ export class Connector implements Watched {
         )
     }
 
-    #failed(error: Error): void {
-        const to = this.#current as Found
+    /** The attempt was refused: at once, which Node tells of only where others may follow, or by an answer. */
+    #failed(error: Error, atOnce: boolean): void {
+        if (!(this.#alone && atOnce)) this.#emit('connectionAttemptFailed', error)
+        if (this.#socket.connecting) this.#next(error)
+    }
+
+    #next(error: Error): void {
         this.#close()
         if (this.#alone) {
             this.#socket.destroy(error)
             return
         }
         this.#errors.push(error)
-        this.#socket.emit('connectionAttemptFailed', to.address, this.#port, to.family, error)
-        if (this.#socket.connecting) this.#tryNext()
+        this.#tryNext()
     }
 
     #close(): void {

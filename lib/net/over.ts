@@ -3,6 +3,7 @@
 // is handed to Node's as its own 'connection' event would.
 
 import type { AddressInfo, Server as NodeServer, Socket as NodeSocket } from 'node:net'
+import type { BlockListLike } from './arguments.js'
 import { lendNames } from './names.js'
 import { Server } from './server.js'
 
@@ -11,6 +12,10 @@ type ServerClass = new (...args: any[]) => NodeServer
 
 interface Secure {
     _handle?: { _parentWrap?: { stream?: NodeSocket } }
+}
+
+interface Options {
+    blockList?: BlockListLike
 }
 
 interface Idle {
@@ -41,8 +46,10 @@ export function overOurs<C extends ServerClass>(Base: C, secure = false): C {
                 noDelay: given.noDelay,
                 keepAlive: given.keepAlive,
                 keepAliveInitialDelay: (given.keepAliveInitialDelay ?? 0) * 1000,
+                blockList: (args[0] as Options | undefined)?.blockList,
                 ...(given.highWaterMark === undefined ? {} : { highWaterMark: given.highWaterMark }),
             })
+            Object.defineProperty(this.#ours, 'maxConnections', { get: () => this.maxConnections })
             Object.defineProperty(this, 'listening', { get: () => this.#ours.listening })
             this.#ours.on('connection', (socket) => {
                 socket.server = this as unknown as Server
@@ -62,7 +69,6 @@ export function overOurs<C extends ServerClass>(Base: C, secure = false): C {
         override listen(...args: unknown[]): this {
             const last = args[args.length - 1]
             if (typeof last === 'function') this.once('listening', args.pop() as () => void)
-            this.#ours.maxConnections = this.maxConnections
             ;(this.#ours.listen as (...args: unknown[]) => unknown)(...args)
             return this
         }

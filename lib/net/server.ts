@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { AsyncResource } from 'node:async_hooks'
-import { channel } from 'node:diagnostics_channel'
+import { channel, tracingChannel } from 'node:diagnostics_channel'
 import dns from 'node:dns'
 import { EventEmitter } from 'node:events'
 import { unlinkSync } from 'node:fs'
 import { type AddressInfo, isIP, type ListenOptions, type ServerOpts } from 'node:net'
+import { getDefaultHighWaterMark } from 'node:stream'
 import { type Address, addressInWords } from '../address.js'
 import { rooted } from '../callable.js'
 import { EPOLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../constants.js'
@@ -23,14 +24,26 @@ import {
 import { native } from '../native.js'
 import { poller, type Watched } from '../poller.js'
 import { ensureRuntime } from '../runtime.js'
-import { checkFunction, checkSignal, formsOf } from './arguments.js'
+import {
+    type BlockListLike,
+    checkBlockList,
+    checkFunction,
+    checkNumber,
+    checkSignal,
+    formsOf,
+} from './arguments.js'
 import { type ListenRequest, listenRequest, openListener } from './listen.js'
-import { Socket } from './socket.js'
+import { Socket, type SocketOptions } from './socket.js'
 
-/** The channel that node:net tells accepted sockets on. */
+/** The channels that node:net tells accepted sockets on, and of listen(): that it was called, how it went. */
 const serverSockets = channel('net.server.socket')
+const listens = tracingChannel<object>('net.server.listen')
+
+/** The asynchronous context of accepted sockets, as in Node: that of nobody, not that of listen(). */
+const nobody = new AsyncResource('PRONGHORN.SERVER')
 
 const ACCEPTS_PER_TURN = 64
+const NODE_MAJOR = Number.parseInt(process.versions.node, 10)
 const RETRY_MS = 10
 
 /** node:net's options of a server. */
@@ -38,10 +51,7 @@ export interface ServerOptions extends ServerOpts {
     /** Of the sockets that it accepts, bytes. */
     highWaterMark?: number
     /** Whose connections are closed at once: a net.BlockList, or what answers as one. */
-    blockList?: {
-        /** Whether the address is listed. */
-        check(address: string, family: 'ipv4' | 'ipv6'): boolean
-    }
+    blockList?: BlockListLike
 }
 
 /** What a dropped connection was, as given to 'drop' listeners. */
@@ -98,12 +108,13 @@ export class Server extends rooted(EventEmitter) implements Watched {
     readonly noDelay: boolean
     readonly keepAlive: boolean
     readonly keepAliveInitialDelay: number
-    readonly highWaterMark: number | undefined
+    readonly highWaterMark: number
 
-    #blockList: ServerOptions['blockList']
+    #blockList: BlockListLike | undefined
     #fd = -1
     #token = -1
-    #listening = false
+    /** Counts calls of listen() and close(): an answer of the resolver for an earlier one is of no use. */
+    #calls = 0
     #referenced = true
     #held = false
     #name: Address | undefined
@@ -126,13 +137,17 @@ export class Server extends rooted(EventEmitter) implements Watched {
         }
         const given: ServerOptions = options ?? {}
         this.#given = given
+        if (given.keepAliveInitialDelay !== undefined)
+            checkNumber('options.keepAliveInitialDelay', given.keepAliveInitialDelay)
+        const mark = given.highWaterMark
+        if (mark !== undefined) checkNumber('options.highWaterMark', mark)
         this.allowHalfOpen = given.allowHalfOpen ?? false
         this.pauseOnConnect = Boolean(given.pauseOnConnect)
         this.noDelay = Boolean(given.noDelay)
         this.keepAlive = Boolean(given.keepAlive)
-        this.keepAliveInitialDelay = Math.trunc((given.keepAliveInitialDelay ?? 0) / 1000)
-        this.highWaterMark = given.highWaterMark
-        this.#blockList = given.blockList
+        this.keepAliveInitialDelay = Math.trunc(Math.max(given.keepAliveInitialDelay ?? 0, 0) / 1000)
+        this.highWaterMark = mark === undefined || mark < 0 ? getDefaultHighWaterMark(false) : mark
+        this.#blockList = checkBlockList(given.blockList)
         if (connectionListener) this.on('connection', connectionListener)
     }
 
@@ -153,39 +168,42 @@ export class Server extends rooted(EventEmitter) implements Watched {
     listen(handle: unknown, listener?: () => void): this
     listen(...args: unknown[]): this {
         const [options, listener] = formsOf(args)
-        if (this.#listening)
+        if (this.#fd >= 0)
             throw coded(
                 Error,
                 'ERR_SERVER_ALREADY_LISTEN',
                 'Listen method has been called more than once without closing.',
             )
+        if (listens.asyncStart.hasSubscribers) listens.asyncStart.publish({ server: this, options })
         if (listener) this.once('listening', listener as () => void)
         const request = listenRequest(options, args)
         checkSignal(request.signal)
         if (request.signal) this.#watchSignal(request.signal)
         ensureRuntime()
-        this.#listening = true
+        this.#calls++
         if (request.host !== undefined && isIP(request.host) === 0) this.#lookUp(request, request.host)
         else this.#open(request)
         return this
     }
 
     #lookUp(request: ListenRequest, host: string): void {
+        const call = this.#calls
         dns.lookup(host, (error, address) => {
-            if (error) {
-                this.#listening = false
-                this.emit('error', error)
-            } else if (this.#listening) {
-                this.#open({ ...request, host: address })
-            }
+            if (call !== this.#calls) return
+            if (error) this.emit('error', error)
+            else this.#open({ ...request, host: address })
         })
+    }
+
+    #failed(error: Error): void {
+        if (listens.error.hasSubscribers) listens.error.publish({ server: this, error })
+        process.nextTick(() => this.emit('error', error))
     }
 
     #open(request: ListenRequest): void {
         const opened = openListener(request)
         if (opened.error) {
-            this.#listening = false
-            process.nextTick(() => this.emit('error', opened.error))
+            this.#failed(opened.error)
             return
         }
         this.#fd = opened.fd
@@ -199,14 +217,12 @@ export class Server extends rooted(EventEmitter) implements Watched {
         if (token < 0) {
             native.close(this.#fd)
             this.#fd = -1
-            this.#listening = false
-            process.nextTick(() =>
-                this.emit('error', listenException(token, 'listen', request.host, request.port)),
-            )
+            this.#failed(listenException(token, 'listen', request.host, request.port))
             return
         }
         this.#token = token
         this.#updateHold()
+        if (listens.asyncEnd.hasSubscribers) listens.asyncEnd.publish({ server: this })
         process.nextTick(() => {
             if (this.#fd >= 0) this.emit('listening')
         })
@@ -263,28 +279,36 @@ export class Server extends rooted(EventEmitter) implements Watched {
     }
 
     #accepted(fd: number): void {
-        const full = this.maxConnections !== undefined && this._connections >= this.maxConnections
+        const full = this.#isFull()
         if (full || this.#blocks(fd)) {
             if (full) this.emit('drop', this.#names(fd))
             native.close(fd)
             return
         }
         this._connections++
-        const socket = new Socket({
+        const options: SocketOptions = {
             fd,
             allowHalfOpen: this.allowHalfOpen,
             pauseOnCreate: this.pauseOnConnect,
             readable: true,
             writable: true,
             server: this,
-            ...(this.highWaterMark === undefined ? {} : { highWaterMark: this.highWaterMark }),
+            highWaterMark: this.highWaterMark,
             ...(this.#given.noDelay === undefined ? {} : { noDelay: this.noDelay }),
             ...(this.keepAlive
                 ? { keepAlive: true, keepAliveInitialDelay: this.keepAliveInitialDelay * 1000 }
                 : {}),
-        })
+        }
+        const socket = nobody.runInAsyncScope(() => new Socket(options))
         this.emit('connection', socket)
         if (serverSockets.hasSubscribers) serverSockets.publish({ socket })
+    }
+
+    /** As Node: 0 is a limit from 22 on, and none before. */
+    #isFull(): boolean {
+        const most = this.maxConnections ?? (undefined as number | undefined)
+        if (most === undefined || (most === 0 && NODE_MAJOR < 22)) return false
+        return this._connections >= most
     }
 
     #blocks(fd: number): boolean {
@@ -330,7 +354,7 @@ export class Server extends rooted(EventEmitter) implements Watched {
 
     close(callback?: (error?: Error) => void): this {
         if (typeof callback === 'function') {
-            if (this.#fd < 0 && !this.#listening)
+            if (this.#fd < 0)
                 this.once('close', () =>
                     callback(coded(Error, 'ERR_SERVER_NOT_RUNNING', 'Server is not running.')),
                 )
@@ -338,7 +362,7 @@ export class Server extends rooted(EventEmitter) implements Watched {
         }
         this.#abort?.()
         this.#abort = undefined
-        this.#listening = false
+        this.#calls++
         if (this.#fd >= 0) {
             if (this.#token >= 0) poller().release(this.#token)
             native.close(this.#fd)
@@ -366,12 +390,12 @@ export class Server extends rooted(EventEmitter) implements Watched {
     }
 
     #closeIfDrained(): void {
-        if (this.#fd >= 0 || this.#listening || this._connections > 0) return
+        if (this.#fd >= 0 || this._connections > 0) return
         process.nextTick(() => this.emit('close'))
     }
 
     async [Symbol.asyncDispose](): Promise<void> {
-        if (!this.#listening) return
+        if (this.#fd < 0) return
         await new Promise<void>((resolve, reject) => {
             this.close((error) => (error ? reject(error) : resolve()))
         })

@@ -4,7 +4,6 @@ import type { AsyncResource } from 'node:async_hooks'
 import type { AddressInfo, Socket as NodeSocket, SocketConnectOpts, SocketConstructorOpts } from 'node:net'
 import { addAbortSignal } from 'node:stream'
 import { type Address, addressInWords } from '../address.js'
-import { IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPIDLE, TCP_NODELAY } from '../constants.js'
 import {
     coded,
     connectException,
@@ -18,20 +17,23 @@ import { native } from '../native.js'
 import { poller } from '../poller.js'
 import { ensureRuntime } from '../runtime.js'
 import {
+    type BlockListLike,
     type ConnectOptions,
+    checkBlockList,
     checkDescriptor,
     checkDuration,
     checkFunction,
-    checkNumber,
     checkSignal,
     checkStreamMode,
     formsOf,
     type OnReadOptions,
+    streamOptions,
 } from './arguments.js'
 import { Connector } from './connector.js'
 import { type ConnectionInfo, connectionInfo } from './info.js'
 import type { Server } from './server.js'
 import { Transport } from './transport.js'
+import { type KeepAlive, Tuning, type TuningOptions } from './tuning.js'
 
 interface SocketEvents {
     close: [hadError: boolean]
@@ -66,15 +68,11 @@ export interface Socket {
 }
 
 /** node:net's options, and what a server gives to the sockets it accepts. */
-export interface SocketOptions extends SocketConstructorOpts {
-    /** TCP_NODELAY; on unless the setting tcp.nodelay says otherwise. */
-    noDelay?: boolean
-    /** SO_KEEPALIVE. */
-    keepAlive?: boolean
-    /** Idle time before the first probe, milliseconds; whole seconds count. */
-    keepAliveInitialDelay?: number
+export interface SocketOptions extends SocketConstructorOpts, TuningOptions {
     /** Of the stream's buffers, bytes. */
     highWaterMark?: number
+    /** Whereto no connection is made: a net.BlockList, or what answers as one. */
+    blockList?: BlockListLike
     /** Accepted with pauseOnConnect: nothing is read until resume(). */
     pauseOnCreate?: boolean
     /** Receives into memory of the program's own, without a stream between. */
@@ -90,6 +88,7 @@ export class Socket extends Transport {
     /** The server that accepted it. (Others, such as http, put themselves here.) */
     server: Server | null = null
     _server: Server | null = null
+    blockList: BlockListLike | undefined
 
     /** Node's own walk up from a TLS socket to what lies below, until there is none. */
     _parent: null = null
@@ -102,9 +101,7 @@ export class Socket extends Transport {
     #name: Address | undefined
     #onread: OnReadOptions | undefined
     #signal: AbortSignal | undefined
-    #noDelay: boolean | undefined
-    #keepAlive: boolean | undefined
-    #keepAliveDelayS = 0
+    #tuning: Tuning
     #idleMs = 0
     /** Off, but still running: it is not told when it ends. */
     #restingTimer: NodeJS.Timeout | undefined
@@ -112,18 +109,10 @@ export class Socket extends Transport {
     constructor(options: SocketOptions | number = {}) {
         const given: SocketOptions = typeof options === 'number' ? { fd: options } : { ...options }
         checkStreamMode(given as Record<string, unknown>)
-        if (given.keepAliveInitialDelay !== undefined)
-            checkNumber('options.keepAliveInitialDelay', given.keepAliveInitialDelay)
+        const tuning = new Tuning(given)
         checkSignal(given.signal)
-        super({
-            allowHalfOpen: given.allowHalfOpen === true,
-            ...(given.highWaterMark === undefined ? {} : { highWaterMark: given.highWaterMark }),
-            ...(given.fd !== undefined && given.readable === false ? { readable: false } : {}),
-            ...(given.fd !== undefined && given.writable === false ? { writable: false } : {}),
-        })
-        this.#noDelay = given.noDelay === undefined ? undefined : Boolean(given.noDelay)
-        this.#keepAlive = given.keepAlive === undefined ? undefined : Boolean(given.keepAlive)
-        this.#keepAliveDelayS = Math.trunc((given.keepAliveInitialDelay ?? 0) / 1000)
+        super(streamOptions(given as Record<string, unknown>))
+        this.#tuning = tuning
         const { onread } = given
         if (onread && typeof onread === 'object' && typeof onread.callback === 'function') {
             if (!(onread.buffer instanceof Uint8Array) && typeof onread.buffer !== 'function')
@@ -137,6 +126,7 @@ export class Socket extends Transport {
         if (given.fd !== undefined) checkDescriptor(given.fd)
         if (given.server) this.server = this._server = given.server
         if (given.fd !== undefined) this.#adopt(given.fd, given.pauseOnCreate === true)
+        this.blockList = checkBlockList(given.blockList)
         this.#signal = given.signal
         if (given.signal) addAbortSignal(given.signal, this)
     }
@@ -169,15 +159,11 @@ export class Socket extends Transport {
             return this
         }
         this.#startOver()
-        if (options.noDelay !== undefined) this.#noDelay = options.noDelay
-        if (options.keepAlive !== undefined) {
-            this.#keepAlive = options.keepAlive
-            this.#keepAliveDelayS = Math.trunc((options.keepAliveInitialDelay ?? 0) / 1000)
-        }
+        this.#tuning.take(options)
         ensureRuntime()
         this.connecting = true
         this.#connector = connector
-        if (this._idleTimer) this._idleTimer.refresh()
+        this._refresh()
         connector.start()
         return this
     }
@@ -208,8 +194,11 @@ export class Socket extends Transport {
     }
 
     _prepare(fd: number): void {
-        if (this.#noDelay !== undefined) native.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, +this.#noDelay)
-        if (this.#keepAlive !== undefined) this.#applyKeepAlive(fd)
+        this.#tuning.apply(fd)
+    }
+
+    _refresh(): void {
+        if (this._idleTimer) this._idleTimer.refresh()
     }
 
     _connected(fd: number, token: number, scope: AsyncResource): void {
@@ -220,7 +209,7 @@ export class Socket extends Transport {
         this.#connector = undefined
         this._updateHold()
         this._watchInput()
-        if (this._idleTimer) this._idleTimer.refresh()
+        this._refresh()
         this.emit('connect')
         this.emit('ready')
         if (this._fd >= 0 && this.readable && !this.isPaused()) this.read(0)
@@ -332,24 +321,28 @@ export class Socket extends Transport {
     }
 
     setNoDelay(enable?: boolean): this {
-        const wanted = enable === undefined ? true : Boolean(enable)
-        if (wanted === this.#noDelay) return this
-        this.#noDelay = wanted
-        if (this._fd >= 0) native.setsockopt(this._fd, IPPROTO_TCP, TCP_NODELAY, +wanted)
+        this.#tuning.setNoDelay(this._fd, enable === undefined ? true : Boolean(enable))
         return this
     }
 
-    setKeepAlive(enable?: boolean, initialDelay?: number): this {
-        this.#keepAlive = Boolean(enable)
-        this.#keepAliveDelayS = Math.trunc((initialDelay ?? 0) / 1000)
-        if (this._fd >= 0) this.#applyKeepAlive(this._fd)
+    setKeepAlive(enable?: boolean, initialDelay?: number, interval?: number, count?: number): this
+    setKeepAlive(options: KeepAlive): this
+    setKeepAlive(given?: boolean | KeepAlive, ...more: number[]): this {
+        const [initialDelay = 0, interval, count] = more
+        const wanted = { enable: Boolean(given), initialDelay, interval, count } as KeepAlive
+        this.#tuning.setKeepAlive(this._fd, typeof given === 'object' && given !== null ? given : wanted)
         return this
     }
 
-    #applyKeepAlive(fd: number): void {
-        native.setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, +Boolean(this.#keepAlive))
-        if (this.#keepAlive && this.#keepAliveDelayS > 0)
-            native.setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, this.#keepAliveDelayS)
+    /** IP_TOS or IPV6_TCLASS, 0 to 255: how packets are to be treated. */
+    setTypeOfService(tos: number): this {
+        this.#tuning.setTypeOfService(this._fd, tos)
+        return this
+    }
+
+    /** IP_TOS or IPV6_TCLASS of the connection; before it what was set, or 0. */
+    getTypeOfService(): number {
+        return this.#tuning.typeOfService(this._fd)
     }
 
     override ref(): this {

@@ -55,7 +55,7 @@ t.test('AsyncLocalStorage: events come in the context in which their socket was 
     await once(udp, 'close')
     t.same(seen, {
         connection: 'server',
-        serverData: 'server',
+        serverData: undefined,
         'one connect': 'one',
         'two connect': 'two',
         'one data': 'one',

@@ -3,7 +3,7 @@
 // sees itself. What the other end sees depends on how far the bytes came; it comes to its end in any case.
 
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
+import nodeNet, { type Socket } from 'node:net'
 import t from 'tap'
 import { closed, compare, shape } from './oracle.js'
 
@@ -95,8 +95,11 @@ const turns = async () => {
     for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-// end() before connect() is a promise: it is kept once there is a connection.
-for (const way of ['end', 'destroySoon'] as const)
+// end() before connect() is a promise: it is kept once there is a connection. Later versions of Node finish at
+// once, and never close.
+const early = new nodeNet.Socket().end()
+await turns()
+for (const way of early.writableFinished ? [] : (['end', 'destroySoon'] as const))
     compare(t, `${way}() before connect()`, async (scene) => {
         const server = scene.net.createServer((socket) => {
             scene.watch('server', socket)
