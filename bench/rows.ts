@@ -7,7 +7,8 @@ import { lifeRow } from './rows/life.js'
 import { nodeRows } from './rows/node.js'
 import { shimRows } from './rows/shim.js'
 import { socketRows } from './rows/sockets.js'
+import { toolRow } from './rows/tool.js'
 
 export function allGroups(quick: boolean): Group[] {
-    return [...socketRows, flat(quick), lifeRow, ...shimRows, ...nodeRows]
+    return [...socketRows, flat(quick), lifeRow, ...shimRows, ...nodeRows, toolRow]
 }

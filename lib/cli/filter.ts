@@ -3,21 +3,17 @@
 //
 //     state established and ( dport = :443 or sport = :443 ) and not dst 10.0.0.0/8
 //
-// Words beside each other are joined by "and". Beyond ss: stack N, fd N, and every number of
-// docs/stats.md by its name (retransmits > 0).
+// Words beside each other are joined by "and"; but states at the beginning add up, as ss reads them
+// before its expression ("state established state time-wait": both). Beyond ss: states anywhere,
+// ranges of port numbers, stack N, fd N, and every number of docs/stats.md by its name (retransmits > 0).
 
 import { BlockList, isIP } from 'node:net'
 import type { SocketStats } from '../stats/index.js'
 import { EXIT, Failure } from './failure.js'
+import { servicePort } from './services.js'
+import { remembered } from './text.js'
 
 export type Filter = (socket: SocketStats) => boolean
-
-/** What each filter looks at: id, and by name what its words mean. */
-const FIELDS = /^(src|dst|sport|dport|state|exclude|tcp|udp)$/
-export function fieldsOf(words: string[]): string[] {
-    const own = tokensOf(words).filter((word) => /^[a-z_]+$/.test(word) && !FIELDS.test(word))
-    return ['type', 'state', 'local_address', 'local_port', 'peer_address', 'peer_port', ...own]
-}
 
 const STATES: Record<string, (state: string) => boolean> = {
     all: () => true,
@@ -27,7 +23,9 @@ const STATES: Record<string, (state: string) => boolean> = {
     big: (state) => state !== 'time-wait' && state !== 'syn-recv',
     listen: (state) => state === 'listening',
     'fin-wait': (state) => state.startsWith('fin-wait'),
+    close: (state) => state === 'unconnected',
     closed: (state) => state === 'unconnected',
+    'syn-rcv': (state) => state === 'syn-recv',
 }
 const NAMES =
     'established syn-sent syn-recv fin-wait-1 fin-wait-2 time-wait unconnected close-wait last-ack listening closing'
@@ -43,6 +41,7 @@ const COMPARE: Record<string, Compare> = {
     '<=': (a, b) => a <= b,
 }
 const SYNONYMS: Record<string, string> = {
+    excl: 'exclude',
     '==': '=',
     eq: '=',
     ne: '!=',
@@ -66,9 +65,22 @@ function tokensOf(words: string[]): string[] {
     return tokens.map((token) => SYNONYMS[token] ?? token)
 }
 
-/** "10.0.0.0/8", "[::1]:80", "10.0.0.1:443", "*:443", "::1". */
+/** "443", ":443", ":https", "8000-8099": the least and the most that it may be. */
+function portsFrom(text: string, what: string): [number, number] {
+    const [, low, high] = text.match(/^:?(\d{1,5})(?:-(\d{1,5}))?$/) ?? []
+    if (low !== undefined) return [Number(low), Number(high ?? low)]
+    const port = servicePort(text.replace(/^:/, ''))
+    if (port === undefined)
+        throw new Failure(
+            `${what}: "${text}" is neither a port number, a range (8000-8099) nor a service of /etc/services`,
+            EXIT.usage,
+        )
+    return [port, port]
+}
+
+/** "10.0.0.0/8", "[::1]:80", "10.0.0.1:443", "*:https", "::1". */
 function endpointFilter(text: string, side: 'local' | 'peer'): Filter {
-    const found = text.match(/^(?:\[([^\]]+)\]|([^:]*)|([0-9a-fA-F:.]+(?:\/\d+)?))(?::(\d+|\*))?$/)
+    const found = text.match(/^(?:\[([^\]]+)\]|([^:]*)|([0-9a-fA-F:.]+(?:\/\d+)?))(?::([\w*-]+))?$/)
     if (!found)
         throw new Failure(
             `"${text}" is no address; give one like 10.0.0.0/8, [fd00::1]:443 or :443`,
@@ -89,10 +101,11 @@ function endpointFilter(text: string, side: 'local' | 'peer'): Filter {
     } else if (address !== '' && address !== '*') {
         throw new Failure(`"${address}" is no IP address (names are not looked up)`, EXIT.usage)
     }
+    const [low, high] = port === undefined || port === '*' ? [0, 65535] : portsFrom(port, `"${text}"`)
+    const isInside = remembered((own: string) => block.check(own, own.includes(':') ? 'ipv6' : 'ipv4'))
     return (socket) => {
-        if (port !== undefined && port !== '*' && socket[`${side}_port`] !== Number(port)) return false
-        const own = `${socket[`${side}_address`]}`
-        return !version || block.check(own, own.includes(':') ? 'ipv6' : 'ipv4')
+        const own = Number(socket[`${side}_port`])
+        return own >= low && own <= high && (!version || isInside(`${socket[`${side}_address`]}`))
     }
 }
 
@@ -118,9 +131,28 @@ class Parser {
     }
 
     parse(): Filter {
-        const filter = this.either()
+        const states = this.states()
+        if (states && this.peek() === 'and') this.at++
+        if (states && this.peek() === undefined) return states
+        const expression = this.either()
+        const filter: Filter = states ? (socket) => states(socket) && expression(socket) : expression
         if (this.at < this.tokens.length) throw new Failure(`the filter has a ")" too many`, EXIT.usage)
         return filter
+    }
+
+    /** Those at the beginning: the first that is wanted begins with none, the first that is not with all. */
+    private states(): Filter | undefined {
+        let holds: Filter | undefined
+        for (let word = this.peek(); word === 'state' || word === 'exclude'; word = this.peek()) {
+            this.at++
+            const before = holds ?? (() => word !== 'state')
+            const one = this.state(true)
+            holds =
+                word === 'state'
+                    ? (socket) => before(socket) || one(socket)
+                    : (socket) => before(socket) && !one(socket)
+        }
+        return holds
     }
 
     private either(): Filter {
@@ -171,7 +203,7 @@ class Parser {
             }
             case 'sport':
             case 'dport':
-                return this.field(word, word === 'sport' ? 'local_port' : 'peer_port')
+                return this.port(word, word === 'sport' ? 'local_port' : 'peer_port')
             default:
                 if (/^[a-z_]+$/.test(word)) return this.field(word, word)
                 throw new Failure(
@@ -190,6 +222,20 @@ class Parser {
                 EXIT.usage,
             )
         return (socket) => holds(socket.state) === wanted
+    }
+
+    private port(word: string, name: string): Filter {
+        const operator = this.operator()
+        const text = this.take(`a port for ${word}`)
+        const [low, high] = portsFrom(text, word)
+        if (low !== high) {
+            if (operator !== '=' && operator !== '!=')
+                throw new Failure(`${word}: a range is = or !=, not ${operator}`, EXIT.usage)
+            const inside: Filter = (socket) => Number(socket[name]) >= low && Number(socket[name]) <= high
+            return operator === '=' ? inside : (socket) => !inside(socket)
+        }
+        const compare = COMPARE[operator]!
+        return (socket) => compare(Number(socket[name]), low)
     }
 
     private field(word: string, name: string): Filter {

@@ -31,30 +31,65 @@ export interface Column<T> {
     paint?: (text: string, row: T) => string
 }
 
-/** Columns as wide as their contents, two blanks between them, a head in bold. */
-export function table<T>(columns: Column<T>[], rows: T[]): string {
-    const cells = rows.map((row) => columns.map((column) => `${column.value(row)}`))
-    const widths = columns.map((column, i) =>
-        cells.reduce((width, line) => Math.max(width, widthOf(line[i]!)), column.head.length),
-    )
-    const lineOf = (texts: string[], paint: (text: string, i: number) => string) => {
+/**
+ * Columns as wide as their contents, two blanks between them, a head in bold; line by line. Of very
+ * many rows only one is looked at at a time (twice: for the widths, and for its line).
+ */
+export function* tableLines<T>(
+    columns: Column<T>[],
+    count: number,
+    rowAt: (index: number) => T,
+): Generator<string> {
+    const widths = columns.map(({ head }) => head.length)
+    for (let at = 0; at < count; at++) {
+        const row = rowAt(at)
+        for (let i = 0; i < columns.length; i++) {
+            const width = widthOf(`${columns[i]!.value(row)}`)
+            if (width > widths[i]!) widths[i] = width
+        }
+    }
+    const lineOf = (
+        text: (column: Column<T>) => string,
+        paint: (text: string, column: Column<T>) => string,
+    ) => {
         let line = ''
-        for (const [i, text] of texts.entries()) {
-            const blanks = ' '.repeat(Math.max(0, widths[i]! - widthOf(text)))
-            const painted = paint(text, i)
+        for (let i = 0; i < columns.length; i++) {
+            const column = columns[i]!
+            const plain = text(column)
+            const painted = paint(plain, column)
+            const missing = widths[i]! - widthOf(plain)
+            const blanks = missing > 0 ? ' '.repeat(missing) : ''
             if (i > 0) line += '  '
-            if (columns[i]!.right) line += blanks + painted
-            else line += i === texts.length - 1 ? painted : painted + blanks
+            if (column.right) line += blanks + painted
+            else line += i === columns.length - 1 ? painted : painted + blanks
         }
         return line.trimEnd()
     }
-    return [
-        lineOf(
-            columns.map((column) => column.head),
-            bold,
-        ),
-        ...cells.map((line, at) => lineOf(line, (text, i) => columns[i]!.paint?.(text, rows[at]!) ?? text)),
-    ].join('\n')
+    yield lineOf(({ head }) => head, bold)
+    for (let at = 0; at < count; at++) {
+        const row = rowAt(at)
+        yield lineOf(
+            ({ value }) => `${value(row)}`,
+            (text, { paint }) => paint?.(text, row) ?? text,
+        )
+    }
+}
+
+export const table = <T>(columns: Column<T>[], rows: T[]): string =>
+    [...tableLines(columns, rows.length, (index) => rows[index]!)].join('\n')
+
+/** Remembers what it gave: the same few numbers come again and again in a long table. */
+export function remembered<A, T>(make: (of: A) => T): (of: A) => T {
+    const made = new Map<A, T>()
+    return (of) => {
+        let value = made.get(of)
+        if (value === undefined) {
+            if (made.size > 100_000) made.clear()
+            value = make(of)
+            made.set(of, value)
+        }
+        return value
+    }
 }
 
 /** 1234567 -> "1.23M"; steps of 1000. */

@@ -2,8 +2,15 @@
 // What all commands that show something have in common: which process, text or JSON, once or again
 // and again.
 
+import { once } from 'node:events'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { listProcesses, readSegment, SegmentError, type SegmentStats } from '../stats/index.js'
+import {
+    listProcesses,
+    readSegment,
+    SegmentError,
+    type SegmentStats,
+    type StatsOptions,
+} from '../stats/index.js'
 import { banner } from './banner.js'
 import { EXIT, Failure } from './failure.js'
 import { dim } from './text.js'
@@ -72,18 +79,21 @@ export function choosePid({ pid, directory }: ViewOptions): number {
     )
 }
 
-/** The statistics of the chosen process. */
-export function readChosen(
-    options: ViewOptions,
-    what: { sockets?: boolean | Iterable<string> } = {},
-): SegmentStats {
+/** What `read` gives of the chosen process. */
+export function readOf<T>(options: ViewOptions, read: (pid: number, where: StatsOptions) => T): T {
     const pid = choosePid(options)
     try {
-        return readSegment(pid, { ...what, ...(options.directory && { directory: options.directory }) })
+        return read(pid, options.directory ? { directory: options.directory } : {})
     } catch (error) {
         throw unreadable(error, `process ${pid}`)
     }
 }
+
+/** The statistics of the chosen process. */
+export const readChosen = (
+    options: ViewOptions,
+    what: { sockets?: boolean | Iterable<string> } = {},
+): SegmentStats => readOf(options, (pid, where) => readSegment(pid, { ...what, ...where }))
 
 /** For JSON: whose numbers these are. */
 export function processOf({ process: about }: SegmentStats) {
@@ -99,31 +109,46 @@ export function headLine(stats: SegmentStats): string {
     return warning ? `${warning}\n${line}` : line
 }
 
+/** Text, whole or in pieces; the pieces of a long one are not kept. */
+export type Pieces = string | Iterable<string | Uint8Array>
+
 export interface View<T> {
     collect: () => T | Promise<T>
-    text: (data: T) => string
+    text: (data: T) => Pieces
     /** What of it is for others, when not all is. */
     json?: (data: T) => object
+    /** Writes the JSON itself; `indent` is what JSON.stringify() takes. */
+    jsonPieces?: (data: T, indent: number) => Pieces
 }
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
+/** Not faster than the reader takes it. */
+async function write(pieces: Pieces): Promise<void> {
+    for (const piece of typeof pieces === 'string' ? [pieces] : pieces)
+        if (!process.stdout.write(piece)) await once(process.stdout, 'drain')
+}
+
 /** Shows once, or until interrupted. With --json --watch: one line of JSON for each look. */
 export async function show<T>(options: ViewOptions, view: View<T>): Promise<void> {
-    const out = (text: string) => process.stdout.write(`${text}\n`)
-    const plain = (data: T) => view.json?.(data) ?? data
+    const json = (data: T, indent: number): Pieces =>
+        view.jsonPieces?.(data, indent) ?? JSON.stringify(view.json?.(data) ?? data, null, indent)
+    const out = async (...parts: Pieces[]) => {
+        for (const part of parts) await write(part)
+        await write('\n')
+    }
     if (!options.watch) {
         const data = await view.collect()
-        out(options.json ? JSON.stringify(plain(data), null, 2) : view.text(data))
+        await out(options.json ? json(data, 2) : view.text(data))
         return
     }
     const every = options.watch === true ? 1 : options.watch
     const screen = process.stdout.isTTY && !options.json
     for (;;) {
         const data = await view.collect()
-        if (options.json) out(JSON.stringify(plain(data)))
-        else if (screen) out(`\u001b[H\u001b[2J${view.text(data)}`)
-        else out(`${new Date().toISOString()}\n${view.text(data)}\n`)
+        if (options.json) await out(json(data, 0))
+        else if (screen) await out('\u001b[H\u001b[2J', view.text(data))
+        else await out(`${new Date().toISOString()}\n`, view.text(data), '\n')
         await sleep(every * 1000)
     }
 }

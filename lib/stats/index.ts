@@ -2,14 +2,6 @@
 // pronghorn/stats: what the processes of this machine count, read from shared memory. Neither the
 // addon nor the process takes part, so that a process that hangs can be read too.
 
-import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
-import { join } from 'node:path'
-import { type Facts, readFacts } from './facts.js'
-import { Histogram } from './histogram.js'
-import { type Field, HEAD_BYTES, type Layout, layoutOf, SegmentError, socketsUsed } from './layout.js'
-import { isAlive } from './life.js'
-import { numberReader, readSockets, type SocketStats } from './sockets.js'
-
 export type { Facts, PortFact, SettingFact, StackFact } from './facts.js'
 export {
     type Flight,
@@ -18,132 +10,17 @@ export {
     listFlights,
     readFlight,
 } from './flight.js'
-export type { Bucket } from './histogram.js'
-export type { Field, Kind } from './layout.js'
+export { type Bucket, Histogram } from './histogram.js'
+export { type Field, type Kind, SegmentError } from './layout.js'
 export { type Route, readRoutes, socketInodes } from './routes.js'
+export {
+    listProcesses,
+    type ProcessInfo,
+    type ReadOptions,
+    readSegment,
+    SEGMENT_DIRECTORY,
+    type SegmentStats,
+    type StackStats,
+    type StatsOptions,
+} from './segment.js'
 export type { SocketStats } from './sockets.js'
-export { Histogram, SegmentError }
-
-/** Where the segments are. Another directory is for tests. */
-export const SEGMENT_DIRECTORY = '/dev/shm'
-
-export interface StatsOptions {
-    directory?: string
-}
-
-export interface ProcessInfo {
-    pid: number
-    /** runtime.name, or the program's. */
-    name: string
-    /** "0.1.0 (DPDK 22.11.11, lwIP 2.1.3)" */
-    product: string
-    startedAt: Date
-    stacks: number
-    /** False: it was killed, and its segment was not cleared away yet. */
-    alive: boolean
-    path: string
-}
-
-/** By the names of docs/stats.md. Numbers are exact up to 2^53. */
-export interface StackStats {
-    index: number
-    counters: Record<string, number>
-    gauges: Record<string, number>
-    histograms: Record<string, Histogram>
-}
-
-export interface SegmentStats {
-    process: ProcessInfo
-    stacks: StackStats[]
-    sockets: SocketStats[]
-    /** Settings, ports and sizes: what does not change. */
-    facts: Facts
-    /** Name, unit and meaning of what is in `stacks` and `sockets`. */
-    fields: { stack: Field[]; socket: Field[] }
-}
-
-function infoOf(layout: Layout, path: string): ProcessInfo {
-    const { pid, name, product, startedAt, stacks } = layout
-    return { pid, name, product, startedAt, stacks, alive: isAlive(pid, layout.startTicks), path }
-}
-
-/** Opens, checks and describes one segment, and closes it again. */
-function withSegment<T>(path: string, use: (fd: number, layout: Layout, head: Buffer) => T): T {
-    // Neither through a link nor into a pipe that somebody else may have put there.
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    try {
-        const stat = fstatSync(fd)
-        if (!stat.isFile()) throw new SegmentError(path, 'is not a file')
-        const head = Buffer.alloc(Math.min(HEAD_BYTES, stat.size))
-        const length = readSync(fd, head, 0, head.length, 0)
-        return use(fd, layoutOf(path, head.subarray(0, length), stat.size), head)
-    } finally {
-        closeSync(fd)
-    }
-}
-
-function stackFrom(block: Buffer, fields: Field[], index: number): StackStats {
-    const stack: StackStats = { index, counters: {}, gauges: {}, histograms: {} }
-    for (const field of fields) {
-        if (field.kind === 'histogram')
-            stack.histograms[field.name] = Histogram.from(
-                block.subarray(field.offset, field.offset + field.bytes),
-                field.detail,
-            )
-        else if (field.kind === 'counter') stack.counters[field.name] = numberReader(field)(block, 0)
-        else stack.gauges[field.name] = numberReader(field)(block, 0)
-    }
-    return stack
-}
-
-/** The processes whose segments can be read, newest first; without `all` only those that live. */
-export function listProcesses(options: StatsOptions & { all?: boolean } = {}): ProcessInfo[] {
-    const directory = options.directory ?? SEGMENT_DIRECTORY
-    const processes: ProcessInfo[] = []
-    for (const name of readdirSync(directory)) {
-        if (!/^pronghorn\.\d+$/.test(name)) continue
-        try {
-            processes.push(
-                withSegment(join(directory, name), (_fd, layout) => infoOf(layout, join(directory, name))),
-            )
-        } catch {
-            // Another user's, just gone, or no segment: nothing that could be listed.
-        }
-    }
-    return processes
-        .filter((process) => options.all || process.alive)
-        .sort((a, b) => b.startedAt.getTime() - a.startedAt.getTime())
-}
-
-export interface ReadOptions extends StatsOptions {
-    /** False: none. Names of fields: only these of each, which is faster when there are many sockets. */
-    sockets?: boolean | Iterable<string>
-}
-
-/**
- * All that a process counts, at about one moment. Throws a SegmentError when the file is no segment,
- * of another version, or damaged, and the system's error when it cannot be opened (ENOENT: no such
- * process of ours, EACCES: another user's).
- */
-export function readSegment(pid: number, options: ReadOptions = {}): SegmentStats {
-    const { sockets = true } = options
-    const only = typeof sockets === 'boolean' ? undefined : new Set(sockets)
-
-    const path = join(options.directory ?? SEGMENT_DIRECTORY, `pronghorn.${pid}`)
-    return withSegment(path, (fd, layout, head) => {
-        const stacks: StackStats[] = []
-        const block = Buffer.alloc(layout.stackBytes)
-        for (let i = 0; i < layout.stacks; i++) {
-            const length = readSync(fd, block, 0, block.length, layout.stackOffset + i * layout.stackBytes)
-            if (length < block.length) throw new SegmentError(path, 'is damaged (it became shorter)')
-            stacks.push(stackFrom(block, layout.stackFields, i))
-        }
-        return {
-            process: infoOf(layout, path),
-            stacks,
-            facts: readFacts(fd, layout),
-            sockets: sockets === false ? [] : readSockets(fd, layout, socketsUsed(head, layout), only),
-            fields: { stack: layout.stackFields, socket: layout.socketFields },
-        }
-    })
-}

@@ -67,20 +67,20 @@ export function numberReader({ offset, bytes, signed }: Field): (rows: Buffer, a
 
 /** Addresses repeat in a socket table (the own ones in every row), and their text is the costly part. */
 function addressReader({ offset }: Field, familyOf: (rows: Buffer, at: number) => number): Reader {
-    const known4 = new Map<string, string>()
+    const known4 = new Map<number, string>()
     const known6 = new Map<string, string>()
-    return (rows, at) => {
-        const isIPv4 = familyOf(rows, at) === AF_INET
-        const start = at + offset
-        const key = rows.toString('latin1', start, start + (isIPv4 ? 4 : 16))
-        const known = isIPv4 ? known4 : known6
-        let text = known.get(key)
-        if (text === undefined) {
-            const bytes = rows.subarray(start, start + 16)
-            text = isIPv4 ? ipv4(bytes) : ipv6(bytes)
-            known.set(key, text)
-        }
+    const remember = <K>(known: Map<K, string>, key: K, text: string) => {
+        known.set(key, text)
         return text
+    }
+    return (rows, at) => {
+        const start = at + offset
+        if (familyOf(rows, at) === AF_INET) {
+            const key = rows.readUInt32LE(start)
+            return known4.get(key) ?? remember(known4, key, ipv4(rows.subarray(start, start + 4)))
+        }
+        const key = rows.toString('latin1', start, start + 16)
+        return known6.get(key) ?? remember(known6, key, ipv6(rows.subarray(start, start + 16)))
     }
 }
 
@@ -114,33 +114,101 @@ function isWhole(first: Buffer, second: Buffer, at: number): boolean {
     return sequence % 2 === 0 && sequence === second.readUInt32LE(at)
 }
 
-/** The rows in use. A row that its writer left half written (killed) comes as it lies. */
-export function readSockets(fd: number, layout: Layout, used: number, only?: Set<string>): SocketStats[] {
-    const sockets: SocketStats[] = []
-    const all = readersOf(layout)
-    const readers = only ? all.filter(([name]) => only.has(name)) : all
+/** One member of a row; reads it where the table stands. */
+export interface SocketMember {
+    name: string
+    read: () => number | string
+}
+
+/**
+ * The rows in use, as they lay when they were copied. Nothing is made for each: one object stands for
+ * the row that was asked for last, and reads a member when it is looked at.
+ */
+export interface SocketTable {
+    readonly size: number
+    readonly members: SocketMember[]
+    /** Row `index`, until the next call. */
+    at(index: number): SocketStats
+}
+
+interface Piece {
+    rows: Buffer
+    /** Where the rows in use begin in it. */
+    used: Uint32Array
+    /** The number of its first row in use. */
+    first: number
+}
+
+/** A row that its writer left half written (killed) comes as it lies. */
+function* piecesOf(fd: number, layout: Layout, used: number): Generator<Piece> {
     const { socketBytes, socketOffset } = layout
-    if (socketBytes < 8) return sockets
+    if (socketBytes < 8) return
     const rowsInPiece = Math.max(1, Math.floor(PIECE_BYTES / socketBytes))
-    const first = Buffer.alloc(rowsInPiece * socketBytes)
-    const second = Buffer.alloc(first.length)
-    const idOf = all.find(([name]) => name === 'id')?.[1]
+    const second = Buffer.alloc(Math.min(used, rowsInPiece) * socketBytes)
+    const id = layout.socketFields.find((field) => field.name === 'id')
+    const idOf = id && numberReader(id)
+    let count = 0
 
     for (let row = 0; row < used; row += rowsInPiece) {
-        const rows = Math.min(rowsInPiece, used - row)
+        const bytes = Math.min(rowsInPiece, used - row) * socketBytes
         const position = socketOffset + row * socketBytes
-        if (readAt(fd, first.subarray(0, rows * socketBytes), position) < rows * socketBytes) break
-        readAt(fd, second.subarray(0, rows * socketBytes), position)
-        for (let at = 0; at < rows * socketBytes; at += socketBytes) {
+        const first = Buffer.alloc(bytes)
+        if (readAt(fd, first, position) < bytes) break
+        readAt(fd, second.subarray(0, bytes), position)
+        const found: number[] = []
+        for (let at = 0; at < bytes; at += socketBytes) {
             for (let tries = 0; !isWhole(first, second, at) && tries < TRIES; tries++) {
                 readAt(fd, first.subarray(at, at + socketBytes), position + at)
                 readAt(fd, second.subarray(at, at + socketBytes), position + at)
             }
-            if (idOf && idOf(first, at) === 0) continue
-            const socket: Record<string, number | string> = {}
-            for (const [name, read] of readers) socket[name] = read(first, at)
-            sockets.push(socket as SocketStats)
+            if (idOf?.(first, at) !== 0) found.push(at)
         }
+        if (found.length === 0) continue
+        yield { rows: first, used: Uint32Array.from(found), first: count }
+        count += found.length
     }
-    return sockets
+}
+
+/** `only`: the names of the members that are wanted. */
+export function socketTable(fd: number, layout: Layout, used: number, only?: Set<string>): SocketTable {
+    const pieces = [...piecesOf(fd, layout, used)]
+    const last = pieces.at(-1)
+    const size = last ? last.first + last.used.length : 0
+    let piece: Piece | undefined = pieces[0]
+    let rows = piece?.rows ?? Buffer.alloc(0)
+    let at = 0
+
+    // (A damaged directory may have a name twice.)
+    const readers = new Map(readersOf(layout).filter(([name]) => !only || only.has(name)))
+    const members = Array.from(
+        readers,
+        ([name, read]): SocketMember => ({ name, read: () => read(rows, at) }),
+    )
+    const row = Object.create(null) as SocketStats
+    for (const { name, read } of members) Object.defineProperty(row, name, { get: read, enumerable: true })
+
+    return {
+        size,
+        members,
+        at(index: number): SocketStats {
+            if (!piece || index < piece.first || index >= piece.first + piece.used.length) {
+                piece = pieces.find(({ first, used }) => index >= first && index < first + used.length)
+                if (!piece) throw new RangeError(`there is no row ${index}`)
+                rows = piece.rows
+            }
+            at = piece.used[index - piece.first]!
+            return row
+        },
+    }
+}
+
+/** The rows in use, an object for each. */
+export function readSockets(fd: number, layout: Layout, used: number, only?: Set<string>): SocketStats[] {
+    const table = socketTable(fd, layout, used, only)
+    return Array.from({ length: table.size }, (_, index) => {
+        table.at(index)
+        const socket: Record<string, number | string> = {}
+        for (const { name, read } of table.members) socket[name] = read()
+        return socket as SocketStats
+    })
 }

@@ -2,7 +2,7 @@
 # and NAME.pronghorn on the shared library. bench/run.ts runs them in pairs.
 set(PRONGHORN_BENCH_DIR "${PRONGHORN_ROOT}/bench/c")
 set(bench_shared "${PRONGHORN_BENCH_DIR}/options.c" "${PRONGHORN_BENCH_DIR}/connection.c")
-foreach(name rr stream crr flat life feed)
+foreach(name rr stream crr flat life feed sockets)
   foreach(side kernel pronghorn)
     set(target bench_${name}_${side})
     add_executable(${target} EXCLUDE_FROM_ALL "${PRONGHORN_BENCH_DIR}/${name}.c" ${bench_shared})
@@ -17,7 +17,7 @@ foreach(name rr stream crr flat life feed)
 endforeach()
 # All of them; `npm run bench` asks for this target, a plain build does not make them.
 add_custom_target(bench_programs DEPENDS bench_kernel bench_rr_pronghorn bench_stream_pronghorn
-  bench_crr_pronghorn bench_flat_pronghorn bench_life_pronghorn bench_feed_pronghorn)
+  bench_crr_pronghorn bench_flat_pronghorn bench_life_pronghorn bench_feed_pronghorn bench_sockets_pronghorn)
 # The kernel's side alone, without building the core.
 add_custom_target(bench_kernel DEPENDS bench_rr_kernel bench_stream_kernel bench_crr_kernel
-  bench_flat_kernel bench_life_kernel bench_feed_kernel)
+  bench_flat_kernel bench_life_kernel bench_feed_kernel bench_sockets_kernel)

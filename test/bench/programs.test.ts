@@ -72,6 +72,12 @@ t.test('many connections, in steps', { skip }, async (t) => {
     for (const result of all) checkLatency(t, result)
 })
 
+t.test('many sockets in one process, for those who look at it', { skip }, async (t) => {
+    const [server] = ends('sockets', '--connections', '30', '--ports', '3')
+    const { server: results } = await runPair(server, { command: 'true', args: [] }, 20)
+    t.match(results, [{ bench: 'sockets', ops: 30 }])
+})
+
 t.test('nobody there: a plain message', { skip }, async (t) => {
     const [server, client] = ends('rr', '--address', '203.0.113.7')
     await t.rejects(runPair(server, client, 20), { message: /bind to 203.0.113.7:\d+: / })

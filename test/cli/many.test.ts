@@ -29,7 +29,7 @@ async function rowsOf(...args: string[]): Promise<string[]> {
 }
 
 t.test('all of them', async (t) => {
-    const rows = await rowsOf()
+    const rows = await rowsOf('-n')
     t.equal(rows.length, COUNT)
     t.match(rows[1], /^tcp +established +0 +0 +\[2001:db8::7:0:0:1\]:443 +\[::1\]:1$/)
     t.equal((await rowsOf('-i')).length, 2 * COUNT)

@@ -92,7 +92,8 @@ t.test('sockets', async (t) => {
 
     for (const [filter, reason] of [
         ['state wide', /there is no state "wide"/],
-        ['dport https', /"https" is not a number/],
+        ['dport no-such-service', /neither a port number, a range/],
+        ['fd = https', /"https" is not a number/],
         ['dst nowhere', /no IP address/],
         ['( tcp', /lacks a "\)"|ends where/],
         ['tcp )', /too many/],
