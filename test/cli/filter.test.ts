@@ -44,7 +44,10 @@ async function someSockets(): Promise<[number[], () => void]> {
         peer.end() // TIME-WAIT here
         await once(ended, 'close')
     }
-    return [ports, () => open.forEach((one) => (one.destroy ? one.destroy() : one.close?.()))]
+    const end = () => {
+        for (const one of open) one.destroy ? one.destroy() : one.close?.()
+    }
+    return [ports, end]
 }
 
 type Row = SocketStats & { line: string }
