@@ -248,6 +248,11 @@ void ph_stop(void)
     pthread_mutex_unlock(&lock);
 }
 
+bool life_may_leave(void)
+{
+    return life_is_running() && owner == getpid() && inside_calls == 0;
+}
+
 /*
  * The process ends, or becomes another program: its peers are to see that, as when the kernel closes its
  * sockets. The numbers stay what they are. In a signal handler that interrupted one of our calls there is
@@ -255,7 +260,7 @@ void ph_stop(void)
  */
 void life_leave(void)
 {
-    if (atomic_load(&phase) != PHASE_RUNNING || owner != getpid() || !inside_enter())
+    if (!life_may_leave() || !inside_enter())
         return;
     if (pthread_mutex_trylock(&lock) == 0) {
         for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1))

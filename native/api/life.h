@@ -17,6 +17,9 @@ bool life_shim(void);
 enum life_fork { LIFE_FORK_BEFORE, LIFE_FORK_PARENT, LIFE_FORK_CHILD };
 bool life_fork(enum life_fork moment);
 
+/* There are sockets, they are this process's, and this thread is in no call of ours. */
+bool life_may_leave(void);
+
 /* The process ends or becomes another program: closes all sockets, so that peers see it. */
 void life_leave(void);
 

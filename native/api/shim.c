@@ -3,11 +3,9 @@
 #include "pronghorn/shim.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -136,55 +134,4 @@ void ph_shim_quick_exit(int status)
 {
     life_leave();
     kernel.quick_exit(status);
-}
-
-/* What cannot be executed leaves everything as it is. (Other reasons to fail are rare, and then the sockets
- * are lost.) */
-static void leave_for(const char *path)
-{
-    if (path && access(path, X_OK) == 0)
-        life_leave();
-}
-
-int ph_shim_execve(const char *path, char *const *arguments, char *const *environment)
-{
-    leave_for(path);
-    return kernel.execve(path, arguments, environment);
-}
-
-int ph_shim_execv(const char *path, char *const *arguments)
-{
-    return ph_shim_execve(path, arguments, environ);
-}
-
-/* Of a name without a slash the first that PATH leads to. */
-static void leave_for_name(const char *name)
-{
-    const char *paths = getenv("PATH"), *end;
-    char path[PATH_MAX];
-
-    if (name == NULL || strchr(name, '/') || paths == NULL) {
-        leave_for(name);
-        return;
-    }
-    for (; *paths; paths = *end ? end + 1 : end) {
-        end = strchrnul(paths, ':');
-        if (snprintf(path, sizeof(path), "%.*s/%s", (int)(end - paths), paths, name) < (int)sizeof(path) &&
-            access(path, X_OK) == 0) {
-            life_leave();
-            return;
-        }
-    }
-}
-
-int ph_shim_execvp(const char *name, char *const *arguments)
-{
-    leave_for_name(name);
-    return kernel.execvp(name, arguments);
-}
-
-int ph_shim_execvpe(const char *name, char *const *arguments, char *const *environment)
-{
-    leave_for_name(name);
-    return kernel.execvpe(name, arguments, environment);
 }

@@ -15,6 +15,7 @@ const scenarios = [
     'forks',
     'daemons',
     'execs',
+    'failed_execs',
     'rights',
     'signals',
     'epolls',

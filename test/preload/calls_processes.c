@@ -9,7 +9,10 @@
 #include <spawn.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -133,6 +136,100 @@ void after_exec(int fd)
         return;
     CHECK(read(fd, &byte, 1) == -1 && errno == ENOTCONN);
     CHECK(write(fd, "x", 1) == -1 && errno == EPIPE);
+}
+
+static bool stopped_with(int result, int error)
+{
+    return result == -1 && errno == error;
+}
+
+static void *reader(void *pair)
+{
+    hear(((int *)pair)[1], "to a thread that waits");
+    return NULL;
+}
+
+/* However exec fails, the process goes on with all it had: connections, and who waits on them. */
+void failed_execs(void)
+{
+    char folder[] = "/tmp/failed-execs.XXXXXX", *none[] = { "x", NULL }, *too_long = malloc(200000);
+    char *nowhere[] = { "x", (char *)16, NULL }, *huge[] = { "x", too_long, NULL };
+    struct epoll_event event = { .events = EPOLLIN }, got;
+    int pair[2], l, epfd = epoll_create1(0), fd, signals_fd;
+    pthread_t thread;
+    sigset_t set;
+    pid_t child;
+
+    CHECK(mkdtemp(folder) && chdir(folder) == 0 && too_long);
+    memset(too_long, 'x', 199999);
+    too_long[199999] = '\0';
+    connection(pair, &l);
+    CHECK(epoll_ctl(epfd, EPOLL_CTL_ADD, l, &event) == 0);
+    CHECK(pthread_create(&thread, NULL, reader, pair) == 0);
+
+    CHECK(stopped_with(execv("missing", none), ENOENT));
+    CHECK(stopped_with(execv("", none), ENOENT));
+    CHECK(stopped_with(execv(folder, none), EACCES));
+    fd = open("text", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    CHECK(stopped_with(execve("text", none, environ), EACCES));
+    CHECK(stopped_with(execv("text/below", none), ENOTDIR));
+    CHECK(fchmod(fd, 0700) == 0);
+    CHECK(stopped_with(execv("text", none), ETXTBSY));
+    CHECK(write(fd, "neither nor\n", 12) == 12 && close(fd) == 0);
+    CHECK(stopped_with(execl("./text", "x", NULL), ENOEXEC));
+    CHECK(stopped_with(execle("./text", "x", NULL, environ), ENOEXEC));
+    fd = open("script", O_CREAT | O_WRONLY | O_CLOEXEC, 0700);
+    CHECK(write(fd, "#!/no/such/shell\n", 17) == 17 && close(fd) == 0);
+    CHECK(stopped_with(execv("./script", none), ENOENT));
+    CHECK(symlink("loop", "loop") == 0 && stopped_with(execv("loop", none), ELOOP));
+    CHECK(stopped_with(execv(too_long, none), ENAMETOOLONG));
+    CHECK(stopped_with(execv("/bin/true", huge), E2BIG));
+    CHECK(stopped_with(execv("/bin/true", nowhere), EFAULT));
+    /* by PATH: the first is a directory, the second no program that can be started */
+    CHECK(mkdir("a", 0700) == 0 && mkdir("a/name", 0700) == 0 && setenv("PATH", "a:missing", 1) == 0);
+    CHECK(stopped_with(execvp("name", none), EACCES));
+    CHECK(stopped_with(execlp("other", "x", NULL), ENOENT));
+    CHECK(stopped_with(execvpe("script/name", none, environ), ENOTDIR));
+    fd = open("script", O_RDONLY | O_CLOEXEC);
+    CHECK(stopped_with(fexecve(fd, none, environ), ENOENT));
+    CHECK(stopped_with(execveat(AT_FDCWD, "missing", none, environ, 0), ENOENT));
+    CHECK(stopped_with((int)syscall(SYS_execve, "./script", none, environ), ENOENT));
+    CHECK(stopped_with((int)syscall(SYS_execveat, fd, "", none, environ, AT_EMPTY_PATH), ENOENT));
+
+    child = vfork();
+    if (child == 0) {
+        execl("./script", "x", NULL);
+        _exit(errno == ENOENT ? 7 : 1);
+    }
+    CHECK(status_of(child) == 7);
+    CHECK(posix_spawn(&child, "./script", NULL, NULL, none, environ) == ENOENT);
+    CHECK(posix_spawnp(&child, "name", NULL, NULL, none, environ) == EACCES);
+
+    say(pair[0], "to a thread that waits");
+    CHECK(pthread_join(thread, NULL) == 0);
+    say(pair[1], "unharmed");
+    hear(pair[0], "unharmed");
+    CHECK(epoll_wait(epfd, &got, 1, 0) == 0);
+    {
+        struct sockaddr_in at;
+        socklen_t len = sizeof(at);
+        int late = socket(AF_INET, SOCK_STREAM, 0);
+
+        CHECK(getsockname(l, (struct sockaddr *)&at, &len) == 0);
+        CHECK(connect(late, (struct sockaddr *)&at, len) == 0);
+        CHECK(epoll_wait(epfd, &got, 1, -1) == 1 && accept(l, NULL, NULL) >= 0);
+    }
+    CHECK(unlink("text") == 0 && unlink("script") == 0 && unlink("loop") == 0);
+    CHECK(rmdir("a/name") == 0 && rmdir("a") == 0 && chdir("/") == 0 && rmdir(folder) == 0);
+
+    /* What starts at last finds no signal of a child that it does not have. */
+    CHECK(sigemptyset(&set) == 0 && sigaddset(&set, SIGCHLD) == 0 && sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+    CHECK((signals_fd = signalfd(-1, &set, SFD_NONBLOCK)) >= 0);
+    for (char bytes[sizeof(struct signalfd_siginfo)]; read(signals_fd, bytes, sizeof(bytes)) > 0;)
+        ;
+    free(too_long);
+    execl("/bin/sh", "sh", "-c", "/bin/grep -E '^(Sig|Shd)Pnd:.*[1-9a-f]' /proc/$$/status; exit 0", NULL);
+    CHECK(false);
 }
 
 void rights(void)

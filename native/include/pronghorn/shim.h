@@ -31,5 +31,8 @@ PH_API int ph_shim_execv(const char *path, char *const *arguments);
 PH_API int ph_shim_execve(const char *path, char *const *arguments, char *const *environment);
 PH_API int ph_shim_execvp(const char *name, char *const *arguments);
 PH_API int ph_shim_execvpe(const char *name, char *const *arguments, char *const *environment);
+PH_API int ph_shim_fexecve(int fd, char *const *arguments, char *const *environment);
+PH_API int ph_shim_execveat(int folder, const char *path, char *const *arguments, char *const *environment,
+                            int flags);
 
 #endif
