@@ -127,12 +127,14 @@ ssize_t reserve_commit(struct socket *sock, size_t bytes, int flags, const struc
         return result == -EAGAIN ? result : give_up(sock, result);
     stack = socket_stack(sock);
     lock_take(&sock->tx.writer);
+    if (more && sock->type == SOCK_STREAM)
+        send_queue_hold(&sock->tx);
     result = commit_now(sock, stack, bytes, &record);
+    if (result == 0 && !more)
+        send_queue_let_go(&sock->tx);
     lock_give(&sock->tx.writer);
     if (result < 0)
         return result;
-    if (sock->type == SOCK_STREAM && more != socket_has(sock, SOCKET_MORE))
-        (more ? socket_set : socket_clear)(sock, SOCKET_MORE);
     /* Inline, a turn for each part would undo what MSG_MORE is for; the caretaker sees to the rest. */
     socket_mark_dirty(sock, !(more && stack->driver->caller_drives));
     return (ssize_t)bytes;

@@ -11,6 +11,7 @@ void send_queue_init(struct send_queue *q, uint32_t limit)
 {
     memset(q, 0, sizeof(*q));
     atomic_store_explicit(&q->limit, limit, memory_order_relaxed);
+    atomic_store_explicit(&q->hold_from, SEND_HOLDS_NOTHING, memory_order_relaxed);
 }
 
 /* Room for so many bytes in the last chunk, or a new last chunk; NULL when the pool is empty. */

@@ -48,6 +48,9 @@ struct send_queue {
     uint32_t writes; /* every MEASURE_EVERYth is measured */
 
     /* ---- handed over ---- */
+    /* MSG_MORE: from this byte of the stream on a partial segment is held back. Set before such bytes are
+     * published, or the stack might see them without it. SEND_HOLDS_NOTHING: no such bytes came last. */
+    _Atomic uint64_t hold_from;
     _Atomic uint64_t marked; /* the measured write begins before this byte of the stream; 0: none */
     uint64_t marked_ns;      /* when it was written; the application's while `marked` is 0 */
     _Atomic(struct chunk *) head; /* first chunk of the list; set by the application when NULL */
@@ -66,6 +69,28 @@ struct send_record {
     uint16_t tos;
     struct endpoint to; /* family 0: the connected peer */
 };
+
+#define SEND_HOLDS_NOTHING UINT64_MAX
+
+/* Application, under writer, before bytes with MSG_MORE are written. */
+static inline void send_queue_hold(struct send_queue *q)
+{
+    if (atomic_load_explicit(&q->hold_from, memory_order_relaxed) == SEND_HOLDS_NOTHING)
+        atomic_store_explicit(&q->hold_from, atomic_load_explicit(&q->written, memory_order_relaxed),
+                              memory_order_release);
+}
+
+static inline bool send_queue_holds(const struct send_queue *q)
+{
+    return atomic_load_explicit(&q->hold_from, memory_order_acquire) != SEND_HOLDS_NOTHING;
+}
+
+/* Application, under writer, after bytes without MSG_MORE were written; stack: what came is enough. */
+static inline void send_queue_let_go(struct send_queue *q)
+{
+    if (UNLIKELY(send_queue_holds(q)))
+        atomic_store_explicit(&q->hold_from, SEND_HOLDS_NOTHING, memory_order_release);
+}
 
 /* Stack: `sent` bytes of the stream are the device's. Counts the marked write if it is among them. */
 void send_queue_measured(struct send_queue *q, struct histogram *latency);

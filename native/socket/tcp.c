@@ -117,6 +117,7 @@ void tcp_disconnect(struct socket *sock)
     send_queue_discard(&sock->tx);
     atomic_store(&sock->rx.consumed, atomic_load(&sock->rx.received));
     sock->rx.credited = atomic_load(&sock->rx.consumed);
+    send_queue_let_go(&sock->tx);
     atomic_store(&sock->flags, 0);
     atomic_store_explicit(&sock->state, SOCKET_IDLE, memory_order_release);
     stack_timer_stop(&sock->linger);
@@ -125,9 +126,9 @@ void tcp_disconnect(struct socket *sock)
 /* MSG_MORE holds back until an acknowledgement or a FIN arrives, as in the kernel; TCP_CORK longer. */
 static void release_more(struct socket *sock)
 {
-    if (LIKELY(!socket_has(sock, SOCKET_MORE)))
+    if (LIKELY(!send_queue_holds(&sock->tx)))
         return;
-    socket_clear(sock, SOCKET_MORE);
+    send_queue_let_go(&sock->tx);
     socket_mark_dirty(sock, false);
 }
 
@@ -187,72 +188,79 @@ static void uncork(struct stack_timer *timer)
     tcp_drain(sock);
 }
 
-/*
- * How much of what waits may go out: with MSG_MORE or TCP_CORK whole segments only, until more comes
- * or 200 ms are over (tcp(7)). The socket's timer is free for that while it is open.
- */
-static uint32_t whole_segments(struct socket *sock)
-{
-    uint64_t waiting = atomic_load_explicit(&sock->tx.written, memory_order_acquire) -
-                       sock->tx.queued;
-    uint32_t mss = tcp_mss(sock->tcp);
-    uint64_t from;
-
-    if (socket_has(sock, SOCKET_PUSH) && waiting > 0) {
-        socket_clear(sock, SOCKET_PUSH);
-        return UINT32_MAX;
-    }
-    from = sock->tx.queued + waiting - waiting % mss;
-    /* What an earlier wait was for may have left meanwhile: its time is not this one's. */
-    if (waiting % mss && (!list_is_linked(&sock->linger.link) || sock->held_from != from)) {
-        struct stack *stack = socket_stack(sock);
-
-        sock->held_from = from;
-        sock->linger.run = uncork;
-        stack_timer_start(stack, &sock->linger, stack->now_us + CORK_US);
-    }
-    return (uint32_t)(waiting - waiting % mss);
-}
-
 static bool holds_back(const struct socket *sock)
 {
-    return socket_has(sock, SOCKET_MORE) || sock->options.cork;
+    return send_queue_holds(&sock->tx) || sock->options.cork;
+}
+
+/*
+ * How far the stream may go out, `from` where this output pass began: with TCP_CORK, or from the first byte
+ * with MSG_MORE on, in whole segments only, until more comes or 200 ms are over (tcp(7)). To be asked after
+ * the look at the queue: who sees bytes sees that they are held back.
+ */
+static uint64_t may_go_until(struct socket *sock, uint64_t from)
+{
+    struct send_queue *tx = &sock->tx;
+    uint64_t written = atomic_load_explicit(&tx->written, memory_order_relaxed);
+    uint64_t hold_from = atomic_load_explicit(&tx->hold_from, memory_order_relaxed);
+    uint64_t whole = written - (written - from) % tcp_mss(sock->tcp);
+
+    if (sock->options.cork || hold_from <= whole)
+        return whole;
+    return min_u64(hold_from, written); /* these came without MSG_MORE */
+}
+
+/* What was not handed over waits for more. The socket's timer is free for that while it is open. */
+static void hold(struct socket *sock)
+{
+    struct stack *stack = socket_stack(sock);
+
+    /* What an earlier wait was for may have left meanwhile: its time is not this one's. */
+    if (list_is_linked(&sock->linger.link) && sock->held_from == sock->tx.queued)
+        return;
+    sock->held_from = sock->tx.queued;
+    sock->linger.run = uncork;
+    stack_timer_start(stack, &sock->linger, stack->now_us + CORK_US);
 }
 
 /* Hands what is published to lwIP, as far as its send buffer goes. True: something was handed over. */
 static bool push(struct socket *sock)
 {
-    uint32_t allowed = UINT32_MAX;
     struct tcp_pcb *pcb = sock->tcp;
+    uint64_t from = sock->tx.queued;
+    bool all = socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN | SOCKET_PUSH);
     const uint8_t *data;
     uint32_t bytes;
-    bool any = false;
 
-    if (UNLIKELY(holds_back(sock)) && !socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN))
-        allowed = whole_segments(sock);
-    while (allowed > 0 && (data = send_queue_peek(&sock->tx, &bytes)) != NULL) {
+    if (UNLIKELY(socket_has(sock, SOCKET_PUSH)))
+        socket_clear(sock, SOCKET_PUSH);
+    while ((data = send_queue_peek(&sock->tx, &bytes)) != NULL) {
+        bool held = holds_back(sock);
+        uint64_t until = LIKELY(!held) || all ? UINT64_MAX : may_go_until(sock, from);
         uint32_t room = tcp_sndbuf(pcb);
         u8_t how = 0;
 
+        if (until <= sock->tx.queued) {
+            hold(sock);
+            break;
+        }
         if (room == 0)
             break;
         if (bytes > room)
             bytes = room;
         if (bytes > WRITE_MAX)
             bytes = WRITE_MAX;
-        if (bytes > allowed)
-            bytes = allowed;
+        if (bytes > until - sock->tx.queued)
+            bytes = (uint32_t)(until - sock->tx.queued);
         if (bytes <= WRITE_COPY_MAX)
             how |= TCP_WRITE_FLAG_COPY;
-        if (holds_back(sock))
+        if (held)
             how |= TCP_WRITE_FLAG_MORE;
         if (tcp_write(pcb, data, (u16_t)bytes, how) != ERR_OK)
             break;
         send_queue_advance(&sock->tx, bytes, (how & TCP_WRITE_FLAG_COPY) != 0);
-        allowed -= bytes;
-        any = true;
     }
-    return any;
+    return sock->tx.queued > from;
 }
 
 /* FIN once all data is lwIP's: after shutdown(SHUT_WR), or for good after close(). */

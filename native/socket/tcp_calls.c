@@ -100,8 +100,12 @@ static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int 
             if (bytes == 0)
                 return 0;
             lock_take(&sock->tx.writer);
+            if (UNLIKELY(flags & MSG_MORE))
+                send_queue_hold(&sock->tx);
             part = send_queue_write(&sock->tx, stack->chunks, msg->msg_iov, (int)msg->msg_iovlen,
                                     done, bytes - done);
+            if (part > 0 && !(flags & MSG_MORE))
+                send_queue_let_go(&sock->tx);
             if (done + part < bytes)
                 atomic_store(&sock->tx.wants_room, true);
             lock_give(&sock->tx.writer);
@@ -110,8 +114,6 @@ static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int 
         }
         done += part;
         if (part > 0) {
-            if (((flags & MSG_MORE) != 0) != socket_has(sock, SOCKET_MORE))
-                (flags & MSG_MORE ? socket_set : socket_clear)(sock, SOCKET_MORE);
             socket_mark_dirty(sock, true);
             if (done == bytes)
                 return (ssize_t)done;
