@@ -41,6 +41,21 @@ static void on_ready(struct watch *watch, uint32_t events)
     waiter_signal(&item->epoll->waiter);
 }
 
+/* Chosen before it is told: the thread may be back before this one goes on. */
+static bool on_offer(struct watch *watch, uint32_t events)
+{
+    struct epoll_item *item = container_of(watch, struct epoll_item, watch);
+    struct epoll *ep = item->epoll;
+    int awaited = EPOLL_AWAITED, telling = EPOLL_TELLING;
+    bool chosen = (events & item->event.events) &&
+                  atomic_compare_exchange_strong(&ep->awaited, &awaited, EPOLL_TELLING);
+
+    on_ready(watch, events);
+    if (chosen)
+        atomic_compare_exchange_strong(&ep->awaited, &telling, EPOLL_NOBODY);
+    return chosen;
+}
+
 /* ---- the items ---- */
 
 static struct list *bucket_of(struct epoll *ep, int fd)
@@ -121,6 +136,7 @@ static int add(struct epoll *ep, int fd, struct file *target, const struct epoll
     if (item == NULL)
         return -ENOMEM;
     item->watch.notify = on_ready;
+    item->watch.offer = event->events & EPOLLEXCLUSIVE ? on_offer : NULL;
     item->watch.gone = on_gone;
     list_init(&item->watch.link);
     list_init(&item->ready_link);

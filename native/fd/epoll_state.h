@@ -36,9 +36,13 @@ struct epoll {
     _Atomic uint32_t changes; /* items put forward so far: edges for who has this one inside */
 
     struct mpsc arrived; /* items that a stack put forward */
+    _Atomic int awaited; /* enum epoll_awaited: is there a thread for what is told exclusively? */
     struct waiter waiter;
     struct epoll *next_free;
 };
+
+/* TELLING: it was chosen, and the item is being put forward. */
+enum epoll_awaited { EPOLL_NOBODY, EPOLL_AWAITED, EPOLL_TELLING };
 
 struct epoll_item {
     struct watch watch;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Waiting for an epoll: what holds now, and sleeping until something may. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/kernel_calls.h"
@@ -132,6 +133,24 @@ static bool arm(struct epoll *ep, uint64_t *until_us)
     return false;
 }
 
+/*
+ * Nothing came, or only a signal. If something was told to this thread alone at the last moment, nobody else
+ * knows of it.
+ */
+static int leave(struct epoll *ep, struct epoll_event *events, int max, int result)
+{
+    int awaited = EPOLL_AWAITED, count = 0;
+
+    if (!atomic_compare_exchange_strong(&ep->awaited, &awaited, EPOLL_NOBODY)) {
+        while (atomic_load(&ep->awaited) == EPOLL_TELLING)
+            usleep(20);
+        count = collect_now(ep, events, max);
+    } else if (result < 0) { /* a signal: what is there goes first */
+        count = collect_now(ep, events, max);
+    }
+    return count > 0 ? count : result;
+}
+
 int epoll_collect(struct file *file, struct epoll_event *events, int max, uint64_t deadline_ns,
                   const sigset_t *mask)
 {
@@ -146,12 +165,16 @@ int epoll_collect(struct file *file, struct epoll_event *events, int max, uint64
         int count, slept = 0;
 
         waiter_take(&ep->waiter);
+        if (deadline_ns != 0)
+            atomic_store_explicit(&ep->awaited, EPOLL_AWAITED, memory_order_relaxed);
         count = collect_now(ep, events, max);
+        if (count > 0)
+            atomic_store_explicit(&ep->awaited, EPOLL_NOBODY, memory_order_relaxed);
         if (count > 0 || deadline_ns == 0)
             return count;
         now_us = clock_now_us();
         if (deadline_ns != UINT64_MAX && now_us >= deadline_ns / 1000)
-            return 0;
+            return leave(ep, events, max, 0);
         if (idle_since == 0)
             idle_since = now_us;
         if (now_us - idle_since < spin_us) {
@@ -166,7 +189,7 @@ int epoll_collect(struct file *file, struct epoll_event *events, int max, uint64
             epoll_disarm(ep);
         }
         if (slept < 0)
-            return (count = collect_now(ep, events, max)) > 0 ? count : slept;
+            return leave(ep, events, max, slept);
     }
 }
 

@@ -45,6 +45,30 @@ static void feed_starved(struct stack *stack)
     }
 }
 
+/* The end of a connection, or several things at once, concern all who look, however they do. */
+static bool concerns_all(uint32_t events)
+{
+    return (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) || (events & (EPOLLIN | EPOLLOUT)) == (EPOLLIN | EPOLLOUT);
+}
+
+static void tell_watches(struct socket *sock, uint32_t events)
+{
+    uint32_t (*offers)(struct socket *) = concerns_all(events) ? NULL : socket_ops(sock)->offers;
+    uint32_t left = UINT32_MAX;
+    struct watch *watch;
+
+    LIST_EACH(watch, &sock->watches, link) {
+        if (LIKELY(watch->offer == NULL || offers == NULL)) {
+            watch->notify(watch, events);
+            continue;
+        }
+        if (left == UINT32_MAX)
+            left = offers(sock);
+        if (left > 0)
+            left -= watch->offer(watch, events);
+    }
+}
+
 void ready_flush(struct stack *stack)
 {
     struct list *node;
@@ -54,12 +78,10 @@ void ready_flush(struct stack *stack)
     while ((node = list_pop_front(&stack->ready)) != NULL) {
         struct socket *sock = container_of(node, struct socket, ready_link);
         uint32_t events = sock->ready_events;
-        struct watch *watch;
 
         sock->ready_events = 0;
         STAT_INC(stack->stats, ready_events);
-        LIST_EACH(watch, &sock->watches, link)
-            watch->notify(watch, events);
+        tell_watches(sock, events);
     }
 }
 

@@ -85,6 +85,7 @@ struct socket_ops {
     void (*give_back)(struct socket *sock);    /* something was consumed: tell the stack */
     /* For those that write to the send queue themselves (reserve.c): 0 and a stack, or -errno. */
     int (*send_refusal)(struct socket *sock);
+    uint32_t (*offers)(struct socket *sock); /* how many can take something now; NULL: all may look */
     /* Home stack: the protocol's part of the socket's row (socket/table.h). */
     void (*row)(struct socket *sock, struct stats_socket *row);
 };
@@ -93,6 +94,9 @@ struct socket_ops {
 struct watch {
     struct list link;
     void (*notify)(struct watch *watch, uint32_t events); /* stack's context: short, no blocking */
+    /* NULL, or instead of notify for one that asked to be told exclusively (EPOLLEXCLUSIVE). True: a thread
+     * waits there, which comes and takes something, so that others need not be told. */
+    bool (*offer)(struct watch *watch, uint32_t events);
     /* The socket was closed and the watch is off its list. Application thread. NULL for those that
      * are users of the socket: they cannot outlive it. */
     void (*gone)(struct watch *watch);

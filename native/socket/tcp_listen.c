@@ -192,6 +192,11 @@ static uint32_t listen_events(struct socket *sock)
     return atomic_load(&sock->accepts->count) > 0 ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
+static uint32_t listen_offers(struct socket *sock)
+{
+    return atomic_load(&sock->accepts->count);
+}
+
 static void listen_row(struct socket *sock, struct stats_socket *row)
 {
     const struct accept_queue *q = sock->accepts;
@@ -290,6 +295,7 @@ const struct socket_ops tcp_listen_ops = {
     .send = refuse_send,
     .recv = refuse_recv,
     .events = listen_events,
+    .offers = listen_offers,
     .drain = nothing,
     .close = listen_close,
     .closed = listen_closed,

@@ -92,7 +92,7 @@ static void block(struct socket *sock, struct blocked *b)
     waiter_take(b->waiter);
     b->by_own_watch = atomic_compare_exchange_strong(&sock->blocked, &nobody, b->waiter);
     if (!b->by_own_watch) {
-        b->watch.notify = wake;
+        b->watch = (struct watch){ .notify = wake };
         list_init(&b->watch.link);
         ready_watch(sock, &b->watch);
     } else if (UNLIKELY(!atomic_load_explicit(&sock->blocked_watched, memory_order_relaxed))) {
