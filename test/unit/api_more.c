@@ -10,7 +10,7 @@
 #include "on_wire.h"
 #include "pronghorn/zerocopy.h"
 
-#define ROUNDS 15000
+#define ROUNDS 5000
 #define HELD_NS 100000000 /* half of what it is held: a thread that the machine put aside proves nothing */
 
 static struct sockaddr_in address(int port)
