@@ -9,9 +9,13 @@ const PORT = 2
 const SCOPE = 3
 const ADDRESS = 4
 
+/** One end of a connection, or of a datagram. */
 export interface Address {
+    /** In words, IPv6 as RFC 5952 writes it; with `%` and the interface's number where it is link-local. */
     address: string
+    /** Of the address. */
     family: 'IPv4' | 'IPv6'
+    /** Of TCP or UDP. */
     port: number
 }
 

@@ -36,10 +36,12 @@ export function socket(domain: number, type: number, protocol = 0): number {
     return checked(native.socket(domain, type, protocol), 'socket')
 }
 
+/** Gives it a local address; port 0: a free one. */
 export function bind(fd: number, address: string, port: number): void {
     checked(native.bind(fd, address, port), 'bind')
 }
 
+/** Takes connections; `backlog` of them wait for accept() at most. */
 export function listen(fd: number, backlog = 511): void {
     checked(native.listen(fd, backlog), 'listen')
 }
@@ -49,6 +51,7 @@ export function accept(fd: number): number {
     return unlessBusy(native.accept(fd, 0), 'accept')
 }
 
+/** The same with SOCK_NONBLOCK and SOCK_CLOEXEC as `flags`. */
 export function accept4(fd: number, flags: number): number {
     return unlessBusy(native.accept(fd, flags), 'accept')
 }
@@ -59,19 +62,23 @@ export function connect(fd: number, address: string, port: number): number {
     return result === INPROGRESS ? result : checked(result, 'connect')
 }
 
+/** Ends one direction or both: SHUT_RD, SHUT_WR, SHUT_RDWR. */
 export function shutdown(fd: number, how: number): void {
     checked(native.shutdown(fd, how), 'shutdown')
 }
 
+/** Gives the descriptor back; what was written is still sent. */
 export function close(fd: number): void {
     checked(native.close(fd), 'close')
 }
 
+/** Its local address. */
 export function getsockname(fd: number): Address {
     checked(native.getsockname(fd), 'getsockname')
     return addressInWords() as Address
 }
 
+/** The peer's address; ENOTCONN without one. */
 export function getpeername(fd: number): Address {
     checked(native.getpeername(fd), 'getpeername')
     return addressInWords() as Address
@@ -87,6 +94,7 @@ export function getsockopt(fd: number, level: number, name: number, value?: Uint
     return words[0] as number
 }
 
+/** An int, a yes or no, or the bytes of a structure. */
 export function setsockopt(fd: number, level: number, name: number, value: number | boolean | Bytes): void {
     const result =
         typeof value === 'object'
@@ -106,6 +114,7 @@ export function send(
     return unlessBusy(native.send(fd, data, offset, length, flags), 'send')
 }
 
+/** Bytes sent to an address, or AGAIN. */
 export function sendto(
     fd: number,
     data: Bytes,
@@ -143,10 +152,12 @@ export function recvfrom(
     return result
 }
 
+/** As recv() without flags. */
 export function read(fd: number, buffer: Bytes, offset = 0, length = buffer.byteLength - offset): number {
     return unlessBusy(native.recv(fd, buffer, offset, length, 0), 'read')
 }
 
+/** As send() without flags. */
 export function write(fd: number, data: Bytes, offset = 0, length = data.byteLength - offset): number {
     return unlessBusy(native.send(fd, data, offset, length, 0), 'write')
 }
@@ -172,9 +183,13 @@ export function ioctl(fd: number, request: number, argument = 0): number {
     return words[0] as number
 }
 
+/** struct pollfd. */
 export interface PollEntry {
+    /** What is watched; below 0 it is passed over. */
     fd: number
+    /** What for: POLLIN, POLLOUT, POLLRDHUP. */
     events: number
+    /** What holds, once poll() has returned. */
     revents?: number
 }
 
@@ -194,6 +209,7 @@ export function poll(entries: PollEntry[], timeoutMs: number): number {
     return count
 }
 
+/** An epoll's descriptor, which takes ours and the kernel's alike. Closed by close(). */
 export function epoll_create1(flags = 0): number {
     ensureRuntime()
     return checked(native.epollCreate(flags), 'epoll_create1')

@@ -5,45 +5,73 @@
 import { readSync } from 'node:fs'
 import type { Layout } from './layout.js'
 
+/** A setting in effect. */
 export interface SettingFact {
+    /** Its name in docs/configuration.md. */
     key: string
+    /** As text. */
     value: string
     /** "default", "pronghorn.json:3", "PRONGHORN_STACK_CORES", "caller", "pronghorn set". */
     source: string
 }
 
+/** A port: what it is, and what its device does by itself. */
 export interface PortFact {
+    /** DPDK's number of it. */
     id: number
+    /** DPDK's name of it. */
     name: string
+    /** The device of its port line. */
     device: string
+    /** DPDK's driver. */
     driver: string
+    /** The kernel's interface that it stands on; empty without one. */
     interface: string
+    /** Its own address. */
     mac: string
+    /** Bytes. */
     mtu: number
+    /** Pairs of queues, one for each of its stacks. */
     queues: number
+    /** Where the device is; -1: nowhere in particular. */
     numa_node: number
+    /** Whether received checksums are verified. */
     rx_checksum: boolean
+    /** With their prefixes. */
     addresses: string[]
+    /** Its routers. */
     gateways: string[]
+    /** What the device does. */
     offloads: string[]
+    /** What it cannot do, so that the stack does. */
     offloads_missing: string[]
 }
 
+/** A stack: where it runs and what it has. */
 export interface StackFact {
+    /** From 0 on. */
     id: number
     /** -1: not pinned. */
     core: number
+    /** Of its memory; -1: unknown. */
     numa_node: number
+    /** dedicated or inline. */
     drive: string
+    /** In its pool. */
     packets: number
+    /** Of send memory, 4 KiB each. */
     chunks: number
     /** Ids of its ports. */
     ports: number[]
 }
 
+/** What a process tells of itself that does not change. */
 export interface Facts {
+    /** All of them. */
     settings: SettingFact[]
+    /** In the order of the port lines. */
     ports: PortFact[]
+    /** One entry each. */
     stacks: StackFact[]
 }
 

@@ -48,43 +48,89 @@ const STATES = [
     'time-wait',
 ]
 
+/** A packet as it was on the wire. */
 export interface FlightPacket {
+    /** What it is. */
     kind: 'packet'
+    /** Whose. */
     stack: number
     /** Nanoseconds since 1970, of its turn. */
     timeNs: bigint
+    /** DPDK's number of the port. */
     port: number
+    /** Received or sent. */
     direction: 'in' | 'out'
     /** On the wire; `bytes` may be fewer. */
     length: number
+    /** Its first bytes, `snapBytes` at most. */
     bytes: Buffer
 }
 
+/** Something that happened to a TCP connection, and how it stood then. */
 export interface FlightEvent {
+    /** What it is. */
     kind: 'event'
+    /** Whose. */
     stack: number
+    /** Nanoseconds since 1970, of its turn. */
     timeNs: bigint
+    /** What happened: state, retransmit, rto, reset-in, ... */
     event: string
+    /** Of the connection, afterwards. */
     state: string
+    /** The one before, if it changed. */
     stateBefore: string
+    /** Our address. */
     local: string
+    /** Our port. */
     localPort: number
+    /** The peer's address. */
     peer: string
+    /** The peer's port. */
     peerPort: number
+    /** The next sequence number that is sent. */
     sendNext: number
+    /** The next that is expected. */
     receiveNext: number
+    /** Bytes sent and not acknowledged. */
     unacked: number
+    /** Congestion window, bytes. */
     cwnd: number
+    /** Above it the window grows slowly; bytes. */
     ssthresh: number
+    /** What the peer takes, bytes. */
     sendWindow: number
+    /** What we take, bytes. */
     receiveWindow: number
+    /** Smoothed round-trip time, microseconds. */
     rttUs: number
+    /** Retransmission time-out, microseconds. */
     rtoUs: number
+    /** Retransmissions in a row. */
     retries: number
 }
 
+/** Whose recorder it is. */
+export interface FlightProcess {
+    /** Its number. */
+    pid: number
+    /** runtime.name, or the program's. */
+    name: string
+    /** The versions that it runs. */
+    product: string
+    /** When its runtime started. */
+    startedAt: Date
+    /** False: it ended, or was killed. */
+    alive: boolean
+    /** Of the recorder's file. */
+    path: string
+}
+
+/** All that a recorder holds. */
 export interface Flight {
-    process: { pid: number; name: string; product: string; startedAt: Date; alive: boolean; path: string }
+    /** Whose it is. */
+    process: FlightProcess
+    /** What of a packet is kept at most. */
     snapBytes: number
     /** Records that were written over, by stack. */
     lost: number[]
@@ -233,7 +279,7 @@ function withFlight<T>(path: string, use: (fd: number, head: Head) => T): T {
     }
 }
 
-function processOf({ pid, name, product, startedAt, startTicks }: Head, path: string): Flight['process'] {
+function processOf({ pid, name, product, startedAt, startTicks }: Head, path: string): FlightProcess {
     return { pid, name, product, startedAt, alive: isAlive(pid, startTicks), path }
 }
 
@@ -255,8 +301,8 @@ export function readFlight(pid: number, { directory = '/dev/shm' }: { directory?
 }
 
 /** The flight recorders that can be read, newest process first; dead ones too. */
-export function listFlights({ directory = '/dev/shm' }: { directory?: string } = {}): Flight['process'][] {
-    const found: Flight['process'][] = []
+export function listFlights({ directory = '/dev/shm' }: { directory?: string } = {}): FlightProcess[] {
+    const found: FlightProcess[] = []
     for (const name of readdirSync(directory)) {
         if (!/^pronghorn\.\d+\.flight$/.test(name)) continue
         const path = join(directory, name)

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // A distribution as the stack keeps it: log-linear, native/stats/histogram.h.
 
+/** The numbers of one range. */
 export interface Bucket {
     /** The smallest number in it; that of the next bucket ends it. */
     low: number
+    /** The first number that is not in it any more. */
     high: number
+    /** How many there were. */
     count: number
 }
 
+/** A distribution: how many numbers were in each of ranges that grow with the numbers. */
 export class Histogram {
+    /** How many numbers. */
     readonly count: number
+    /** Of all of them. */
     readonly sum: number
+    /** The largest. */
     readonly max: number
     /** Those that hold something, smallest numbers first. */
     readonly buckets: Bucket[]
@@ -45,6 +52,7 @@ export class Histogram {
         return new Histogram(buckets, sum, Math.min(this.max, buckets.at(-1)?.high ?? 0))
     }
 
+    /** Their mean; 0 if there are none. */
     get mean(): number {
         return this.count ? this.sum / this.count : 0
     }
@@ -60,7 +68,8 @@ export class Histogram {
         return this.max
     }
 
-    toJSON() {
+    /** Count, mean, max and the usual quantiles. */
+    toJSON(): Record<string, number> {
         const quantiles = { p50: 0.5, p90: 0.9, p99: 0.99, 'p99.9': 0.999, 'p99.99': 0.9999 }
         return {
             count: this.count,

@@ -16,6 +16,7 @@ const STACK_BYTES_MAX = 16 << 20
 const SOCKET_BYTES_MAX = 64 << 10
 const SOCKETS_MAX = 1 << 24
 
+/** counter: only grows; gauge: holds now; word: a number that stands for a text. */
 export type Kind = 'counter' | 'gauge' | 'number' | 'word' | 'address' | 'histogram'
 const KINDS: Kind[] = ['counter', 'gauge', 'number', 'word', 'address', 'histogram']
 const SCOPE_STACK = 0
@@ -24,14 +25,21 @@ const SCOPE_WORD = 2
 
 /** One named number of a stack's block or of a socket's row. */
 export interface Field {
+    /** As in docs/stats.md. */
     name: string
+    /** Of its numbers; empty: a count. */
     unit: string
+    /** How it is read and what it does. */
     kind: Kind
+    /** What it means. */
     help: string
+    /** Whether it may be below zero. */
     signed: boolean
     /** Of a histogram: log2 of the steps in each power of two. */
     detail: number
+    /** Where it lies in its block, bytes. */
     offset: number
+    /** Its size. */
     bytes: number
 }
 
@@ -57,7 +65,9 @@ export interface Layout {
 
 /** The file is no segment that can be read; the message says which file and why. */
 export class SegmentError extends Error {
+    /** Of every such error. */
     readonly code = 'ERR_PRONGHORN_SEGMENT'
+    /** Of the file. */
     readonly path: string
 
     constructor(path: string, reason: string) {

@@ -5,16 +5,23 @@
 import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
 import { ipv4, ipv6 } from './sockets.js'
 
+/** Whose a socket of an unmodified program became. */
 export interface Route {
+    /** Its descriptor. */
     fd: number
+    /** The kernel's number of it. */
     inode: number
+    /** Who has it. */
     verdict: 'kernel' | 'ours' | 'both'
+    /** Of the socket. */
     type: 'tcp' | 'udp'
     /** What decided; empty: nothing yet. */
     address: string
+    /** Of that address. */
     port: number
     /** Ours begins with the first call that waits on it. */
     waiting: boolean
+    /** The rule that decided. */
     reason: string
 }
 

@@ -12,39 +12,59 @@ import { numberReader, readSockets, type SocketStats, type SocketTable, socketTa
 /** Where the segments are. Another directory is for tests. */
 export const SEGMENT_DIRECTORY = '/dev/shm'
 
+/** Where to look. */
 export interface StatsOptions {
+    /** SEGMENT_DIRECTORY by default. */
     directory?: string
 }
 
+/** A process that runs stacks, or ran them. */
 export interface ProcessInfo {
+    /** Its number. */
     pid: number
     /** runtime.name, or the program's. */
     name: string
     /** "0.1.0 (DPDK 22.11.11, lwIP 2.1.3)" */
     product: string
+    /** When its runtime started. */
     startedAt: Date
+    /** How many it has. */
     stacks: number
     /** False: it was killed, and its segment was not cleared away yet. */
     alive: boolean
+    /** Of its segment. */
     path: string
 }
 
 /** By the names of docs/stats.md. Numbers are exact up to 2^53. */
 export interface StackStats {
+    /** From 0 on. */
     index: number
+    /** They only grow. */
     counters: Record<string, number>
+    /** What holds now. */
     gauges: Record<string, number>
+    /** Distributions of times and sizes. */
     histograms: Record<string, Histogram>
 }
 
+/** All that a segment says. */
 export interface SegmentStats {
+    /** Whose it is. */
     process: ProcessInfo
+    /** One entry each. */
     stacks: StackStats[]
+    /** One entry for each open socket; empty if they were not asked for. */
     sockets: SocketStats[]
     /** Settings, ports and sizes: what does not change. */
     facts: Facts
     /** Name, unit and meaning of what is in `stacks` and `sockets`. */
-    fields: { stack: Field[]; socket: Field[] }
+    fields: {
+        /** Of a stack. */
+        stack: Field[]
+        /** Of a socket. */
+        socket: Field[]
+    }
 }
 
 function infoOf(layout: Layout, path: string): ProcessInfo {

@@ -7,17 +7,29 @@ import type { Field, Layout } from './layout.js'
 
 /** One socket. Names and units are those of docs/stats.md; other versions may have more or fewer. */
 export interface SocketStats {
+    /** Counts up; never used twice. */
     id: number
+    /** ipv4 or ipv6. */
     family: string
+    /** tcp or udp. */
     type: string
+    /** TCP's, in words. */
     state: string
+    /** Which one has it; -1: none yet. */
     stack: number
+    /** Its descriptor. */
     fd: number
+    /** Ours. */
     local_address: string
+    /** Ours. */
     local_port: number
+    /** The peer's; empty without one. */
     peer_address: string
+    /** The peer's. */
     peer_port: number
+    /** Received and not read, bytes. */
     recv_queue: number
+    /** Written and not acknowledged, bytes. */
     send_queue: number
     [name: string]: number | string
 }

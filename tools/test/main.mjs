@@ -28,8 +28,8 @@ import { report } from './report.mjs'
 
 /* On a terminal tap's own display; in a log one line per file (report.mjs). */
 const reporter = process.env.PRONGHORN_TEST_REPORTER ?? (process.stdout.isTTY ? 'base' : 'lines')
-/* For one file; the C programs inside a file have their own, shorter one. */
-const FILE_TIMEOUT_S = 900
+/* For one file; the C programs inside a file have their own, shorter one. Long runs (test:long) set a longer one. */
+const FILE_TIMEOUT_S = Number(process.env.PRONGHORN_TEST_FILE_TIMEOUT_S ?? 900)
 
 function testFiles(folder, accept = () => true) {
     const path = join(root, 'test', folder)
