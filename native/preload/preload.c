@@ -71,6 +71,14 @@ static any_function next(const char *name)
 
 static int socket_or_core(int domain, int type, int protocol);
 
+/* Several threads may come here together: the slowest must not undo what load() has set meanwhile. */
+#define SETTLE(to, first, function)                                                                      \
+    do {                                                                                                  \
+        __typeof__(&*(first)) expected = (first);                                                         \
+        __atomic_compare_exchange_n(&(to), &expected, (__typeof__(expected))(function), false,            \
+                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                                  \
+    } while (0)
+
 static void resolve(void)
 {
     libc_socket = (__typeof__(libc_socket))next("socket");
@@ -78,11 +86,9 @@ static void resolve(void)
     libc_fork = (__typeof__(libc_fork))next("fork");
     libc_fdopen = (__typeof__(libc_fdopen))next("fdopen");
 #define CALL(result, name, core, parameters, arguments) \
-    if (to_##name == first_##name)                      \
-        to_##name = (result(*) parameters)next(#name);
+    SETTLE(to_##name, first_##name, next(#name));
 #include "preload/symbols.def"
-    if (to_socket == first_socket)
-        to_socket = socket_or_core;
+    SETTLE(to_socket, first_socket, socket_or_core);
 }
 
 #define CALL(result, name, core, parameters, arguments) \

@@ -27,7 +27,7 @@ function run(command: string, args: string[], cwd = folder) {
     const { status, stdout, stderr } = spawnSync('env', ['-u', 'NODE_OPTIONS', command, ...args], {
         cwd,
         encoding: 'utf8',
-        timeout: 300_000,
+        timeout: 800_000, // only bounds a hang: npm pack compiles everything
     })
     return { ok: status === 0, stdout, text: `${stdout}${stderr}`.trim() }
 }
