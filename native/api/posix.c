@@ -12,6 +12,7 @@
 #include "api/life.h"
 #include "api/serve.h"
 #include "pronghorn.h"
+#include "socket/urgent.h"
 #include "socket/wait.h"
 
 static int install(struct socket *sock, int type_flags)
@@ -251,13 +252,15 @@ static int ioctl_ours(struct socket *sock, unsigned long request, void *argument
     int *number = argument;
 
     /* An unknown request may come without an argument: it is judged first. */
-    if (request != FIONBIO && request != FIONREAD && request != SIOCOUTQ)
+    if (request != FIONBIO && request != FIONREAD && request != SIOCOUTQ &&
+        (request != SIOCATMARK || sock->type != SOCK_STREAM))
         return -ENOTTY;
     if (argument == NULL)
         return -EFAULT;
     switch (request) {
     case FIONBIO: file_set_nonblock(&sock->file, *number != 0); return 0;
     case FIONREAD: *number = socket_readable_bytes(sock); return *number < 0 ? -EINVAL : 0;
+    case SIOCATMARK: *number = urgent_at_mark(&sock->rx); return 0;
     case SIOCOUTQ:
         if (socket_state(sock) == SOCKET_LISTENING)
             return -EINVAL;
@@ -276,6 +279,14 @@ int ph_ioctl(int fd, unsigned long request, ...)
     argument = va_arg(list, void *);
     va_end(list);
     SERVE(fd, kernel.ioctl(fd, request, argument), ioctl_ours(sock, request, argument));
+}
+
+/* libc's makes its system call without asking anybody. */
+int ph_sockatmark(int fd)
+{
+    int mark;
+
+    return ph_ioctl(fd, SIOCATMARK, &mark) < 0 ? -1 : mark;
 }
 
 int ph_owns(int fd)

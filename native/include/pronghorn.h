@@ -115,6 +115,7 @@ PH_API ssize_t ph_readv(int fd, const struct iovec *iov, int count);
 PH_API ssize_t ph_writev(int fd, const struct iovec *iov, int count);
 PH_API int ph_fcntl(int fd, int cmd, ...);
 PH_API int ph_ioctl(int fd, unsigned long request, ...);
+PH_API int ph_sockatmark(int fd);
 PH_API int ph_dup(int fd);
 PH_API int ph_dup2(int fd, int as);
 PH_API int ph_dup3(int fd, int as, int flags);

@@ -108,7 +108,7 @@ static void skip_to(struct position *to, size_t skip)
     to->offset = skip;
 }
 
-static size_t peek_stream(struct recv_queue *q, struct position *to, size_t bytes)
+static size_t peek_stream(struct recv_queue *q, struct position *to, size_t behind, size_t bytes)
 {
     struct arrival *a = q->first;
     const struct pbuf *piece = q->piece;
@@ -124,13 +124,13 @@ static size_t peek_stream(struct recv_queue *q, struct position *to, size_t byte
             offset = 0;
             continue;
         }
-        size_t part = piece_bytes(piece) - offset;
+        size_t part = piece_bytes(piece) - offset, over = min_size(behind, part);
 
         q->read_ns = a->time_ns;
-        if (part > bytes - done)
-            part = bytes - done;
+        behind -= over;
+        part = min_size(part - over, bytes - done);
         if (to->iov)
-            gather(to, piece_data(piece) + offset, part);
+            gather(to, piece_data(piece) + offset + over, part);
         done += part;
         piece = piece_next(piece);
         offset = 0;
@@ -149,7 +149,7 @@ size_t recv_queue_read(struct recv_queue *q, const struct iovec *iov, int iov_co
     if (!take(q))
         return 0;
     if (peek)
-        return peek_stream(q, &to, bytes);
+        return peek_stream(q, &to, 0, bytes);
     while (done < bytes && take(q)) {
         size_t part = piece_bytes(q->piece) - q->piece_offset;
 
@@ -178,6 +178,14 @@ size_t recv_queue_read(struct recv_queue *q, const struct iovec *iov, int iov_co
                           atomic_load_explicit(&q->consumed, memory_order_relaxed) + done,
                           memory_order_relaxed);
     return done;
+}
+
+size_t recv_queue_peek_behind(struct recv_queue *q, const struct iovec *iov, int iov_count, size_t behind,
+                              size_t bytes)
+{
+    struct position to = { .iov = iov, .iov_count = iov_count };
+
+    return take(q) ? peek_stream(q, &to, behind, bytes) : 0;
 }
 
 struct arrival *recv_queue_datagram(struct recv_queue *q)

@@ -62,6 +62,8 @@ struct recv_queue {
     /* ---- stack (any of them for UDP) ---- */
     _Alignas(CACHE_LINE) _Atomic uint64_t received; /* of arrival.cost */
     _Atomic uint32_t limit;                         /* SO_RCVBUF */
+    _Atomic uint64_t urgent;      /* of both sides: urgent.h; 0: there is no urgent byte */
+    _Atomic uint64_t urgent_drop; /* this position + 1 is that of one that goes unread; 0: none */
     uint64_t credited; /* home stack: bytes of `consumed` already given to the peer's window */
 };
 
@@ -103,6 +105,10 @@ static inline bool recv_queue_is_empty(const struct recv_queue *q)
  */
 size_t recv_queue_read(struct recv_queue *q, const struct iovec *iov, int iov_count, size_t skip,
                        size_t bytes, bool peek);
+
+/* The same as peeking, from the stream's byte `behind` on; into the iovec from its beginning. */
+size_t recv_queue_peek_behind(struct recv_queue *q, const struct iovec *iov, int iov_count, size_t behind,
+                              size_t bytes);
 
 /* Application, under `reader`: the next datagram, or NULL. It stays in the queue. */
 struct arrival *recv_queue_datagram(struct recv_queue *q);

@@ -111,6 +111,21 @@ size_t send_queue_write(struct send_queue *q, struct chunk_pool *pool, const str
     return done;
 }
 
+size_t send_queue_write_urgent(struct send_queue *q, struct chunk_pool *pool, uint8_t byte,
+                               void (*mark)(struct send_queue *q))
+{
+    struct chunk *tail = writable_tail(q, pool, 1);
+
+    if (tail == NULL)
+        return 0;
+    tail->data[atomic_load_explicit(&tail->committed, memory_order_relaxed)] = byte;
+    atomic_store_explicit(&q->urgent, atomic_load_explicit(&q->written, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    mark(q);
+    publish(q, tail, 1);
+    return 1;
+}
+
 /* Copies into the (yet unpublished) chunk list; the caller made sure that there is room. */
 struct scatter {
     struct chunk *chunk;

@@ -46,6 +46,7 @@ struct send_queue {
     uint32_t reserved_at, reserved_bytes;
 
     uint32_t writes; /* every MEASURE_EVERYth is measured */
+    _Atomic uint64_t urgent; /* with SOCKET_URGENT: position behind the urgent byte, as `written` counts */
 
     /* ---- handed over ---- */
     /* MSG_MORE: from this byte of the stream on a partial segment is held back. Set before such bytes are
@@ -134,6 +135,13 @@ static inline bool send_queue_is_writable(const struct send_queue *q)
  */
 size_t send_queue_write(struct send_queue *q, struct chunk_pool *pool, const struct iovec *iov,
                         int iov_count, size_t skip, size_t bytes);
+
+/*
+ * Application, under writer: one byte more, which is urgent. `mark` is called when it is sure to be
+ * written and before it is published: who sends it knows. 1, or 0: no chunk to be had.
+ */
+size_t send_queue_write_urgent(struct send_queue *q, struct chunk_pool *pool, uint8_t byte,
+                               void (*mark)(struct send_queue *q));
 
 /*
  * Application, under writer: one datagram, all or nothing. False: no room or no memory.

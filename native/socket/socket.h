@@ -51,6 +51,7 @@ enum socket_flag {
     SOCKET_TX_SHUT = 1u << 2,  /* shutdown(SHUT_WR): FIN follows the queued data */
     SOCKET_TX_DONE = 1u << 3,  /* our FIN was handed to TCP */
     SOCKET_ORPHAN = 1u << 4,   /* closed by the user, the stack finishes */
+    SOCKET_URGENT = 1u << 5,   /* tx.urgent is news for the stack */
     SOCKET_TAKEN = 1u << 7,    /* accept() returned it: the listener's backlog is to be told */
     SOCKET_PUSH = 1u << 9,     /* held partial segments (MSG_MORE, TCP_CORK) go out now */
 };

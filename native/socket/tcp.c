@@ -17,6 +17,7 @@
 #include "lwip/tcp_info.h"
 #include "socket/ready.h"
 #include "socket/tcp_hooks.h"
+#include "socket/urgent.h"
 
 /* Shorter runs are copied into lwIP's segment: a second pbuf per segment costs more. */
 #define WRITE_COPY_MAX 256
@@ -108,7 +109,7 @@ static void on_destroy(u8_t id, void *data)
     sock->tcp = NULL;
 }
 
-static const struct tcp_ext_arg_callbacks pcb_callbacks = { .destroy = on_destroy };
+static const struct tcp_ext_arg_callbacks pcb_callbacks = { .destroy = on_destroy, .urgent = tcp_on_urgent };
 
 void tcp_disconnect(struct socket *sock)
 {
@@ -118,6 +119,8 @@ void tcp_disconnect(struct socket *sock)
     atomic_store(&sock->rx.consumed, atomic_load(&sock->rx.received));
     sock->rx.credited = atomic_load(&sock->rx.consumed);
     send_queue_let_go(&sock->tx);
+    atomic_store(&sock->rx.urgent, 0);
+    atomic_store(&sock->rx.urgent_drop, 0);
     atomic_store(&sock->flags, 0);
     atomic_store_explicit(&sock->state, SOCKET_IDLE, memory_order_release);
     stack_timer_stop(&sock->linger);
@@ -175,8 +178,10 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
     a->packet = p = packet_keep(p);
     a->bytes = a->cost = p->tot_len;
     a->time_ns = stack->now_ns;
+    if (urgent_is_set(&sock->rx))
+        urgent_look(&sock->rx, atomic_load_explicit(&sock->rx.received, memory_order_relaxed), p);
     recv_queue_push(&sock->rx, a);
-    ready_raise(sock, stack, EPOLLIN);
+    ready_raise(sock, stack, EPOLLIN | EPOLLPRI); /* which of them holds, is for who asks */
     return ERR_OK;
 }
 
@@ -289,6 +294,21 @@ static void push_fin(struct socket *sock)
     }
 }
 
+/* What is not mere data. The news of an urgent byte is older than the byte: it is looked for behind it. */
+static void push_rest(struct socket *sock)
+{
+    if (socket_has(sock, SOCKET_URGENT)) {
+        socket_clear(sock, SOCKET_URGENT);
+        tcp_send_urgent(sock);
+        if (holds_back(sock)) {
+            socket_set(sock, SOCKET_PUSH);
+            push(sock);
+        }
+    }
+    if (socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN))
+        push_fin(sock);
+}
+
 static void orphan_progress(struct socket *sock)
 {
     if (!socket_has(sock, SOCKET_ORPHAN) || !socket_has(sock, SOCKET_TX_DONE) ||
@@ -312,8 +332,8 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes)
     send_queue_release(tx, bytes);
     release_more(sock);
     push(sock); /* tcp_input() calls tcp_output() afterwards */
-    if (socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN))
-        push_fin(sock);
+    if (socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN | SOCKET_URGENT))
+        push_rest(sock);
     if (atomic_load(&tx->wants_room) && send_queue_is_writable(tx)) {
         atomic_store(&tx->wants_room, false);
         ready_raise(sock, socket_stack(sock), EPOLLOUT);
@@ -383,8 +403,8 @@ void tcp_drain(struct socket *sock)
         return;
     push(sock);
     tcp_tune(sock);
-    if (socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN))
-        push_fin(sock);
+    if (socket_has(sock, SOCKET_TX_SHUT | SOCKET_ORPHAN | SOCKET_URGENT))
+        push_rest(sock);
     if (sock->tcp) {
         tcp_output(sock->tcp);
         /* What lwIP was given, but for what it has not put out yet. */

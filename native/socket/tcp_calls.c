@@ -5,6 +5,7 @@
 #include "socket/control_message.h"
 #include "socket/ready.h"
 #include "socket/tcp.h"
+#include "socket/urgent.h"
 #include "socket/wait.h"
 
 /* More than this consumed but not credited: the stack is told now, not with its next turn. */
@@ -13,18 +14,25 @@
 #define WINDOW_LEAST_BYTES 4096 /* into less room than that a peer may send nothing */
 
 /* SO_RCVLOWAT: so much, or as much as may come before something is read (tcp_epollin_ready()). */
-static bool is_enough(const struct socket *sock)
+static bool is_enough(const struct socket *sock, uint64_t bytes)
 {
     uint64_t held = recv_queue_held(&sock->rx);
     uint32_t limit = atomic_load_explicit(&sock->rx.limit, memory_order_relaxed);
 
-    return recv_queue_bytes(&sock->rx) >= (uint64_t)sock->options.low_water ||
-           held + max_u32(limit / 8, WINDOW_LEAST_BYTES) >= limit;
+    return bytes >= (uint64_t)sock->options.low_water || held + max_u32(limit / 8, WINDOW_LEAST_BYTES) >= limit;
 }
 
-static inline bool is_readable(const struct socket *sock)
+static bool is_readable_past_urgent(struct socket *sock)
 {
-    return !recv_queue_is_empty(&sock->rx) && (LIKELY(sock->options.low_water <= 1) || is_enough(sock));
+    uint64_t bytes = urgent_ready_bytes(&sock->rx, sock->options.oob_inline);
+
+    return bytes > 0 && (sock->options.low_water <= 1 || is_enough(sock, bytes));
+}
+
+static inline bool is_readable(struct socket *sock)
+{
+    return !recv_queue_is_empty(&sock->rx) &&
+           (LIKELY(sock->options.low_water <= 1) || is_enough(sock, recv_queue_bytes(&sock->rx)));
 }
 
 uint32_t tcp_events(struct socket *sock)
@@ -39,6 +47,8 @@ uint32_t tcp_events(struct socket *sock)
         return 0;
     if (atomic_load_explicit(&sock->error, memory_order_relaxed))
         events |= EPOLLERR;
+    if (urgent_is_set(&sock->rx) && urgent_is_there(&sock->rx))
+        events |= EPOLLPRI;
     if (state == SOCKET_CLOSED)
         return events | EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLHUP | EPOLLRDHUP;
     if (state == SOCKET_IDLE)
@@ -46,7 +56,7 @@ uint32_t tcp_events(struct socket *sock)
                (flags & SOCKET_RX_SHUT ? EPOLLIN | EPOLLRDNORM | EPOLLRDHUP : 0);
     if (flags & (SOCKET_RX_END | SOCKET_RX_SHUT))
         events |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
-    else if (is_readable(sock))
+    else if (urgent_is_set(&sock->rx) ? is_readable_past_urgent(sock) : is_readable(sock))
         events |= EPOLLIN | EPOLLRDNORM;
     if ((flags & SOCKET_TX_SHUT) || send_queue_is_writable(&sock->tx))
         events |= EPOLLOUT | EPOLLWRNORM;
@@ -83,6 +93,35 @@ static size_t iov_bytes(const struct msghdr *msg)
     return bytes;
 }
 
+static void mark_urgent(struct send_queue *q)
+{
+    socket_set(container_of(q, struct socket, tx), SOCKET_URGENT);
+}
+
+static uint8_t byte_of(const struct msghdr *msg, size_t at)
+{
+    const struct iovec *iov = msg->msg_iov;
+
+    for (; at >= iov->iov_len; iov++)
+        at -= iov->iov_len;
+    return ((const uint8_t *)iov->iov_base)[at];
+}
+
+/* send(2) with MSG_OOB: the last byte that there is room for is the urgent one, as tcp_mark_urg() has it. */
+static size_t write_urgent(struct socket *sock, struct chunk_pool *pool, const struct msghdr *msg, size_t from,
+                           size_t bytes)
+{
+    struct send_queue *q = &sock->tx;
+    size_t part, most = min_size(bytes, send_queue_room(q));
+
+    if (most == 0)
+        return 0;
+    part = send_queue_write(q, pool, msg->msg_iov, (int)msg->msg_iovlen, from, most - 1);
+    return part < most - 1
+               ? part
+               : part + send_queue_write_urgent(q, pool, byte_of(msg, from + part), mark_urgent);
+}
+
 static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
 {
     struct patience patience = { .block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file) };
@@ -90,8 +129,6 @@ static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int 
     size_t bytes = iov_bytes(msg), done = 0;
     int result;
 
-    if (flags & MSG_OOB)
-        return -EOPNOTSUPP;
     for (;;) {
         size_t part = 0;
 
@@ -102,8 +139,10 @@ static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int 
             lock_take(&sock->tx.writer);
             if (UNLIKELY(flags & MSG_MORE))
                 send_queue_hold(&sock->tx);
-            part = send_queue_write(&sock->tx, stack->chunks, msg->msg_iov, (int)msg->msg_iovlen,
-                                    done, bytes - done);
+            part = LIKELY(!(flags & MSG_OOB))
+                       ? send_queue_write(&sock->tx, stack->chunks, msg->msg_iov, (int)msg->msg_iovlen,
+                                          done, bytes - done)
+                       : write_urgent(sock, stack->chunks, msg, done, bytes - done);
             if (part > 0 && !(flags & MSG_MORE))
                 send_queue_let_go(&sock->tx);
             if (done + part < bytes)
@@ -187,19 +226,33 @@ static size_t enough_for(const struct socket *sock, size_t bytes, int flags)
     return flags & MSG_WAITALL ? bytes : min_size(mark, bytes);
 }
 
+/* What the call reads while there is an urgent byte. At the mark it ends: 0 is enough then. */
+static size_t read_with_urgent(struct socket *sock, struct urgent_read *how, const struct iovec *iov,
+                               int iov_count, size_t bytes, size_t *enough)
+{
+    uint64_t before = atomic_load_explicit(&sock->rx.consumed, memory_order_relaxed);
+    size_t part = urgent_read(&sock->rx, how, iov, iov_count, bytes);
+
+    if (how->stop)
+        *enough = 0;
+    if (part == 0 && atomic_load_explicit(&sock->rx.consumed, memory_order_relaxed) != before)
+        tcp_give_back(sock);
+    return part;
+}
+
 static ssize_t tcp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
 {
     struct patience patience = { .block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file) };
     bool peek = flags & MSG_PEEK;
     const struct iovec *iov = flags & MSG_TRUNC ? NULL : msg->msg_iov; /* tcp(7): discard */
-    size_t bytes = iov_bytes(msg), done = 0, enough = enough_for(sock, bytes, flags);
+    size_t bytes = iov_bytes(msg), done = 0, behind = 0, enough = enough_for(sock, bytes, flags);
     int result;
 
     msg->msg_namelen = 0;
     msg->msg_flags = 0;
-    if ((flags & MSG_OOB) || (flags & MSG_ERRQUEUE)) {
+    if (flags & (MSG_OOB | MSG_ERRQUEUE)) {
         msg->msg_controllen = 0;
-        return flags & MSG_ERRQUEUE ? -EAGAIN : -EINVAL;
+        return flags & MSG_ERRQUEUE ? -EAGAIN : urgent_receive(sock, msg, flags);
     }
     for (;;) {
         bool over = tcp_recv_is_over(sock); /* before the look at the queue: it comes after all data */
@@ -208,7 +261,14 @@ static ssize_t tcp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
         lock_take(&sock->rx.reader);
         if (peek)
             done = 0; /* nothing is consumed: from the beginning each time */
-        part = recv_queue_read(&sock->rx, iov, (int)msg->msg_iovlen, done, bytes - done, peek);
+        if (LIKELY(!urgent_is_set(&sock->rx))) {
+            part = recv_queue_read(&sock->rx, iov, (int)msg->msg_iovlen, done, bytes - done, peek);
+        } else {
+            struct urgent_read how = { .peek = peek, .in_line = sock->options.oob_inline, .done = done };
+
+            part = read_with_urgent(sock, &how, iov, (int)msg->msg_iovlen, bytes - done, &enough);
+            behind = how.behind;
+        }
         lock_give(&sock->rx.reader);
         done += part;
         if (part > 0 && !peek)
@@ -221,7 +281,7 @@ static ssize_t tcp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
             msg->msg_controllen = 0;
             return tcp_recv_nothing(sock);
         }
-        result = socket_look_again(sock, &patience, EPOLLRDHUP, peek ? done : 0,
+        result = socket_look_again(sock, &patience, EPOLLRDHUP, peek ? done + behind : 0,
                                    sock->options.receive_timeout_us);
         if (result < 0 && done == 0 && (bytes > 0 || !patience.block))
             return result;

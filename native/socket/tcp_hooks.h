@@ -14,6 +14,11 @@ void tcp_unhook(struct socket *sock);
 /* lwIP's callback: the handshake of an active open is through. */
 err_t tcp_on_connected(void *arg, struct tcp_pcb *pcb, err_t err);
 
+/* lwIP's callback: the peer names the urgent byte (urgent.h). */
+void tcp_on_urgent(struct tcp_pcb *pcb, void *data, u32_t at, const struct pbuf *p, u32_t seq);
+/* An urgent byte was written and the FIN was not: the PCB is told. */
+void tcp_send_urgent(struct socket *sock);
+
 /* After each output pass; looks at the buffers once per round trip. */
 void tcp_tune(struct socket *sock);
 

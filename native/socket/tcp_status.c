@@ -5,6 +5,7 @@
 
 #include "lwip/tcp_info.h"
 #include "socket/tcp.h"
+#include "socket/urgent.h"
 
 #define TCPOLEN_TSTAMP_ALIGNED 12u /* RFC 7323, appendix A */
 
@@ -106,7 +107,8 @@ int socket_readable_bytes(struct socket *sock)
     if (socket_state(sock) == SOCKET_LISTENING)
         return -1;
     if (sock->type == SOCK_STREAM) {
-        bytes = recv_queue_bytes(&sock->rx);
+        bytes = LIKELY(!urgent_is_set(&sock->rx)) ? recv_queue_bytes(&sock->rx)
+                                                  : urgent_readable_bytes(&sock->rx, sock->options.oob_inline);
     } else {
         const struct arrival *next; /* udp(7): the size of the next datagram */
 

@@ -5,7 +5,7 @@
  *
  * Left out, because it differs by nature or is listed in docs/differences.md: how many bytes fit into
  * full buffers (only that they fill, and empty again: OP_FLOOD); time limits of more than a few
- * milliseconds; MSG_OOB; a socket that connects to itself; an IPv6 socket that speaks to IPv4 first and
+ * milliseconds; a socket that connects to itself; an IPv6 socket that speaks to IPv4 first and
  * to IPv6 later; reading TCP_QUICKACK, which the kernel changes by itself; destinations 0.0.0.0 and ::;
  * and, because a socket stays on the stack that its first call chose: UDP sockets on the wildcard that
  * send, and a second bind() to another address.
@@ -16,7 +16,7 @@ const struct oracle_option oracle_options[] = {
 #define O(level, name, ...) { #name, level, name, { __VA_ARGS__ } }
     O(SOL_SOCKET, SO_ERROR, 0, 1, 0, 0),       O(SOL_SOCKET, SO_REUSEADDR, 1, 0, 1, 1),
     O(SOL_SOCKET, SO_REUSEPORT, 1, 0, 1, 1),   O(SOL_SOCKET, SO_ACCEPTCONN, 0, 0, 0, 0),
-    O(SOL_SOCKET, SO_KEEPALIVE, 1, 0, 1, 7),   O(SOL_SOCKET, SO_BROADCAST, 1, 0, 1, 1),
+    O(SOL_SOCKET, SO_KEEPALIVE, 1, 0, 1, 7),   O(SOL_SOCKET, SO_OOBINLINE, 1, 0, 1, 1),
     O(IPPROTO_TCP, TCP_CORK, 1, 0, 1, 0),
     O(IPPROTO_TCP, TCP_KEEPIDLE, 10, 0, 9, 99999), O(IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 90000, -1, 0),
     O(IPPROTO_IP, IP_TTL, 9, 0, 256, -1),      O(IPPROTO_IP, IP_TOS, 8, 3, 0, 255),
@@ -203,21 +203,25 @@ static int some_size(int kind)
 static int send_flags(void)
 {
     int flags = MSG_DONTWAIT;
+    uint32_t rare;
 
     flags |= chance(70) ? MSG_NOSIGNAL : 0;
     flags |= chance(8) ? MSG_MORE : 0;
-    flags |= chance(3) ? MSG_EOR : 0;
+    rare = below(100);
+    flags |= rare < 3 ? MSG_EOR : rare < 10 ? MSG_OOB : 0;
     return flags;
 }
 
 static int recv_flags(void)
 {
     int flags = chance(95) ? MSG_DONTWAIT : 0;
+    uint32_t rare;
 
     flags |= chance(15) ? MSG_PEEK : 0;
     flags |= chance(10) ? MSG_WAITALL : 0;
     flags |= chance(8) ? MSG_TRUNC : 0;
-    flags |= chance(3) ? MSG_ERRQUEUE : 0;
+    rare = below(100);
+    flags |= rare < 3 ? MSG_ERRQUEUE : rare < 12 ? MSG_OOB : 0;
     return flags;
 }
 

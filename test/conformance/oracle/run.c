@@ -353,10 +353,14 @@ static void run_step(const struct step *s)
     case OP_GETOPT: step_option(s); break;
     case OP_NAMES: step_names(fd); break;
     case OP_FIONREAD: {
-        int bytes = -1;
+        int bytes = -1, mark = -1;
 
-        if (slots[s->slot].holds == SOCKET && say(sys.ioctl(fd, FIONREAD, &bytes)))
+        if (slots[s->slot].holds != SOCKET)
+            break;
+        if (say(sys.ioctl(fd, FIONREAD, &bytes)))
             fprintf(trace, " %d", bytes);
+        if (say(sys.ioctl(fd, SIOCATMARK, &mark)))
+            fprintf(trace, " mark %d", mark);
         break;
     }
     case OP_NONBLOCK:
