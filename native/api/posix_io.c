@@ -134,6 +134,24 @@ int ph_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags)
              kernel.sendmmsg(fd, msgs, count, flags), send_many(sock, fd, msgs, count, flags));
 }
 
+/* readv(2) with flags: a socket has no place to read at. */
+static int flags_of(off_t at, int flags)
+{
+    return at != -1 ? -ESPIPE : flags & RWF_APPEND ? -EINVAL : flags & RWF_NOWAIT ? MSG_DONTWAIT : 0;
+}
+
+static ssize_t send_at(struct socket *sock, int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+    int how = flags_of(at, flags);
+
+    return how < 0 ? how : send_parts(sock, fd, iov, count, how);
+}
+
+ssize_t ph_pwritev2(int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+    SERVE_IO(fd, kernel.pwritev2(fd, iov, count, at, flags), send_at(sock, fd, iov, count, at, flags));
+}
+
 ssize_t ph_write(int fd, const void *buf, size_t len)
 {
     SERVE_IO(fd, kernel.write(fd, buf, len), send_part(sock, fd, buf, len, 0, NULL, 0));
@@ -167,13 +185,13 @@ static ssize_t recv_part(struct socket *sock, int fd, void *buf, size_t len, int
     return result;
 }
 
-static ssize_t recv_parts(struct socket *sock, int fd, const struct iovec *iov, int count)
+static ssize_t recv_parts(struct socket *sock, int fd, const struct iovec *iov, int count, int flags)
 {
     struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count };
 
     if (count < 0 || count > IOV_MAX)
         return -EINVAL;
-    return is_nothing(iov, count) ? 0 : recv_ours(sock, fd, &msg, 0);
+    return is_nothing(iov, count) ? 0 : recv_ours(sock, fd, &msg, flags);
 }
 
 ssize_t ph_recv(int fd, void *buf, size_t len, int flags)
@@ -230,5 +248,17 @@ ssize_t ph_read(int fd, void *buf, size_t len)
 
 ssize_t ph_readv(int fd, const struct iovec *iov, int count)
 {
-    SERVE_IO(fd, kernel.readv(fd, iov, count), recv_parts(sock, fd, iov, count));
+    SERVE_IO(fd, kernel.readv(fd, iov, count), recv_parts(sock, fd, iov, count, 0));
+}
+
+static ssize_t recv_at(struct socket *sock, int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+    int how = flags_of(at, flags);
+
+    return how < 0 ? how : recv_parts(sock, fd, iov, count, how);
+}
+
+ssize_t ph_preadv2(int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+    SERVE_IO(fd, kernel.preadv2(fd, iov, count, at, flags), recv_at(sock, fd, iov, count, at, flags));
 }

@@ -120,6 +120,8 @@ PH_API int ph_dup(int fd);
 PH_API int ph_dup2(int fd, int as);
 PH_API int ph_dup3(int fd, int as, int flags);
 PH_API int ph_close_range(unsigned int first, unsigned int last, int flags);
+PH_API ssize_t ph_preadv2(int fd, const struct iovec *iov, int count, off_t at, int flags);
+PH_API ssize_t ph_pwritev2(int fd, const struct iovec *iov, int count, off_t at, int flags);
 PH_API void ph_closefrom(int first);
 /* stdio over one of ours; fclose() closes it. */
 PH_API FILE *ph_fdopen(int fd, const char *mode);

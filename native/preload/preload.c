@@ -224,6 +224,60 @@ FILE *shim_fdopen(int fd, const char *mode)
     return (core_fdopen ? core_fdopen : libc_fdopen)(fd, mode);
 }
 
+/* dprintf(3) writes inside libc, too; only the text is libc's. */
+static int print(int fd, const char *format, va_list values)
+{
+    char *text;
+    int length = vasprintf(&text, format, values), done = 0;
+
+    if (length < 0)
+        return -1;
+    while (done < length) {
+        ssize_t n = to_write(fd, text + done, (size_t)(length - done));
+
+        if (n < 0)
+            break;
+        done += (int)n;
+    }
+    free(text);
+    return done < length ? -1 : done;
+}
+
+EXPORT int shim_vdprintf(int fd, const char *format, va_list values) __asm__("vdprintf");
+int shim_vdprintf(int fd, const char *format, va_list values)
+{
+    return print(fd, format, values);
+}
+
+EXPORT int shim_vdprintf_chk(int fd, int flag, const char *format, va_list values) __asm__("__vdprintf_chk");
+int shim_vdprintf_chk(int fd, int flag, const char *format, va_list values)
+{
+    (void)flag;
+    return print(fd, format, values);
+}
+
+#define PRINT(fd, format)                  \
+    va_list values;                        \
+    int result;                            \
+                                           \
+    va_start(values, format);              \
+    result = print(fd, format, values);    \
+    va_end(values);                        \
+    return result
+
+EXPORT int shim_dprintf(int fd, const char *format, ...) __asm__("dprintf");
+int shim_dprintf(int fd, const char *format, ...)
+{
+    PRINT(fd, format);
+}
+
+EXPORT int shim_dprintf_chk(int fd, int flag, const char *format, ...) __asm__("__dprintf_chk");
+int shim_dprintf_chk(int fd, int flag, const char *format, ...)
+{
+    (void)flag;
+    PRINT(fd, format);
+}
+
 /* The forms of exec that take their arguments one by one, and for execle() the environment after them. */
 #define EXEC(name, call)                                                                      \
     EXPORT int shim_##name(const char *path, const char *first, ...) __asm__(#name);           \

@@ -25,6 +25,7 @@ const scenarios = [
     'raw_waits',
     'handlers',
     'closes_all',
+    'odd_writes',
 ]
 const memory = { PRONGHORN_MEMORY_HUGEPAGES: 'off' }
 

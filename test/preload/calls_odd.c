@@ -11,6 +11,7 @@
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 
 /* ---- waits by number ---- */
 
@@ -153,4 +154,28 @@ void closes_all(void)
     connection(again, NULL);
     say(again[0], "and after");
     hear(again[1], "and after");
+}
+
+/* What writes inside libc, and reads and writes at a place that sockets do not have. */
+void odd_writes(void)
+{
+    int pair[2], pipes[2];
+    char a[4], b[8];
+    struct iovec out[2] = { { "he", 2 }, { "llo", 3 } }, in[2] = { { a, 2 }, { b, 8 } };
+
+    connection(pair, NULL);
+    CHECK(dprintf(pair[0], "%s %d", "number", 7) == 8);
+    hear(pair[1], "number 7");
+    CHECK(pwritev2(pair[0], out, 2, -1, 0) == 5);
+    hear(pair[1], "hello");
+    CHECK(pwritev2(pair[0], out, 2, 0, 0) == -1 && errno == ESPIPE);
+    CHECK(preadv2(pair[1], in, 2, 0, 0) == -1 && errno == ESPIPE);
+    CHECK(preadv2(pair[1], in, 2, -1, RWF_NOWAIT) == -1 && errno == EAGAIN);
+    CHECK(preadv(pair[1], in, 2, 0) == -1 && errno == ESPIPE);
+    CHECK(pwrite(pair[1], "x", 1, 0) == -1 && errno == ESPIPE);
+    CHECK(syscall(SYS_pwritev2, pair[0], out, 2L, -1L, -1L, 0L) == 5);
+    CHECK(preadv2(pair[1], in, 2, -1, 0) == 5 && memcmp(a, "he", 2) == 0 && memcmp(b, "llo", 3) == 0);
+    CHECK(pipe(pipes) == 0 && dprintf(pipes[1], "%05d", 42) == 5 && read(pipes[0], b, 8) == 5);
+    CHECK(memcmp(b, "00042", 5) == 0);
+    CHECK(dprintf(-1, "x") == -1 && errno == EBADF);
 }
