@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/fork.h"
 #include "base/kernel_calls.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "fd/fd_table.h"
 #include "fd/poll.h"
@@ -49,6 +51,75 @@ int both_accept(struct socket *sock, int fd, struct sockaddr *addr, socklen_t *l
     }
 }
 
+/*
+ * On which side those are who wrote last, so that the answer leaves where the question came in, whatever the
+ * rules say of the way to them. Who is pushed out by another is answered by the rules.
+ */
+#define PEERS_MAX 256
+
+struct both_peers {
+    struct lock lock;
+    struct {
+        struct endpoint who;
+        bool kernels;
+    } entry[PEERS_MAX];
+};
+
+static unsigned place_of(const struct endpoint *e)
+{
+    uint32_t words[4] = { 0 }, hash = e->port;
+
+    memcpy(words, &e->v6, e->family == AF_INET ? 4 : 16);
+    for (int i = 0; i < 4; i++)
+        hash = (hash ^ words[i]) * 2654435761u;
+    return hash >> 16 & (PEERS_MAX - 1);
+}
+
+static struct both_peers *peers_of(struct socket *sock)
+{
+    struct both_peers *peers = atomic_load_explicit(&sock->peers, memory_order_acquire), *none = NULL;
+
+    if (LIKELY(peers))
+        return peers;
+    peers = calloc(1, sizeof(*peers));
+    if (peers && !atomic_compare_exchange_strong(&sock->peers, &none, peers)) {
+        free(peers);
+        peers = none;
+    }
+    return peers;
+}
+
+static void remember(struct socket *sock, const struct msghdr *msg, bool kernels)
+{
+    struct both_peers *peers;
+    struct endpoint who;
+
+    if (msg->msg_name == NULL || sock->type != SOCK_DGRAM ||
+        endpoint_from_sockaddr(&who, sock->family, msg->msg_name, msg->msg_namelen) < 0 ||
+        (peers = peers_of(sock)) == NULL)
+        return;
+    lock_take(&peers->lock);
+    peers->entry[place_of(&who)].who = who;
+    peers->entry[place_of(&who)].kernels = kernels;
+    lock_give(&peers->lock);
+}
+
+/* False: it is not known. */
+static bool is_remembered(struct socket *sock, const struct endpoint *who, bool *kernels)
+{
+    struct both_peers *peers = atomic_load_explicit(&sock->peers, memory_order_acquire);
+    unsigned place = place_of(who);
+    bool known;
+
+    if (peers == NULL)
+        return false;
+    lock_take(&peers->lock);
+    known = peers->entry[place].who.port == who->port && endpoint_same_address(&peers->entry[place].who, who);
+    *kernels = peers->entry[place].kernels;
+    lock_give(&peers->lock);
+    return known;
+}
+
 ssize_t both_recv(struct socket *sock, int fd, struct msghdr *msg, int flags)
 {
     uint64_t deadline = socket_deadline(sock->options.receive_timeout_us);
@@ -58,10 +129,14 @@ ssize_t both_recv(struct socket *sock, int fd, struct msghdr *msg, int flags)
         struct msghdr copy = *msg;
         ssize_t result = socket_ops(sock)->recv(sock, msg, flags | MSG_DONTWAIT);
 
+        if (result >= 0)
+            remember(sock, msg, false);
         if (result != -EAGAIN || !sock->file.kernel_side)
             return result;
         *msg = copy;
         result = kernel.recvmsg(fd, msg, flags | MSG_DONTWAIT);
+        if (result >= 0)
+            remember(sock, msg, true);
         if (result >= 0 || errno != EAGAIN)
             return result < 0 ? -errno : result;
         *msg = copy;
@@ -75,9 +150,12 @@ static bool leads_to_kernel(struct socket *sock, const struct sockaddr *addr, so
 {
     struct route_answer answer;
     struct endpoint e;
+    bool kernels;
 
     if (endpoint_from_sockaddr(&e, sock->family, addr, len) < 0)
         return false; /* ours says what is wrong with it */
+    if (is_remembered(sock, &e, &kernels))
+        return kernels;
     route_decide(&answer, sock->type, ROUTE_USE_CONNECT, &e);
     return answer.verdict == ROUTE_KERNEL;
 }

@@ -12,7 +12,7 @@
 int both_accept(struct socket *sock, int fd, struct sockaddr *addr, socklen_t *len, int flags,
                 int (*own)(struct socket *, struct sockaddr *, socklen_t *, int));
 ssize_t both_recv(struct socket *sock, int fd, struct msghdr *msg, int flags);
-/* By the rules: where the destination is. */
+/* Where the destination wrote from, or else where the rules say that it is. */
 ssize_t both_send(struct socket *sock, int fd, const struct msghdr *msg, int flags);
 /*
  * A UDP socket with a peer is on one side only. 1: it is the kernel's now, and connected there; 0:

@@ -91,6 +91,7 @@ static void socket_release(struct file *file)
     INVARIANT(sock->tcp == NULL && list_is_empty(&sock->watches));
     free(sock->udp);
     free(sock->members);
+    free(atomic_load(&sock->peers));
     free(sock->cork);
     error_queue_close(sock);
     free(sock->accepts);

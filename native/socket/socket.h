@@ -63,6 +63,7 @@ enum socket_way { WAY_NONE, WAY_CONNECTING, WAY_CONNECTED, WAY_DISCONNECTING };
 struct socket;
 struct lender;
 struct error_queue;
+struct both_peers;
 struct multicast_member;
 
 /* What differs between TCP, a TCP listener and UDP. Results: >= 0, or -errno. */
@@ -154,6 +155,7 @@ struct socket {
     uint64_t stacks;              /* mask of the stacks with state, set under lock */
     struct udp_end *udp;          /* [group.count], udp.c */
     struct udp_cork *cork;        /* what MSG_MORE gathers: udp_send.c, under tx.writer */
+    struct both_peers *_Atomic peers; /* of a socket of both sides: api/both.c; NULL: nobody wrote to it */
     struct error_queue *_Atomic errors; /* NULL: nobody asked for it */
     struct accept_queue *accepts; /* tcp_listen.c */
 };
