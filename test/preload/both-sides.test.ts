@@ -58,17 +58,19 @@ print("bound", flush=True)${loop}`
         for await (const line of createInterface(server.stdout)) if (line === 'bound') break
         /* From an address, to an address: the answer, which comes to a connected socket from there alone. */
         const ask = async (from: string, to: string) => {
-            const client = `import socket
+            const client = `import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("${from}", 0))
 s.connect(("${to}", 5354))
 s.settimeout(1)
-for i in range(10):
+end = time.monotonic() + 10
+while time.monotonic() < end:
     try:
         s.send(b"who am I?")
         print(s.recv(100).decode())
         break
-    except OSError: pass`
+    except TimeoutError: pass
+    except ConnectionRefusedError: time.sleep(0.05) # its stacks start with the first recv`
             return (await wire.run(python, ['-c', client])).stdout.trim()
         }
         const far = '203.0.113.5'
