@@ -208,6 +208,12 @@ export interface Settings {
          * 131072.
          */
         sockets_max?: number
+        /**
+         * The same numbers through DPDK's telemetry socket, dpdk_telemetry.v2 in DPDK's runtime directory
+         * (/var/run/dpdk/rte): /pronghorn/stats, /pronghorn/stack,N and others. Takes a thread. Default:
+         * off.
+         */
+        telemetry?: boolean
     }
     flight?: {
         /**

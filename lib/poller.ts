@@ -10,6 +10,8 @@ import { native } from './native.js'
 import { Slab } from './slab.js'
 
 const BATCH = 256
+/** As native/node/poller.cc has it. */
+const ONE = 1 << 16
 
 export interface Watched {
     /** The asynchronous context in which its events are told (AsyncLocalStorage). */
@@ -115,8 +117,12 @@ export class Poller {
         for (const watched of list) watched.scope.runInAsyncScope(watched.onReady, watched, EPOLLIN)
     }
 
-    /** count 0: go on with the batch in which a listener threw; -1: the runtime was stopped. */
-    #dispatch(count: number): void {
+    /**
+     * count 0: go on with the batch in which a listener threw; -1: the runtime was stopped. With ONE: one
+     * event only, the rest with the next calls.
+     */
+    #dispatch(word: number): void {
+        const count = word < 0 ? word : word & (ONE - 1)
         if (count > 0) {
             this.#next = 0
             this.#count = count
@@ -126,7 +132,8 @@ export class Poller {
             return
         }
         const pairs = this.#pairs
-        while (this.#next < this.#count) {
+        const end = word >= ONE ? Math.min(this.#next + 1, this.#count) : this.#count
+        while (this.#next < end && this.#next < this.#count) {
             const at = 2 * this.#next++
             const watched = this.#watched[pairs[at] as number]
             watched?.scope.runInAsyncScope(watched.onReady, watched, pairs[at + 1] as number)

@@ -40,6 +40,11 @@ export class Histogram {
         return new Histogram(buckets, word(0), word(1))
     }
 
+    /** As it was when its buckets were these: an earlier moment of it. The largest is known to its bucket. */
+    at(buckets: Bucket[]): Histogram {
+        return this.#made(buckets.map((bucket) => ({ ...bucket })))
+    }
+
     /** What was added since `before`, its earlier buckets. The largest number is known to its bucket only. */
     since(before: Bucket[]): Histogram {
         if (before.length === 0) return this
@@ -47,6 +52,10 @@ export class Histogram {
         const buckets = this.buckets
             .map((bucket) => ({ ...bucket, count: Math.max(0, bucket.count - (known.get(bucket.low) ?? 0)) }))
             .filter(({ count }) => count > 0)
+        return this.#made(buckets)
+    }
+
+    #made(buckets: Bucket[]): Histogram {
         const middle = ({ low, high }: Bucket) => low + Math.floor((high - low) / 2)
         const sum = buckets.reduce((all, bucket) => all + middle(bucket) * bucket.count, 0)
         return new Histogram(buckets, sum, Math.min(this.max, buckets.at(-1)?.high ?? 0))

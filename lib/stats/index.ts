@@ -2,6 +2,7 @@
 // pronghorn/stats: what the processes of this machine count, read from shared memory. Neither the
 // addon nor the process takes part, so that a process that hangs can be read too.
 
+export type { ChosenStats } from './chosen.js'
 export type { Facts, PortFact, SettingFact, StackFact } from './facts.js'
 export {
     type Flight,

@@ -6,8 +6,9 @@
 export const SEGMENT_VERSION = 1
 const MAGIC = 'PRNGHORN'
 const HEADER_BYTES = 192
-/** With the facts, which the first segments of this version did not have. */
+/** With the facts, and with sets for chosen sockets, which the first segments of this version did not have. */
 const FACTS_HEADER_BYTES = 208
+const CHOSEN_HEADER_BYTES = 224
 const ENTRY_BYTES = 192
 /** Sizes beyond these are no real process's. */
 const STACKS_MAX = 4096
@@ -15,6 +16,8 @@ const ENTRIES_MAX = 65536
 const STACK_BYTES_MAX = 16 << 20
 const SOCKET_BYTES_MAX = 64 << 10
 const SOCKETS_MAX = 1 << 24
+const CHOSEN_BYTES_MAX = 1 << 20
+const CHOSEN_MAX = 4096
 
 /** counter: only grows; gauge: holds now; word: a number that stands for a text. */
 export type Kind = 'counter' | 'gauge' | 'number' | 'word' | 'address' | 'histogram'
@@ -22,6 +25,7 @@ const KINDS: Kind[] = ['counter', 'gauge', 'number', 'word', 'address', 'histogr
 const SCOPE_STACK = 0
 const SCOPE_SOCKET = 1
 const SCOPE_WORD = 2
+const SCOPE_CHOSEN = 3
 
 /** One named number of a stack's block or of a socket's row. */
 export interface Field {
@@ -57,7 +61,12 @@ export interface Layout {
     socketsMax: number
     /** 0: the segment has none. */
     factsOffset: number
+    /** 0: the segment has no sets for chosen sockets. */
+    chosenOffset: number
+    chosenBytes: number
+    chosenMax: number
     stackFields: Field[]
+    chosenFields: Field[]
     socketFields: Field[]
     /** What the numbers of a `word` field mean, by field name. */
     words: Map<string, Map<number, string>>
@@ -146,7 +155,11 @@ export function layoutOf(path: string, head: Buffer, fileBytes: number): Layout 
         socketsMax: head.readUInt32LE(180),
         factsOffset:
             Math.min(head.readUInt32LE(12), head.length) >= FACTS_HEADER_BYTES ? wordAt(head, 192) : 0,
+        chosenOffset: 0,
+        chosenBytes: 0,
+        chosenMax: 0,
         stackFields: [],
+        chosenFields: [],
         socketFields: [],
         words: new Map(),
     }
@@ -164,6 +177,14 @@ export function layoutOf(path: string, head: Buffer, fileBytes: number): Layout 
     if (layout.socketBytes > SOCKET_BYTES_MAX || layout.socketsMax > SOCKETS_MAX) damaged('sockets')
     if (layout.stackOffset + layout.stacks * layout.stackBytes > layout.socketOffset) damaged('stacks')
     if (layout.socketOffset + layout.socketsMax * layout.socketBytes > fileBytes) damaged('sockets')
+    if (Math.min(head.readUInt32LE(12), head.length) >= CHOSEN_HEADER_BYTES) {
+        layout.chosenOffset = wordAt(head, 208)
+        layout.chosenBytes = head.readUInt32LE(216)
+        layout.chosenMax = head.readUInt32LE(220)
+        if (layout.chosenBytes > CHOSEN_BYTES_MAX || layout.chosenMax > CHOSEN_MAX) damaged('chosen')
+        if (layout.chosenBytes < layout.socketBytes) damaged('chosen')
+        if (layout.chosenOffset + layout.chosenMax * layout.chosenBytes > fileBytes) damaged('chosen')
+    }
 
     for (let i = 0; i < entries; i++) {
         const at = directoryOffset + i * entryBytes
@@ -176,6 +197,10 @@ export function layoutOf(path: string, head: Buffer, fileBytes: number): Layout 
         } else if (scope === SCOPE_SOCKET) {
             if (!isSound(field, layout.socketBytes)) damaged(`field ${field.name}`)
             layout.socketFields.push(field)
+        } else if (scope === SCOPE_CHOSEN) {
+            if (field.kind !== 'histogram' || !isSound(field, layout.chosenBytes))
+                damaged(`field ${field.name}`)
+            layout.chosenFields.push(field)
         } else if (scope === SCOPE_WORD) {
             const words = layout.words.get(field.unit) ?? new Map<number, string>()
             layout.words.set(field.unit, words.set(field.offset, field.name))

@@ -3,6 +3,7 @@
 
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
+import { type ChosenStats, readChosen } from './chosen.js'
 import { type Facts, readFacts } from './facts.js'
 import { Histogram } from './histogram.js'
 import { type Field, HEAD_BYTES, type Layout, layoutOf, SegmentError, socketsUsed } from './layout.js'
@@ -56,6 +57,8 @@ export interface SegmentStats {
     stacks: StackStats[]
     /** One entry for each open socket; empty if they were not asked for. */
     sockets: SocketStats[]
+    /** Sockets that are measured by themselves (pronghorn latency). */
+    chosen: ChosenStats[]
     /** Settings, ports and sizes: what does not change. */
     facts: Facts
     /** Name, unit and meaning of what is in `stacks` and `sockets`. */
@@ -143,6 +146,7 @@ function readWith<T>(
             stats: {
                 process: infoOf(layout, path),
                 stacks,
+                chosen: readChosen(fd, layout),
                 facts: readFacts(fd, layout),
                 fields: { stack: layout.stackFields, socket: layout.socketFields },
             },

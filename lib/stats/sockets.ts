@@ -121,9 +121,19 @@ function readAt(fd: number, buffer: Buffer, position: number): number {
 }
 
 /** Whether nobody wrote the row between the two copies (a copy goes from low addresses to high). */
-function isWhole(first: Buffer, second: Buffer, at: number): boolean {
+export function isWhole(first: Buffer, second: Buffer, at: number): boolean {
     const sequence = first.readUInt32LE(at)
     return sequence % 2 === 0 && sequence === second.readUInt32LE(at)
+}
+
+/** Reads a row that lies at `at`, as an object of its own. */
+export function socketReader(layout: Layout): (rows: Buffer, at: number) => SocketStats {
+    const readers = readersOf(layout)
+    return (rows, at) => {
+        const socket: Record<string, number | string> = {}
+        for (const [name, read] of readers) socket[name] = read(rows, at)
+        return socket as SocketStats
+    }
 }
 
 /** One member of a row; reads it where the table stands. */

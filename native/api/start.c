@@ -19,12 +19,14 @@
 #include "control/address_netif.h"
 #include "control/ports.h"
 #include "control/steer.h"
+#include "fd/fd_table.h"
 #include "loop/loop.h"
 #include "loop/tick.h"
 #include "lwip/netif_steer.h"
 #include "lwip/packet.h"
 #include "platform/arena.h"
 #include "platform/eal.h"
+#include "platform/telemetry.h"
 #include "platform/topology.h"
 #include "port/interrupt.h"
 #include "port/plugin.h"
@@ -118,6 +120,9 @@ static int start_eal(const struct config *c, char *err, size_t err_size)
         .hugepages = (enum eal_hugepages)c->memory_hugepages,
         .memory_mib = c->memory_limit_mib,
         .pci = pci,
+        .telemetry = c->stats_telemetry,
+        .busy_cpus = c->stack_cores.core,
+        .busy_cpus_count = c->stack_cores.count,
         .verbose = c->log_level >= LOG_LEVEL_DEBUG,
     };
     int status;
@@ -317,7 +322,8 @@ static int drive(const struct config *c, char *err, size_t err_size)
 /* A process must not fail because it cannot be steered. */
 static void open_console(struct config *c)
 {
-    struct console_settings settings = { .ports = parts.ports, .ports_count = parts.ports_count, .set = set_live };
+    struct console_settings settings = { .ports = parts.ports, .ports_count = parts.ports_count, .use = fd_use,
+                                         .set = set_live };
     int result;
 
     set_open(c, parts.ports, parts.ports_count);
@@ -325,6 +331,14 @@ static void open_console(struct config *c)
     if (result < 0)
         log_warn("the console cannot be opened: %s; pronghorn set, capture, inject and log will not reach this process",
                  strerror(-result));
+}
+
+static void open_telemetry(const struct config *c)
+{
+    int result = c->stats_telemetry ? telemetry_start() : 0;
+
+    if (result < 0)
+        log_warn("DPDK's telemetry socket is not there: %s; stats.telemetry = on has no effect", strerror(-result));
 }
 
 /* The size of the pools depends on it: before all else. */
@@ -372,6 +386,7 @@ int start_all(struct config *c, const char *product, char *err, size_t err_size)
         flight_apply(c);
         flight_apply_watch(c);
         open_console(c);
+        open_telemetry(c);
     }
     if (result < 0)
         stop_all();
@@ -456,6 +471,7 @@ static void free_stack(struct stack *s)
 void stop_all(void)
 {
     console_stop();
+    telemetry_stop();
     caretaker_stop();
     for (unsigned i = 0; i < group.count; i++) {
         if (parts.running[i])

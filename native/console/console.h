@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 
+struct file;
 struct port;
 
 #define CONSOLE_REQUEST_BYTES 4096
@@ -20,6 +21,8 @@ struct port;
 struct console_settings {
     struct port *const *ports; /* valid until console_stop() */
     unsigned ports_count;
+    /* The file behind a descriptor of ours, with one user more; NULL: there is none. */
+    struct file *(*use)(int fd);
     /* Changes a setting of the live process: 0, or -errno and a reason. On the console's thread. */
     int (*set)(const char *key, const char *value, char *err, size_t err_size);
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "console/inject.h"
+#include "console/latency.h"
 #include "console/on_stack.h"
 #include "control/inspect.h"
 #include "port/inspect.h"
@@ -112,7 +113,7 @@ static const struct {
     void (*run)(struct request *request, const struct console_settings *settings, struct json_out *answer);
 } verbs[] = {
     { "ping", ping }, { "nic", nic }, { "routes", routes }, { "neighbors", neighbors }, { "set", set },
-    { "inject", faults },
+    { "inject", faults }, { "latency", latency },
 };
 
 bool verb_run(struct request *request, const struct console_settings *settings, struct json_out *answer)

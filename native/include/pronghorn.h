@@ -152,6 +152,16 @@ PH_API int ph_epoll_pwait2(int epfd, struct epoll_event *events, int max,
 PH_API int ph_epoll_fd(int epfd);
 PH_API int ph_epoll_prepare(int epfd, uint64_t *timeout_us);
 
+/*
+ * For event loops whose callbacks `pronghorn latency` is to show: how long received data waits for the
+ * callback of its socket, and how long that runs. Only sockets that an operator has chosen are measured;
+ * while ph_latency_chosen() is 0 there are none. What ph_callback_begin() returns (0: not measured) is
+ * given to ph_callback_end() after the callback.
+ */
+PH_API unsigned ph_latency_chosen(void);
+PH_API uint64_t ph_callback_begin(int fd);
+PH_API void ph_callback_end(int fd, uint64_t begun);
+
 #ifdef __cplusplus
 }
 #endif

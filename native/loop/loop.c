@@ -85,7 +85,7 @@ static int drain(struct stack *s)
     struct mpsc_node *dirty = mpsc_take(&s->dirty);
 
     if (returned)
-        s->take_back(returned);
+        s->take_back(s, returned);
     if (dirty == NULL)
         return returned != NULL;
     s->drain(dirty);

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <unordered_set>
+#include <vector>
 
 #define NAPI_VERSION 8
 #include <node_api.h>
@@ -29,6 +30,7 @@ struct Poller {
     int epfd = -1;
     int32_t max_events = 0;
     int32_t *events = nullptr;     /* max_events pairs (token, events), read by JavaScript */
+    std::vector<int> fds;          /* by token */
     uint64_t spin_ns = 0;          /* idle time before sleeping */
     uint64_t idle_since = 0;       /* 0: the last turn did something */
     uint32_t seen_activity = 0;

@@ -28,6 +28,9 @@ static const int BATCH = 256;
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static std::vector<Environment *> &open_pollers = *new std::vector<Environment *>;
 
+/* Beside the count: only one event in this call (lib/poller.ts). */
+static const int ONE = 1 << 16;
+
 /*
  * One call into JavaScript for the whole batch. A listener that throws ends the call early, so
  * it is made again (with 0: go on) until the batch is through.
@@ -58,9 +61,27 @@ static void dispatch(Environment *e, int count)
         }
         napi_get_and_clear_last_exception(e->env, &error);
         napi_fatal_exception(e->env, error);
+        if (count & ONE)
+            break;
         count = 0;
     } while (p->open && !p->stuck);
     napi_close_handle_scope(e->env, scope);
+}
+
+/* An operator wants to know how long the callbacks of some sockets take: a call for each event. */
+static void dispatch_measured(Environment *e, int count)
+{
+    Poller *p = &e->poller;
+
+    for (int i = 0; i < count && p->open && !p->stuck && !p->ended; i++) {
+        size_t token = static_cast<size_t>(p->events[2 * i]);
+        int fd = token < p->fds.size() ? p->fds[token] : -1;
+        uint64_t begun = fd < 0 ? 0 : ph_callback_begin(fd);
+
+        dispatch(e, ONE | (i == 0 ? count : 0));
+        if (begun)
+            ph_callback_end(fd, begun);
+    }
 }
 
 /* One look at the epoll; how many (token, events) pairs it left for JavaScript. */
@@ -142,7 +163,10 @@ static void on_check(struct uv_handle_s *check)
     p->seen_activity = e->activity;
     int count = collect(p);
     if (count > 0) {
-        dispatch(e, count);
+        if (ph_latency_chosen() > 0)
+            dispatch_measured(e, count);
+        else
+            dispatch(e, count);
         p->idle_since = 0;
         return;
     }
@@ -260,6 +284,12 @@ static napi_value poller_watch(napi_env env, napi_callback_info info)
     struct epoll_event event = {};
     event.events = static_cast<uint32_t>(args.number(2));
     event.data.u32 = static_cast<uint32_t>(args.number(3));
+    if (args.number(0) == EPOLL_CTL_ADD) {
+        std::vector<int> &fds = args.e->poller.fds;
+        if (fds.size() <= event.data.u32)
+            fds.resize(event.data.u32 + 1, -1);
+        fds[event.data.u32] = args.fd(1);
+    }
     return result_value(env, ph_epoll_ctl(args.e->poller.epfd, args.number(0), args.fd(1), &event));
 }
 

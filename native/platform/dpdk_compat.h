@@ -6,6 +6,7 @@
 #ifndef PLATFORM_DPDK_COMPAT_H
 #define PLATFORM_DPDK_COMPAT_H
 
+#include <rte_telemetry.h>
 #include <rte_version.h>
 
 /* The bonding driver renamed its members in 23.11. */
@@ -13,6 +14,13 @@
 #define DPDK_BOND_MEMBER_KEY "member"
 #else
 #define DPDK_BOND_MEMBER_KEY "slave"
+#endif
+
+/* Renamed in 23.03. */
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 3, 0, 0)
+#define dpdk_tel_add_u64 rte_tel_data_add_dict_uint
+#else
+#define dpdk_tel_add_u64 rte_tel_data_add_dict_u64
 #endif
 
 #endif

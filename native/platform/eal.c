@@ -176,14 +176,33 @@ static uint64_t hugepages_free_mib(void)
            number_read("/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages") * 1024;
 }
 
-/* One lcore that may run on all of the process's CPUs: "0@(0-3,8)". We pin our own threads. */
-static void lcores_add(struct arguments *list)
+/* The process's CPUs but for those that stacks are to have for themselves; all, if there are no others. */
+static int cpus_for_others(const struct eal_settings *settings, cpu_set_t *set)
+{
+    cpu_set_t others;
+
+    if (sched_getaffinity(0, sizeof(*set), set) != 0)
+        return -errno;
+    others = *set;
+    for (size_t i = 0; i < settings->busy_cpus_count; i++)
+        if (settings->busy_cpus[i] < CPU_SETSIZE)
+            CPU_CLR(settings->busy_cpus[i], &others);
+    if (CPU_COUNT(&others) > 0)
+        *set = others;
+    return 0;
+}
+
+/*
+ * One lcore that may run on all of these: "0@(0-3,8)". Threads that DPDK starts for itself may do so too:
+ * the one that starts it leaves them no others. We pin our own.
+ */
+static void lcores_add(struct arguments *list, const struct eal_settings *settings)
 {
     char cpus[1024] = "";
     size_t length = 0;
     cpu_set_t set;
 
-    if (sched_getaffinity(0, sizeof(set), &set) != 0)
+    if (cpus_for_others(settings, &set) != 0)
         return;
     for (int cpu = 0; cpu < RTE_MAX_LCORE && length < sizeof(cpus) - 16; cpu++)
         if (CPU_ISSET(cpu, &set))
@@ -211,7 +230,7 @@ static int hugepages_choose(const struct eal_settings *settings, bool *use, char
 static void arguments_fill(struct arguments *list, const struct eal_settings *settings, bool hugepages)
 {
     argument_add(list, "%s", settings->name ? settings->name : "pronghorn");
-    lcores_add(list);
+    lcores_add(list, settings);
     if (hugepages) {
         /* Pages are taken as needed up to the limit and vanish with the process, however it ends. */
         argument_add(list, "--in-memory");
@@ -225,7 +244,8 @@ static void arguments_fill(struct arguments *list, const struct eal_settings *se
         argument_add(list, "-m");
         argument_add(list, "%u", settings->memory_mib);
     }
-    argument_add(list, "--no-telemetry");
+    if (!settings->telemetry)
+        argument_add(list, "--no-telemetry");
     if (settings->pci_count == 0) {
         argument_add(list, "--no-pci");
         argument_add(list, "--iova-mode=va");
@@ -239,13 +259,17 @@ static void arguments_fill(struct arguments *list, const struct eal_settings *se
 
 struct start {
     struct arguments *arguments;
+    const struct eal_settings *settings;
     int error;
 };
 
 static int start_thread(void *argument)
 {
     struct start *start = argument;
+    cpu_set_t set;
 
+    if (cpus_for_others(start->settings, &set) == 0)
+        sched_setaffinity(0, sizeof(set), &set); /* this thread's, and of those that it makes */
     if (rte_eal_init(start->arguments->count, start->arguments->value) >= 0)
         return 0;
     return rte_errno ? -rte_errno : -EINVAL;
@@ -254,7 +278,7 @@ static int start_thread(void *argument)
 int eal_start(const struct eal_settings *settings, char *err, size_t err_size)
 {
     struct arguments arguments = {.count = 0};
-    struct start start = {&arguments, 0};
+    struct start start = {&arguments, settings, 0};
     char reason[512];
     bool hugepages;
     int status;

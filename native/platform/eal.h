@@ -21,6 +21,9 @@ struct eal_settings {
     size_t pci_count;
     bool shareable_memory;         /* a port maps our memory into another process (virtio_user,
                                       memif zero-copy): one file per memory area */
+    bool telemetry;                /* DPDK's telemetry socket, and its thread */
+    const unsigned *busy_cpus;     /* where DPDK's own threads are not to run, if there are others */
+    size_t busy_cpus_count;
     bool verbose;                  /* DPDK's own messages, all of them */
 };
 

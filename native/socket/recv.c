@@ -17,6 +17,13 @@ void recv_queue_init(struct recv_queue *q, uint32_t limit)
     mpsc_init(&q->arrived);
     mpsc_init(&q->done);
     atomic_store_explicit(&q->limit, limit, memory_order_relaxed);
+    atomic_store_explicit(&q->measure_ns, RECV_MEASURE_NS, memory_order_relaxed);
+}
+
+void recv_queue_choose(struct recv_queue *q, struct histogram *chosen)
+{
+    atomic_store_explicit(&q->chosen, chosen, memory_order_release);
+    atomic_store_explicit(&q->measure_ns, chosen ? 0 : RECV_MEASURE_NS, memory_order_relaxed);
 }
 
 static void set_first(struct recv_queue *q, struct arrival *a)
@@ -45,17 +52,23 @@ static struct arrival *take_after(struct recv_queue *q, struct arrival *a)
     return arrival_of(a->node.next);
 }
 
-/* Not more often: the clock costs more than the rest of a small read. */
-#define MEASURE_NS 100000
-
 /* The application has it now. */
 static void measure(struct recv_queue *q, struct arrival *a)
 {
+    struct histogram *chosen;
+    uint64_t waited_ns;
+
     a->waited_ns = 0;
-    if (LIKELY(a->time_ns - q->measured_ns < MEASURE_NS))
+    if (LIKELY(a->time_ns - q->measured_ns < atomic_load_explicit(&q->measure_ns, memory_order_relaxed)))
+        return;
+    waited_ns = clock_now_ns() - a->time_ns;
+    chosen = atomic_load_explicit(&q->chosen, memory_order_acquire);
+    if (chosen) /* the reader's own, no way back through the stack is needed */
+        histogram_add(chosen, waited_ns);
+    if (a->time_ns - q->measured_ns < RECV_MEASURE_NS)
         return;
     q->measured_ns = a->time_ns;
-    a->waited_ns = (uint32_t)min_u64(clock_now_ns() - a->time_ns, UINT32_MAX) | 1;
+    a->waited_ns = (uint32_t)min_u64(waited_ns, UINT32_MAX) | 1;
 }
 
 void recv_queue_pop(struct recv_queue *q)
@@ -232,6 +245,14 @@ size_t arrival_copy(const struct arrival *a, const struct iovec *iov, int iov_co
     return done;
 }
 
+void arrival_count_wait(struct arrival *a, struct histogram *waits)
+{
+    if (LIKELY(a->waited_ns == 0))
+        return;
+    histogram_add(waits, a->waited_ns);
+    a->waited_ns = 0; /* another stack, whose memory it is, would count it again */
+}
+
 static void free_all(struct mpsc_node *node, void (*free_arrival)(struct arrival *))
 {
     while (node) {
@@ -250,8 +271,7 @@ void recv_queue_reap(struct recv_queue *q, struct histogram *waits, void (*free_
         struct mpsc_node *next = node->next;
         struct arrival *a = arrival_of(node);
 
-        if (UNLIKELY(a->waited_ns))
-            histogram_add(waits, a->waited_ns);
+        arrival_count_wait(a, waits);
         free_arrival(a);
         node = next;
     }

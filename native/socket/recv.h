@@ -49,11 +49,13 @@ struct recv_queue {
     struct pbuf *piece;     /* of `first`: where reading goes on */
     uint32_t piece_offset;
     uint32_t first_offset;  /* bytes of `first` already consumed */
-    uint64_t measured_ns;   /* arrival.time_ns of the last one that was measured */
+    uint64_t measured_ns;   /* arrival.time_ns of the last one that was measured for the stack */
+    _Atomic uint32_t measure_ns; /* what came so soon after it is not measured; set by the home stack */
     uint64_t read_ns;       /* arrival.time_ns of what was read last */
     uint32_t done_pending;  /* arrivals pushed to `done` since the stack was last kicked */
     _Atomic uint64_t consumed; /* of arrival.cost */
     _Atomic uint64_t lent;     /* of arrival.cost: taken off, not yet consumed */
+    struct histogram *_Atomic chosen; /* the socket's own (latency.h); NULL: none */
 
     /* ---- both ---- */
     struct mpsc arrived;
@@ -66,6 +68,9 @@ struct recv_queue {
     _Atomic uint64_t urgent_drop; /* this position + 1 is that of one that goes unread; 0: none */
     uint64_t credited; /* home stack: bytes of `consumed` already given to the peer's window */
 };
+
+/* Not more often: the clock costs more than the rest of a small read. */
+#define RECV_MEASURE_NS 100000
 
 void recv_queue_init(struct recv_queue *q, uint32_t limit);
 
@@ -124,7 +129,11 @@ void recv_queue_pop(struct recv_queue *q);
 struct arrival *recv_queue_next(struct recv_queue *q, const struct pbuf **piece, uint32_t *offset);
 void recv_queue_lend(struct recv_queue *q);
 
+/* Home stack: from now on all reads are measured, for this histogram too; NULL: as before. */
+void recv_queue_choose(struct recv_queue *q, struct histogram *chosen);
+
 /* Home stack: frees what the application is through with, and counts how long it had waited. */
+void arrival_count_wait(struct arrival *a, struct histogram *waits);
 void recv_queue_reap(struct recv_queue *q, struct histogram *waits, void (*free_arrival)(struct arrival *));
 /* Stack, when no reader can come any more: frees everything. */
 void recv_queue_discard(struct recv_queue *q, void (*free_arrival)(struct arrival *));

@@ -7,11 +7,21 @@
 #include "base/compiler.h"
 #include "socket/thread.h"
 
+/* One write of so many: the clock costs more than the rest of a small one. */
+#define MEASURE_EVERY 16u
+
 void send_queue_init(struct send_queue *q, uint32_t limit)
 {
     memset(q, 0, sizeof(*q));
     atomic_store_explicit(&q->limit, limit, memory_order_relaxed);
     atomic_store_explicit(&q->hold_from, SEND_HOLDS_NOTHING, memory_order_relaxed);
+    atomic_store_explicit(&q->unmeasured, MEASURE_EVERY - 1, memory_order_relaxed);
+}
+
+void send_queue_choose(struct send_queue *q, struct histogram *chosen)
+{
+    q->chosen = chosen;
+    atomic_store_explicit(&q->unmeasured, chosen ? 0 : MEASURE_EVERY - 1, memory_order_relaxed);
 }
 
 /* Room for so many bytes in the last chunk, or a new last chunk; NULL when the pool is empty. */
@@ -40,22 +50,28 @@ static struct chunk *writable_tail(struct send_queue *q, struct chunk_pool *pool
     return fresh;
 }
 
-/* One write of so many: the clock costs more than the rest of a small one. */
-#define MEASURE_EVERY 16
-
 /* Before the write is published, or it might be sent already. */
 static void mark(struct send_queue *q)
 {
-    if (LIKELY(q->writes++ % MEASURE_EVERY != 0) || atomic_load_explicit(&q->marked, memory_order_acquire) != 0)
+    uint32_t number = q->writes++;
+
+    if (LIKELY((number & atomic_load_explicit(&q->unmeasured, memory_order_relaxed)) != 0) ||
+        atomic_load_explicit(&q->marked, memory_order_acquire) != 0)
         return;
     q->marked_ns = clock_now_ns();
+    q->marked_for_stack = number % MEASURE_EVERY == 0;
     atomic_store_explicit(&q->marked, atomic_load_explicit(&q->written, memory_order_relaxed) + 1,
                           memory_order_release);
 }
 
 void send_queue_measured(struct send_queue *q, struct histogram *latency)
 {
-    histogram_add(latency, clock_now_ns() - q->marked_ns);
+    uint64_t waited_ns = clock_now_ns() - q->marked_ns;
+
+    if (q->marked_for_stack)
+        histogram_add(latency, waited_ns);
+    if (UNLIKELY(q->chosen != NULL))
+        histogram_add(q->chosen, waited_ns);
     atomic_store_explicit(&q->marked, 0, memory_order_release);
 }
 

@@ -45,7 +45,8 @@ struct send_queue {
     struct chunk *reserved;   /* holds reserved room, NULL: none */
     uint32_t reserved_at, reserved_bytes;
 
-    uint32_t writes; /* every MEASURE_EVERYth is measured */
+    uint32_t writes;
+    _Atomic uint32_t unmeasured; /* a write whose number has one of these bits is not measured; the stack's */
     _Atomic uint64_t urgent; /* with SOCKET_URGENT: position behind the urgent byte, as `written` counts */
 
     /* ---- handed over ---- */
@@ -54,12 +55,14 @@ struct send_queue {
     _Atomic uint64_t hold_from;
     _Atomic uint64_t marked; /* the measured write begins before this byte of the stream; 0: none */
     uint64_t marked_ns;      /* when it was written; the application's while `marked` is 0 */
+    bool marked_for_stack;   /* the same: one of those that the stack counts */
     _Atomic(struct chunk *) head; /* first chunk of the list; set by the application when NULL */
 
     /* ---- stack ---- */
     _Alignas(CACHE_LINE) struct chunk *cursor; /* chunk being handed to lwIP */
     uint64_t queued;                           /* bytes handed to lwIP so far */
     uint64_t copied; /* of these not yet acknowledged, but copied by lwIP: they need no chunk */
+    struct histogram *chosen; /* the socket's own (latency.h); NULL: none */
     _Atomic uint64_t released;                 /* bytes acknowledged (UDP: sent) so far */
 };
 
@@ -105,6 +108,9 @@ static inline void send_queue_measure(struct send_queue *q, uint64_t sent, struc
 }
 
 void send_queue_init(struct send_queue *q, uint32_t limit);
+
+/* Stack: from now on all writes are measured, for this histogram too; NULL: as before. */
+void send_queue_choose(struct send_queue *q, struct histogram *chosen);
 
 /* Bytes in the queue: not yet acknowledged (SIOCOUTQ). Any thread. */
 static inline uint64_t send_queue_bytes(const struct send_queue *q)

@@ -128,6 +128,7 @@ struct socket {
     _Atomic uint32_t told;  /* events raised by other stacks, told by the home stack */
     struct mpsc_node dirty_node;
     struct waiter *_Atomic blocked; /* the thread that is blocked in a call on this socket (wait.c) */
+    struct stats_chosen *_Atomic chosen; /* latency.h; NULL: it is not measured by itself */
     struct lender *_Atomic lender;          /* lend.c; NULL: it never lent anything */
     _Atomic bool blocked_watched;   /* blocked_watch is on the list: from the first such call on */
 

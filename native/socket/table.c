@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "socket/latency.h"
 #include "socket/lend.h"
 #include "socket/socket.h"
 #include "stack/group.h"
@@ -104,6 +105,8 @@ void table_leave(struct socket *sock, struct stack *stack)
 {
     struct stats_socket *row = sock->row;
 
+    if (UNLIKELY(atomic_load_explicit(&sock->chosen, memory_order_relaxed) != NULL))
+        latency_end(sock);
     stack->rows.sockets--;
     if (sock->type == SOCK_STREAM)
         STAT_ADD(stack->stats, sockets_tcp, -1);

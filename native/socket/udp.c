@@ -42,12 +42,14 @@ static void return_arrival(struct arrival *a)
         mpsc_push(&a->origin->returns, &a->node);
 }
 
-void udp_take_back(struct mpsc_node *returned)
+void udp_take_back(struct stack *stack, struct mpsc_node *returned)
 {
     while (returned) {
         struct mpsc_node *next = returned->next;
+        struct arrival *a = container_of(returned, struct arrival, node);
 
-        free_arrival(container_of(returned, struct arrival, node));
+        arrival_count_wait(a, &stack->stats->rx_wait_ns);
+        free_arrival(a);
         returned = next;
     }
 }

@@ -56,6 +56,6 @@ struct msghdr;
 int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, struct send_record *record);
 
 /* stack->take_back: arrivals that another stack's application is through with. */
-void udp_take_back(struct mpsc_node *returned);
+void udp_take_back(struct stack *stack, struct mpsc_node *returned);
 
 #endif

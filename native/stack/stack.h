@@ -95,7 +95,7 @@ struct stack {
     uint64_t wait_spin_ns; /* so long a blocked call looks for itself before it sleeps; 0: not at all */
     void (*drain)(struct mpsc_node *dirty_nodes);  /* socket layer: one output pass per socket */
     void (*ready_flush)(struct stack *s);          /* socket layer: tell the waiters */
-    void (*take_back)(struct mpsc_node *returned); /* socket layer: free what is ours */
+    void (*take_back)(struct stack *s, struct mpsc_node *returned); /* socket layer: free what is ours */
 
     /* ---- any thread ---- */
     struct rpc_inbox inbox;

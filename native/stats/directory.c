@@ -18,6 +18,10 @@ const struct segment_entry segment_directory[] = {
 #define GAUGE(name, unit, help) STACK_ENTRY(name, unit, SEGMENT_gauge, 0, help)
 #define HISTOGRAM(name, unit, help) \
     STACK_ENTRY(name, unit, SEGMENT_histogram, HISTOGRAM_STEP_BITS, help)
+#define CHOSEN(field, unit_text, help_text)                                                             \
+    {.name = #field, .unit = unit_text, .scope = SEGMENT_CHOSEN, .kind = SEGMENT_histogram,             \
+     .detail = HISTOGRAM_STEP_BITS, .offset = offsetof(struct stats_chosen, field),                     \
+     .bytes = sizeof(((struct stats_chosen *)0)->field), .help = help_text},
 #define SOCKET(field, type, kind_, unit_text, help_text)                               \
     {.name = #field, .unit = unit_text, .scope = SEGMENT_SOCKET, .kind = SEGMENT_##kind_, \
      .is_signed = SIGNED_##type, .offset = offsetof(struct stats_socket, field),       \
@@ -35,6 +39,7 @@ const uint32_t segment_directory_entries = ARRAY_SIZE(segment_directory);
 #define COUNTER(name_, unit_, help_) FITS(#name_, name) FITS(unit_, unit) FITS(help_, help)
 #define GAUGE(name_, unit_, help_) COUNTER(name_, unit_, help_)
 #define HISTOGRAM(name_, unit_, help_) COUNTER(name_, unit_, help_)
+#define CHOSEN(name_, unit_, help_) COUNTER(name_, unit_, help_)
 #define SOCKET(name_, type, kind, unit_, help_) COUNTER(name_, unit_, help_)
 #define SOCKET_WORD(field, value, text) FITS(text, name) FITS(#field, unit)
 #include "stats/counters.def"

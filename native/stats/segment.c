@@ -30,6 +30,7 @@ static struct {
     /* Socket rows below this have memory behind them. */
     _Atomic uint32_t sockets_backed;
     pthread_mutex_t backing;
+    uint32_t chosen_backed; /* the same of the sets */
 } segment = {.fd = -1, .backing = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- layout ---------------------------------------------------------------------------------- */
@@ -49,6 +50,8 @@ static struct segment_header plan(const struct segment_settings *settings)
         .stack_bytes = (uint32_t)align_up(sizeof(struct stats_stack), page),
         .socket_bytes = sizeof(struct stats_socket),
         .sockets_max = settings->sockets_max,
+        .chosen_bytes = sizeof(struct stats_chosen),
+        .chosen_max = SEGMENT_CHOSEN_MAX,
     };
 
     header.facts_offset = align_up(
@@ -56,8 +59,10 @@ static struct segment_header plan(const struct segment_settings *settings)
         page);
     header.stack_offset = header.facts_offset + SEGMENT_FACTS_BYTES;
     header.socket_offset = header.stack_offset + (uint64_t)header.stacks * header.stack_bytes;
-    header.total_bytes = align_up(
+    header.chosen_offset = align_up(
         header.socket_offset + (size_t)header.sockets_max * header.socket_bytes, page);
+    header.total_bytes = align_up(
+        header.chosen_offset + (size_t)header.chosen_max * header.chosen_bytes, page);
     return header;
 }
 
@@ -133,6 +138,7 @@ int segment_create(const struct segment_settings *settings, char *err, size_t er
     }
     describe(&planned, settings);
     atomic_store(&segment.sockets_backed, 0);
+    segment.chosen_backed = 0;
     segment.owner = getpid();
     if (settings->shared) {
         segment_sweep();
@@ -230,6 +236,19 @@ struct stats_socket *segment_socket(unsigned index)
         ;
     return (struct stats_socket *)((char *)header + header->socket_offset +
                                    (size_t)index * header->socket_bytes);
+}
+
+struct stats_chosen *segment_chosen(unsigned index)
+{
+    struct segment_header *header = segment.header;
+
+    INVARIANT(header && index < header->chosen_max);
+    if (index >= segment.chosen_backed) {
+        if (back(header->chosen_offset, (uint64_t)(index + 1) * header->chosen_bytes) < 0)
+            return NULL;
+        segment.chosen_backed = index + 1;
+    }
+    return (struct stats_chosen *)((char *)header + header->chosen_offset + (size_t)index * header->chosen_bytes);
 }
 
 /* ---- what others left ------------------------------------------------------------------------ */

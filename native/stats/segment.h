@@ -4,7 +4,9 @@
  * describes itself (struct segment_header and a directory of names, units, kinds and offsets), so a
  * reader needs no knowledge of counters.def and one of another version still works:
  *
- *     header | directory | facts | one block for each stack | socket rows (backed as they are used)
+ *     header | directory | facts | one block for each stack | socket rows | sets for chosen sockets
+ *
+ * The last two are backed as they are used.
  *
  * The facts are what does not change after the start (settings, ports, sizes): lines of JSON.
  *
@@ -26,6 +28,7 @@
 
 #define SEGMENT_MAGIC "PRNGHORN"
 #define SEGMENT_VERSION 1
+#define SEGMENT_CHOSEN_MAX 16
 #define SEGMENT_FACTS_BYTES (64u << 10)
 #define SEGMENT_DIRECTORY SHARED_FILE_DIRECTORY
 
@@ -55,9 +58,12 @@ struct segment_header {
     uint64_t facts_offset;
     _Atomic uint32_t facts_sequence; /* odd: being written */
     uint32_t reserved;
+    uint64_t chosen_offset;
+    uint32_t chosen_bytes; /* from one set to the next; it begins with a socket's row */
+    uint32_t chosen_max;
 };
 
-enum segment_scope { SEGMENT_STACK, SEGMENT_SOCKET, SEGMENT_WORD };
+enum segment_scope { SEGMENT_STACK, SEGMENT_SOCKET, SEGMENT_WORD, SEGMENT_CHOSEN };
 
 enum segment_kind {
     SEGMENT_counter, /* unsigned, only grows */
@@ -76,7 +82,7 @@ struct segment_entry {
     uint8_t kind;  /* enum segment_kind */
     uint8_t is_signed;
     uint8_t detail;
-    uint32_t offset; /* in the stack's block or the socket's row */
+    uint32_t offset; /* in the stack's block, the socket's row, or the chosen one's set */
     uint32_t bytes;
     char help[132];
 };
@@ -106,6 +112,9 @@ void segment_facts(const char *text, size_t bytes);
  * socket is not shown. Any thread; the caller sees to it that an index has one user at a time.
  */
 struct stats_socket *segment_socket(unsigned index);
+
+/* Set `index` for a socket that is measured by itself; NULL: no memory for it. One thread at a time. */
+struct stats_chosen *segment_chosen(unsigned index);
 
 /* After the stacks have stopped. Idempotent. In a forked child: leaves the file to the parent. */
 void segment_remove(void);

@@ -38,6 +38,17 @@ struct stats_socket {
 #include "stats/counters.def"
 } CACHE_ALIGNED;
 
+/*
+ * A socket that is measured by itself. Who it is: its row when it was chosen, and when it ended. The
+ * histograms have one writer each: rx_wait_ns whoever reads (one at a time), tx_wait_ns the stack, the
+ * others who runs the socket's callbacks.
+ */
+struct stats_chosen {
+    struct stats_socket socket; /* id 0: the set is free */
+#define CHOSEN(name, unit, help) struct histogram name;
+#include "stats/counters.def"
+} CACHE_ALIGNED;
+
 /* Only by the stack's driver. */
 #define STAT_ADD(stats, name, n) \
     __atomic_store_n(&(stats)->name, (stats)->name + (uint64_t)(n), __ATOMIC_RELAXED)

@@ -9,6 +9,7 @@
 //     refused              connects to a port number on which nobody listens
 //     late MS              the first client writes, and the server comes to read it only after MS
 //     spin MS              computes
+//     close                the first client closes
 
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -93,6 +94,11 @@ const commands: Record<string, (a: number, b: number) => Promise<void>> = {
         clients[0]!.write('late')
         for (const end = Date.now() + ms; Date.now() < end; );
         await done
+    },
+    close: async () => {
+        const client = clients.shift()!
+        client.end()
+        await once(client, 'close')
     },
     spin: async (ms) => {
         for (const end = Date.now() + ms; Date.now() < end; );

@@ -9,6 +9,7 @@ const NAMES = ['name', 'unit', 'help']
 const counters = rowsOf(table, 'COUNTER', NAMES)
 const gauges = rowsOf(table, 'GAUGE', NAMES)
 const histograms = rowsOf(table, 'HISTOGRAM', NAMES)
+const chosen = rowsOf(table, 'CHOSEN', NAMES)
 const sockets = rowsOf(table, 'SOCKET', ['name', 'type', 'kind', 'unit', 'help'])
 const words = rowsOf(table, 'SOCKET_WORD', ['field', 'value', 'text'])
 
@@ -171,6 +172,11 @@ ${numbers(gauges)}
 Log-linear histograms: at most 6 % between neighbouring values.
 
 ${numbers(histograms)}
+## Of sockets that are measured by themselves
+
+At most 16 at a time, chosen by \`pronghorn latency FILTER\`; distributions as above.
+
+${numbers(chosen)}
 ## Of each socket
 
 ${markdownTable(
