@@ -25,6 +25,9 @@ export function readChosen(fd: number, layout: Layout): ChosenStats[] {
     const again = Buffer.alloc(socketBytes)
     for (let i = 0; i < chosenMax; i++) {
         const at = chosenOffset + i * chosenBytes
+        // Most are free, and were never backed.
+        if (readSync(fd, again, 0, socketBytes, at) < socketBytes) return found
+        if (socketOf(again, 0).id === 0) continue
         for (let tries = 0; tries < TRIES; tries++) {
             if (readSync(fd, set, 0, chosenBytes, at) < chosenBytes) return found
             readSync(fd, again, 0, socketBytes, at)

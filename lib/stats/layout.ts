@@ -198,6 +198,7 @@ export function layoutOf(path: string, head: Buffer, fileBytes: number): Layout 
             if (!isSound(field, layout.socketBytes)) damaged(`field ${field.name}`)
             layout.socketFields.push(field)
         } else if (scope === SCOPE_CHOSEN) {
+            if (layout.chosenOffset === 0) continue
             if (field.kind !== 'histogram' || !isSound(field, layout.chosenBytes))
                 damaged(`field ${field.name}`)
             layout.chosenFields.push(field)

@@ -259,6 +259,7 @@ t.test('random damage, seeded', async (t) => {
     await endWriter(writer)
     bytes.writeBigUInt64LE(BigInt(bytes.length), 16)
     bytes.writeUInt32LE(1000, 180)
+    bytes.writeBigUInt64LE(BigInt(bytes.length - bytes.readUInt32LE(216) * bytes.readUInt32LE(220)), 208)
     const directory = join(folder, 'damage')
     mkdirSync(directory)
     let seed = 12345
