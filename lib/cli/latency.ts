@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ask } from './console.js'
 import { EXIT, Failure } from './failure.js'
-import { fieldsOf, filterFrom } from './filter.js'
+import { filterFrom } from './filter.js'
 import { plot } from './latency-plot.js'
 import {
     bucketsOf,
@@ -53,9 +53,8 @@ async function chooseSockets(
     options: ViewOptions,
 ): Promise<{ ids: number[]; notes: string[] }> {
     const filter = filterFrom(words)
-    const fields = ['id', 'fd', 'rx_packets', 'tx_packets', 'stack', ...fieldsOf(words)]
     const busy = (row: Record<string, unknown>) => Number(row.rx_packets ?? 0) + Number(row.tx_packets ?? 0)
-    const found = readChosen(options, { sockets: fields })
+    const found = readChosen(options)
         .sockets.filter((row) => row.fd >= 0 && filter(row))
         .sort((a, b) => busy(b) - busy(a))
     if (found.length === 0)
