@@ -7,6 +7,7 @@ import { Histogram } from './histogram.js'
 import type { Layout } from './layout.js'
 import { isWhole, type SocketStats, socketReader } from './sockets.js'
 
+/** A socket that is measured by itself, and what was measured. */
 export interface ChosenStats {
     /** Its row when it was chosen; when it has ended, the last one. */
     socket: SocketStats
