@@ -140,6 +140,19 @@ interface Options extends ViewOptions {
     interval: number
 }
 
+/** Why sockets are the kernel's, where something could be done about it. */
+function fallBacks(rows: Row[]): Finding[] {
+    const reasons = new Map<string, Row[]>()
+    for (const row of rows)
+        if (row.owner === 'kernel' && row.remedy !== '')
+            reasons.set(row.reason, [...(reasons.get(row.reason) ?? []), row])
+    return [...reasons].map(([reason, those]) => ({
+        about: those.length === 1 ? `fd ${those[0]!.fd}` : `${those.length} sockets`,
+        what: `the kernel's, not accelerated: ${reason}`,
+        remedy: those[0]!.remedy,
+    }))
+}
+
 const socketsText = (sockets: Row[]) =>
     sockets.length === 0
         ? 'no TCP or UDP sockets'
@@ -185,6 +198,7 @@ export const explain = () =>
                     const findings: Finding[] = name
                         ? await findingsOf({ ...options, pid: `${pid}` }, options.interval, number)
                         : []
+                    findings.push(...fallBacks(rows))
                     return { pid, ...(name && { name }), sockets: rows, findings }
                 },
                 text: ({ sockets, findings, name }) =>

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SegmentStats } from '../stats/index.js'
 import { REMEDIES } from './drops.js'
+import { namesIn, textOf } from './machine.js'
 import { between, type Moment, momentOf, type Rates } from './sample.js'
 import { cyan, green, micros, short, yellow } from './text.js'
 import type { ViewOptions } from './view.js'
@@ -72,6 +73,17 @@ function ofStack(stats: SegmentStats, stack: number, rates: Rates, preempted: nu
             'its application stays away, and a helper thread turns it every stack.caretaker_ms',
             'call into the stack more often, or stack.drive = dedicated',
         )
+    const rung = rates.wakeups_doorbell ?? 0
+    if (rung > 5 && rung > ((rates.tcp_segments_out ?? 0) + (rates.udp_out ?? 0)) / 4)
+        add(
+            `cold sends: ${short(rung)} times a second a call of the application finds it asleep, with cold caches`,
+            'pronghorn set stack.spin_us 200, or stack.idle = poll; warm() between sends (docs/zero-copy.md)',
+        )
+    if ((rates.rx_handed_over ?? 0) > 100)
+        add(
+            `${short(rates.rx_handed_over!)} packets a second came in on the queue of another stack: a hop from core to core each`,
+            'one stack, or a card with RSS (pronghorn show nic)',
+        )
     const sleeps = rates.sleeps ?? 0
     if (sleeps > 1000 && setting(stats, 'stack.idle') !== 'poll')
         add(
@@ -130,6 +142,47 @@ function ofProcess(stats: SegmentStats): Finding[] {
 }
 
 const SLOW_READER_BYTES = 65536
+const SMALL_WINDOW_BYTES = 131072
+
+/** The node that a core belongs to; 0 on a machine without nodes. */
+const nodeOf = (core: number) =>
+    Number(
+        namesIn(`/sys/devices/system/cpu/cpu${core}`)
+            .find((name) => /^node\d+$/.test(name))
+            ?.slice(4) ?? 0,
+    )
+
+/** Where a thread ran last: field 39 of its stat. */
+function coreOf(pid: number, thread: number): number | undefined {
+    const fields = textOf(`/proc/${pid}/task/${thread}/stat`)
+        ?.replace(/^.*\) /s, '')
+        .split(' ')
+    return fields ? Number(fields[36]) : undefined
+}
+
+/** From the application's core to the stack's and back, with each call; of one descriptor only. */
+function hopsOf(stats: SegmentStats, fd: number): Finding[] {
+    const socket = stats.sockets.find((row) => row.fd === fd)
+    const fact = stats.facts.stacks.find(({ id }) => id === socket?.stack)
+    const thread = stats.stacks[socket?.stack ?? 0]?.gauges.thread ?? 0
+    if (!socket || fact?.drive !== 'dedicated' || thread === 0) return []
+    const { pid } = stats.process
+    const [here, there] = [coreOf(pid, Number(socket.owner)), coreOf(pid, thread)]
+    if (here === undefined || there === undefined) return []
+    const nodes = nodeOf(here) === nodeOf(there) ? '' : `, and from node ${nodeOf(here)} to ${nodeOf(there)}`
+    return [
+        {
+            about: `fd ${fd}`,
+            what:
+                here === there
+                    ? `its thread and its stack share core ${here}: one waits for the other`
+                    : `each call hops from core ${here} to its stack's core ${there}${nodes}`,
+            remedy: nodes
+                ? "threads on the node of the stack's core (stack.cores, numactl)"
+                : 'stack.drive = inline: the thread turns the stack itself',
+        },
+    ]
+}
 
 function ofSockets(stats: SegmentStats, fd?: number): Finding[] {
     const found: Finding[] = []
@@ -149,6 +202,13 @@ function ofSockets(stats: SegmentStats, fd?: number): Finding[] {
         if (n('recv_queue') > SLOW_READER_BYTES)
             add(`${short(n('recv_queue'), 'B')} wait to be read`, 'a slow reader: see what its thread does')
         if (socket.type !== 'tcp') continue
+        const window = n('send_window_bytes')
+        const narrow = window >= n('mss_bytes') && window < n('cwnd_bytes') && window < n('send_queue')
+        if (narrow && window < SMALL_WINDOW_BYTES)
+            add(
+                `its peer's window of ${short(window, 'B')} is all that it sends in a round trip (${micros(n('rtt_us'))})`,
+                'a larger receive buffer at the peer: SO_RCVBUF, or tcp.receive_buffer_default_bytes there',
+            )
         if (n('send_window_bytes') < n('mss_bytes') && n('send_queue') > 0)
             add(
                 `its peer's window is closed, ${short(n('send_queue'), 'B')} wait`,
@@ -171,7 +231,10 @@ function look(before: Moment, after: Moment, held: number[], fd?: number) {
         const preempted = thread ? (preemptions(stats.process.pid, thread) - held[i]!) / time : 0
         return ofStack(stats, stack, rates, preempted)
     })
-    return [...(fd === undefined ? [...ofProcess(stats), ...stacks] : []), ...ofSockets(stats, fd)]
+    return [
+        ...(fd === undefined ? [...ofProcess(stats), ...stacks] : hopsOf(stats, fd)),
+        ...ofSockets(stats, fd),
+    ]
 }
 
 /** What hinders a process, or one descriptor of it; none when its numbers cannot be read. */

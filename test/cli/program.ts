@@ -9,6 +9,8 @@
 //     refused              connects to a port number on which nobody listens
 //     late MS              the first client writes, and the server comes to read it only after MS
 //     spin MS              computes
+//     paced N MS           N echoes of 64 bytes, MS apart
+//     pump BYTES           begins to send BYTES to the echo, and does not wait
 //     close                the first client closes
 
 import type { AddressInfo } from 'node:net'
@@ -94,6 +96,16 @@ const commands: Record<string, (a: number, b: number) => Promise<void>> = {
         clients[0]!.write('late')
         for (const end = Date.now() + ms; Date.now() < end; );
         await done
+    },
+    paced: async (count, ms) => {
+        for (let i = 0; i < count; i++) {
+            await echo(64, 1)
+            await new Promise((resolve) => setTimeout(resolve, ms))
+        }
+    },
+    pump: async (bytes) => {
+        clients[0]!.write(Buffer.alloc(bytes))
+        clients[0]!.resume()
     },
     close: async () => {
         const client = clients.shift()!
