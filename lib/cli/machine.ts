@@ -91,6 +91,13 @@ function cstates(): Finding {
     )
 }
 
+/** What to boot with, of this machine's cores: the upper half is for stacks. */
+function isolation(count: number): string {
+    const first = Math.ceil(count / 2)
+    const cores = first === count - 1 ? `${first}` : `${first}-${count - 1}`
+    return `boot with isolcpus=${cores} nohz_full=${cores} rcu_nocbs=${cores}, and set stack.cores = ${cores}`
+}
+
 function cores(): Finding[] {
     const count = availableParallelism()
     const isolated = textOf('/sys/devices/system/cpu/isolated') ?? ''
@@ -108,7 +115,7 @@ function cores(): Finding[] {
             : note(
                   'isolated cores',
                   "none: the kernel may run other threads on a stack's core",
-                  'boot with isolcpus=2-3 nohz_full=2-3 rcu_nocbs=2-3, and set stack.cores = 2-3',
+                  count > 1 ? isolation(count) : 'none on a single core: stack.drive = inline',
               ),
         nodes > 1
             ? note(
@@ -120,11 +127,23 @@ function cores(): Finding[] {
     ]
 }
 
+const FILES_WANTED = 1048576
+const CAP_SYS_RESOURCE = 24n
+
+function hasCapability(bit: bigint): boolean {
+    const mask = textOf('/proc/self/status')?.match(/^CapEff:\s*(\w+)/m)?.[1] ?? '0'
+    return (BigInt(`0x${mask}`) & (1n << bit)) !== 0n
+}
+
 function limits(): Finding[] {
     const text = textOf('/proc/self/limits') ?? ''
-    const limit = (name: string) => text.match(new RegExp(`^${name}\\s+(\\S+)`, 'm'))?.[1] ?? 'unlimited'
-    const locked = limit('Max locked memory')
-    const files = Number(limit('Max open files'))
+    const limits = (name: string) => text.match(new RegExp(`^${name}\\s+(\\S+)\\s+(\\S+)`, 'm'))?.slice(1)
+    const [locked = 'unlimited', lockedMost = 'unlimited'] = limits('Max locked memory') ?? []
+    const [open = 'unlimited', openMost = 'unlimited'] = limits('Max open files') ?? []
+    const files = Number(open)
+    // Beyond the hard limit only who may (root often may not, in a container).
+    const mayRaise = (most: string, wanted: number) =>
+        most === 'unlimited' || Number(most) >= wanted || hasCapability(CAP_SYS_RESOURCE)
     const found: Finding[] = []
     found.push(
         locked === 'unlimited' || Number(locked) >= 64 << 20
@@ -132,7 +151,9 @@ function limits(): Finding[] {
             : note(
                   'locked memory',
                   `${locked} bytes: af_xdp and VFIO need more`,
-                  'ulimit -l unlimited (or LimitMEMLOCK=infinity)',
+                  mayRaise(lockedMost, Number.POSITIVE_INFINITY)
+                      ? 'ulimit -l unlimited'
+                      : 'LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (docker): who starts it must raise it',
               ),
     )
     found.push(
@@ -141,20 +162,21 @@ function limits(): Finding[] {
             : note(
                   'open files',
                   `${files}: each socket takes one with fd.numbers = kernel`,
-                  'ulimit -n 1048576 (or LimitNOFILE=)',
+                  mayRaise(openMost, FILES_WANTED)
+                      ? `ulimit -n ${FILES_WANTED}`
+                      : `LimitNOFILE=${FILES_WANTED} (systemd), --ulimit nofile=${FILES_WANTED} (docker): who starts it must raise it`,
               ),
     )
     return found
 }
 
 function rights(): Finding {
-    const mask = BigInt(`0x${textOf('/proc/self/status')?.match(/^CapEff:\s*(\w+)/m)?.[1] ?? '0'}`)
     const missing = [
         ['cap_net_admin', 12n],
         ['cap_net_raw', 13n],
         ['cap_ipc_lock', 14n],
         ['cap_sys_admin', 21n],
-    ].filter(([, bit]) => !(mask & (1n << (bit as bigint))))
+    ].filter(([, bit]) => !hasCapability(bit as bigint))
     if (missing.length === 0) return ok('capabilities', 'all that ports need')
     return note(
         'capabilities',
@@ -184,7 +206,9 @@ function cards(): Finding[] {
             : note(
                   'iommu',
                   'none: VFIO works only in its unsafe mode',
-                  'boot with intel_iommu=on iommu=pt (or amd_iommu=on)',
+                  /GenuineIntel/.test(textOf('/proc/cpuinfo') ?? '')
+                      ? 'boot with intel_iommu=on iommu=pt'
+                      : 'boot with iommu=pt, and the IOMMU on in the firmware (in a virtual machine: given by its host)',
               ),
     ]
 }

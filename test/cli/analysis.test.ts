@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* latency, explain, doctor, export, config, completion. */
 
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { json, pronghorn, root, Target, tool } from './support.js'
@@ -67,6 +68,12 @@ t.test('doctor', async (t) => {
         t.match(row, { check: String, what: String, level: /^(ok|note|problem)$/ })
         t.ok(row.level === 'ok' || row.remedy || row.check === 'hugepages', row.check)
     }
+    // What it advises can be done here, or it says who must do it.
+    const remedies = findings.map(({ remedy }: { remedy?: string }) => remedy ?? '')
+    for (const remedy of remedies.filter((text: string) => text.startsWith('ulimit ')))
+        t.equal(spawnSync('bash', ['-c', remedy]).status, 0, remedy)
+    for (const [, cores] of remedies.join('\n').matchAll(/isolcpus=(\S+)/g))
+        t.ok(Number(cores!.split('-').at(-1)) < availableParallelism(), `cores ${cores}`)
     t.match((await pronghorn('doctor')).out, /^\w+ +hugepages/m)
     t.match((await pronghorn('doctor', 'none77')).out, /BAD +none77 +there is no such interface/)
 })
