@@ -127,9 +127,11 @@ static inline void chunk_hold(struct chunk *chunk)
     __atomic_fetch_add(&chunk->shinfo.refcnt, 1, __ATOMIC_RELAXED);
 }
 
+/* By the holder of a reference. A sole one sees all that earlier holders did before they let go (acquire). */
 static inline void chunk_put(struct chunk *chunk)
 {
-    if (rte_mbuf_ext_refcnt_update(&chunk->shinfo, -1) == 0)
+    if (__atomic_load_n(&chunk->shinfo.refcnt, __ATOMIC_ACQUIRE) == 1 ||
+        __atomic_sub_fetch(&chunk->shinfo.refcnt, 1, __ATOMIC_ACQ_REL) == 0)
         chunk_recycle(chunk);
 }
 

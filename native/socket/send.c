@@ -375,7 +375,8 @@ void send_queue_discard(struct send_queue *q)
         chunk_put(c);
         c = next;
     }
-    atomic_store_explicit(&q->released, atomic_load(&q->written), memory_order_release);
+    q->queued = atomic_load(&q->written); /* the socket may be connected anew: it goes on from here */
+    atomic_store_explicit(&q->released, q->queued, memory_order_release);
 }
 
 void send_queue_abandon(struct send_queue *q)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The send queue: bytes in order, chunks home as soon as nobody needs them, whoever copies. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +157,107 @@ START_TEST(any_mix_keeps_order_and_balance)
 }
 END_TEST
 
+/* connect() once more after one that was given up with data still waiting. */
+START_TEST(after_a_discard_it_begins_anew)
+{
+    put_so_far = got_so_far = 0;
+    ck_assert_uint_eq(put(5000), 5000);
+    ck_assert_uint_eq(hand_over(3000, false), 3000);
+    send_queue_discard(&queue);
+    ck_assert_uint_eq(send_queue_bytes(&queue), 0);
+    ck_assert_uint_eq(chunks_in_use(), 0);
+    got_so_far = put_so_far;
+    ck_assert_uint_eq(put(64), 64);
+    ck_assert_uint_eq(hand_over(64, true), 64);
+    ck_assert_uint_eq(queue.queued, put_so_far);
+    send_queue_trim(&queue); /* what lwIP copied needs no chunk, now as before */
+    ck_assert_uint_eq(chunks_in_use(), 0);
+    send_queue_release(&queue, 64);
+    ck_assert_uint_eq(send_queue_bytes(&queue), 0);
+    all_home();
+}
+END_TEST
+
+/* ---- several threads ----------------------------------------------------------------------------- */
+
+#define WRITES 30000
+
+static _Atomic int writers_left;
+
+static void fill(uint8_t *room, uint32_t bytes)
+{
+    uint64_t at = atomic_load(&queue.written);
+
+    for (uint32_t i = 0; i < bytes; i++)
+        room[i] = expected_byte(at + i);
+}
+
+/* Writes now by copy, now in place, with the lock given up between reservation and commit as the calls do. */
+static void *write_on(void *seed)
+{
+    unsigned random = (unsigned)(uintptr_t)seed;
+    bool reserves = random == 1;
+
+    for (int i = 0; i < WRITES; i++) {
+        uint32_t bytes = 1 + (uint32_t)rand_r(&random) % (rand_r(&random) % 8 ? 100 : SEND_RESERVE_MAX);
+        uint8_t buf[SEND_RESERVE_MAX];
+        struct iovec iov = {buf, bytes};
+
+        lock_take(&queue.writer);
+        if (!reserves) {
+            fill(buf, bytes);
+            send_queue_write(&queue, pool, &iov, 1, 0, bytes);
+        } else if (send_queue_reserve(&queue, pool, bytes)) {
+            lock_give(&queue.writer);
+            lock_take(&queue.writer);
+            fill(queue.reserved->data + queue.reserved_at, bytes);
+            if (i % 7 == 0 || !send_queue_commit(&queue, pool, bytes))
+                send_queue_unreserve(&queue);
+        }
+        lock_give(&queue.writer);
+    }
+    atomic_fetch_sub(&writers_left, 1);
+    return NULL;
+}
+
+/*
+ * Writers and the stack at once, the connection breaking again and again: what the stack is handed is what was
+ * written at that place of the stream, and every chunk comes home.
+ */
+START_TEST(writers_while_connections_break)
+{
+    unsigned random = 7;
+    pthread_t threads[2];
+    unsigned previous = core_enter(pool->lcore);
+    bool last = false;
+
+    atomic_store(&writers_left, 2);
+    for (uintptr_t i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, write_on, (void *)(i + 1)), 0);
+    while (!last) {
+        last = atomic_load(&writers_left) == 0; /* and then once more */
+        got_so_far = queue.queued;
+        while (hand_over(last ? LIMIT : 1 + (uint32_t)rand_r(&random) % 6000, rand_r(&random) & 1))
+            ;
+        if (rand_r(&random) % 4) {
+            uint64_t out = queue.queued - atomic_load(&queue.released);
+
+            send_queue_release(&queue, last || rand_r(&random) % 3 ? out : (uint64_t)rand_r(&random) % (out + 1));
+        }
+        if (rand_r(&random) % 8 == 0)
+            send_queue_trim(&queue);
+        if (rand_r(&random) % 64 == 0)
+            send_queue_abandon(&queue);
+        chunk_pool_settle(pool);
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    core_leave(previous);
+    send_queue_unreserve(&queue);
+    all_home();
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *suite = suite_create("socket_send");
@@ -166,6 +268,8 @@ static Suite *suite(void)
     tcase_add_test(tcase, a_copied_write_needs_no_chunk);
     tcase_add_test(tcase, a_write_by_reference_keeps_its_chunk);
     tcase_add_test(tcase, any_mix_keeps_order_and_balance);
+    tcase_add_test(tcase, after_a_discard_it_begins_anew);
+    tcase_add_test(tcase, writers_while_connections_break);
     suite_add_tcase(suite, tcase);
     return suite;
 }
