@@ -87,6 +87,19 @@ static bool has_connections(uint16_t port)
     return any;
 }
 
+/*
+ * Under the lock: a stack's claim to a port for connecting (steer.h) ends with the last socket that has it bound,
+ * unless connections that nobody holds any more still send from there or wait for their end. Then whoever binds
+ * the port next looks again: until then the claim is in nobody's way.
+ */
+static void claim_settle(const struct binding *b)
+{
+    uint16_t port = b->local.port;
+
+    if (b->protocol == IPPROTO_TCP && ports.tcp[port] == 0 && steer_owner(port) >= 0 && !has_connections(port))
+        steer_release(port);
+}
+
 static uint32_t common_divisor(uint32_t a, uint32_t b)
 {
     while (b != 0) {
@@ -146,6 +159,7 @@ int ports_bind(struct binding *b)
     else
         error = is_taken(b) ? -EADDRINUSE : 0;
     if (error == 0) {
+        claim_settle(b);
         list_push_back(&ports.buckets[b->local.port % BUCKETS], &b->link);
         b->bound = true;
         count_tcp(b, 1);
@@ -189,8 +203,7 @@ void ports_release(struct binding *b)
     if (b->bound) {
         list_remove(&b->link);
         count_tcp(b, -1u);
-        if (b->protocol == IPPROTO_TCP)
-            steer_release(b->local.port);
+        claim_settle(b);
     }
     b->bound = false;
     b->listening = false;

@@ -2,8 +2,9 @@
 /*
  * Which stack's a local TCP port number is. The range for connecting is split among the stacks, so
  * that the answers' way home is known from the port number alone, whatever the device hashes; a port
- * outside it that was bound and then connected from is claimed for that time. One byte per port,
- * read by the stacks on each packet: 0 anyone (listeners), else stack id + 1.
+ * outside it that was bound and then connected from is claimed until nobody has it bound and its last
+ * connection is gone (ports.c). One byte per port, read by the stacks on each packet: 0 anyone
+ * (listeners), else stack id + 1.
  */
 #ifndef CONTROL_STEER_H
 #define CONTROL_STEER_H

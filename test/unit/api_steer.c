@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Several stacks behind one port whose device spreads packets as it likes: two stacks on either side of a wire
+ * with two queues. A connection's packets come to its stack as long as it lives.
+ */
+#define RUN_NOFORK
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "main.h"
+#include "pronghorn.h"
+
+#define SERVER_PORT 4000
+#define FIRST_PORT 5000 /* not among those for connect() without bind() */
+#define CONNECTIONS 16  /* chance would lead half of them home */
+#define SEND_BUFFER (256 << 10)
+
+static struct sockaddr_in address(const char *ip, int port)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+
+    inet_pton(AF_INET, ip, &a.sin_addr);
+    return a;
+}
+
+static int bound(const char *ip, int port)
+{
+    struct sockaddr_in a = address(ip, port);
+    int fd = ph_socket(AF_INET, SOCK_STREAM, 0);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_msg(ph_bind(fd, (void *)&a, sizeof(a)) == 0, "bind: %s", strerror(errno));
+    return fd;
+}
+
+/* More than the peer takes before it reads: the rest waits here. */
+static size_t fill(int fd)
+{
+    static char data[16384];
+    size_t sent = 0;
+    ssize_t now;
+
+    memset(data, 'x', sizeof(data));
+    while ((now = ph_send(fd, data, sizeof(data), MSG_DONTWAIT)) > 0)
+        sent += (size_t)now;
+    ck_assert_int_eq(errno, EAGAIN);
+    return sent;
+}
+
+static size_t read_to_the_end(int fd)
+{
+    static char data[16384];
+    size_t got = 0;
+    ssize_t now;
+
+    while ((now = ph_recv(fd, data, sizeof(data), 0)) > 0)
+        got += (size_t)now;
+    ck_assert_msg(now == 0, "after %zu bytes: %s", got, strerror(errno));
+    return got;
+}
+
+/* Closed with data waiting: nobody has the port bound any more, and the stack still sends from it. */
+START_TEST(what_close_left_still_arrives)
+{
+    int server = bound("10.0.0.2", SERVER_PORT), client[CONNECTIONS], accepted[CONNECTIONS];
+    int bytes = 4096;
+    struct sockaddr_in to = address("10.0.0.2", SERVER_PORT);
+    size_t sent[CONNECTIONS];
+
+    ck_assert_int_eq(ph_setsockopt(server, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+    ck_assert_int_eq(ph_listen(server, CONNECTIONS), 0);
+    bytes = SEND_BUFFER;
+    for (int i = 0; i < CONNECTIONS; i++) {
+        client[i] = bound("0.0.0.0", FIRST_PORT + i);
+        ck_assert_int_eq(ph_setsockopt(client[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)), 0);
+        ck_assert_msg(ph_connect(client[i], (void *)&to, sizeof(to)) == 0, "connect: %s", strerror(errno));
+        accepted[i] = ph_accept(server, NULL, NULL);
+        ck_assert_int_ge(accepted[i], 0);
+        sent[i] = fill(client[i]);
+    }
+    for (int i = 0; i < CONNECTIONS; i++)
+        ck_assert_int_eq(ph_close(client[i]), 0);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        ck_assert_uint_eq(read_to_the_end(accepted[i]), sent[i]);
+        ck_assert_int_eq(ph_close(accepted[i]), 0);
+    }
+    ck_assert_int_eq(ph_close(server), 0);
+}
+END_TEST
+
+static void start(void)
+{
+    const struct ph_setting settings[] = {
+        { "memory.hugepages", "off" },
+        { "stack.drive", TEST_DRIVE },
+        { "fd.numbers", TEST_NUMBERS },
+        { "stack.count", "4" },
+        { "port", "wire,address=10.0.0.1/24,stacks=0+1;wire,address=10.0.0.2/24,stacks=2+3" },
+    };
+
+    ck_assert_msg(ph_init(settings, sizeof(settings) / sizeof(*settings)) == 0, "%s", ph_error());
+}
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("steer");
+    TCase *c = tcase_create("steer");
+
+    tcase_add_unchecked_fixture(c, start, ph_stop);
+    tcase_set_timeout(c, 60);
+    tcase_add_test(c, what_close_left_still_arrives);
+    suite_add_tcase(s, c);
+    return s;
+}
