@@ -14,7 +14,7 @@
 #define SERVER_PORT 4000
 #define FIRST_PORT 5000 /* not among those for connect() without bind() */
 #define CONNECTIONS 16  /* chance would lead half of them home */
-#define SEND_BUFFER (256 << 10)
+#define SEND_BUFFER (32 << 10)
 
 static struct sockaddr_in address(const char *ip, int port)
 {
@@ -64,7 +64,7 @@ static size_t read_to_the_end(int fd)
 START_TEST(what_close_left_still_arrives)
 {
     int server = bound("10.0.0.2", SERVER_PORT), client[CONNECTIONS], accepted[CONNECTIONS];
-    int bytes = 4096;
+    int bytes = 16384;
     struct sockaddr_in to = address("10.0.0.2", SERVER_PORT);
     size_t sent[CONNECTIONS];
 
