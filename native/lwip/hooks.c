@@ -48,3 +48,10 @@ bool hook_port_comes_home(const struct tuple *tuple)
            hooks->port_comes_home(hooks->context, tuple->local, tuple->local_port, tuple->peer,
                                   tuple->peer_port);
 }
+
+bool hook_is_elsewhere(struct netif *netif, struct pbuf *packet)
+{
+    const struct instance_hooks *hooks = &INSTANCE(hooks);
+
+    return hooks->is_elsewhere && hooks->is_elsewhere(netif, packet);
+}

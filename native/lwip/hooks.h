@@ -11,6 +11,7 @@
 #include "lwip/ip_addr.h"
 
 struct netif;
+struct pbuf;
 struct tuple;
 
 struct instance_hooks {
@@ -29,6 +30,8 @@ struct instance_hooks {
      * peer_port is 0 while the peer is unknown: bind(0). */
     bool (*port_comes_home)(void *context, const ip_addr_t *local, uint16_t local_port,
                             const ip_addr_t *peer, uint16_t peer_port);
+    /* Put together of fragments, with its IP header: true if it is another stack's, and then it was taken. */
+    bool (*is_elsewhere)(struct netif *netif, struct pbuf *packet);
 };
 
 /* In a turn. Copied. */
@@ -39,6 +42,7 @@ struct netif *hook_ip4_route(const ip4_addr_t *source, const ip4_addr_t *destina
 struct netif *hook_ip6_route(const ip6_addr_t *source, const ip6_addr_t *destination);
 const ip4_addr_t *hook_ip4_gateway(struct netif *netif, const ip4_addr_t *destination);
 const ip6_addr_t *hook_ip6_gateway(struct netif *netif, const ip6_addr_t *destination);
+bool hook_is_elsewhere(struct netif *netif, struct pbuf *packet);
 
 /* called by ports.c */
 bool hook_port_comes_home(const struct tuple *tuple);

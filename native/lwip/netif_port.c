@@ -24,6 +24,7 @@
 #include "lwip/hooks.h"
 #include "lwip/instance.h"
 #include "lwip/netif_alias.h"
+#include "lwip/netif_whole.h"
 #include "lwip/packet.h"
 #include "lwip/packet_checksum.h"
 #include "lwip/tcp_timeout.h"
@@ -347,7 +348,11 @@ int netif_port_add(struct netif_port **out, const struct netif_port_settings *se
                    size_t err_size)
 {
     static struct stats_stack nobody;
-    static const struct instance_hooks hooks = {.ip6_gateway = gateway6_of, .port_comes_home = netif_steer_comes_home};
+    static const struct instance_hooks hooks = {
+        .ip6_gateway = gateway6_of,
+        .port_comes_home = netif_steer_comes_home,
+        .is_elsewhere = netif_whole_is_elsewhere,
+    };
     struct netif_port *np = calloc(1, sizeof(*np));
     int status;
 

@@ -12,7 +12,7 @@ target_include_directories(net_end_pronghorn PRIVATE "${CMAKE_CURRENT_SOURCE_DIR
 target_link_libraries(net_end_pronghorn PRIVATE pronghorn)
 
 # A wire that loses, delays, doubles and disorders frames.
-add_executable(net_relay "${PRONGHORN_ROOT}/test/net/relay.c")
+add_executable(net_relay "${PRONGHORN_ROOT}/test/net/relay.c" "${PRONGHORN_ROOT}/test/net/relay_cut.c")
 target_compile_options(net_relay PRIVATE ${PRONGHORN_WARNINGS})
 target_compile_definitions(net_relay PRIVATE _GNU_SOURCE)
 target_include_directories(net_relay PRIVATE "${PRONGHORN_ROOT}/test/unit")

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A bad wire: carries frames between two interfaces and loses, delays, doubles and disorders some of
- * them. (The kernel's netem does the same, where the kernel has it.) Ends by SIGTERM, and says what
- * it did.
+ * them, or cuts large TCP segments into fragments of so many bytes. (The kernel's netem does most of it, where
+ * the kernel has it.) Ends by SIGTERM, and says what it did.
  *
- *     relay IFACE_A IFACE_B LOSS_PERMILLE DUPLICATE_PERMILLE REORDER_PERMILLE DELAY_US SEED
+ *     relay IFACE_A IFACE_B LOSS_PERMILLE DUPLICATE_PERMILLE REORDER_PERMILLE DELAY_US SEED [CUT_BYTES]
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,8 +21,9 @@
 #include <unistd.h>
 
 #include "random_stream.h"
+#include "relay_cut.h"
 
-#define FRAME 2048
+#define FRAME CUT_FRAME
 #define HELD 4096
 #define REORDER_US 2000
 
@@ -96,6 +97,21 @@ static uint64_t let_go(uint64_t now)
     }
 }
 
+struct way {
+    int to;
+    uint64_t at_us; /* 0: at once */
+};
+
+static void carry(void *context, const uint8_t *frame, size_t bytes)
+{
+    const struct way *way = context;
+
+    if (way->at_us == 0)
+        (void)!write(way->to, frame, bytes);
+    else
+        hold(way->to, frame, bytes, way->at_us);
+}
+
 static void stop(int number)
 {
     stopping = 1;
@@ -105,9 +121,10 @@ int main(int count, char **arguments)
 {
     struct pollfd fds[2];
     uint32_t loss, duplicate, reorder, delay_us;
+    size_t most = FRAME;
 
-    if (count != 8) {
-        fprintf(stderr, "usage: relay A B LOSS DUPLICATE REORDER DELAY_US SEED\n");
+    if (count != 8 && count != 9) {
+        fprintf(stderr, "usage: relay A B LOSS DUPLICATE REORDER DELAY_US SEED [CUT_BYTES]\n");
         return 2;
     }
     signal(SIGTERM, stop);
@@ -118,6 +135,8 @@ int main(int count, char **arguments)
     reorder = (uint32_t)atoi(arguments[5]);
     delay_us = (uint32_t)atoi(arguments[6]);
     dice.state = strtoull(arguments[7], NULL, 0);
+    if (count == 9)
+        most = (size_t)atoi(arguments[8]);
     printf("ready\n");
     fflush(stdout);
     while (!stopping) {
@@ -132,7 +151,8 @@ int main(int count, char **arguments)
             ssize_t bytes;
 
             for (int n = 0; n < 64 && (bytes = read(fds[i].fd, frame, FRAME)) > 0; n++) {
-                int to = fds[!i].fd, copies = dice_roll(&dice, 1000) < duplicate ? 2 : 1;
+                int copies = dice_roll(&dice, 1000) < duplicate ? 2 : 1;
+                struct way way = { .to = fds[!i].fd };
 
                 carried++;
                 if (dice_roll(&dice, 1000) < loss) {
@@ -144,10 +164,8 @@ int main(int count, char **arguments)
                     uint64_t later = dice_roll(&dice, 1000) < reorder ? REORDER_US : 0;
 
                     disordered += later != 0;
-                    if (delay_us + later == 0)
-                        (void)!write(to, frame, (size_t)bytes);
-                    else
-                        hold(to, frame, (size_t)bytes, now_us() + delay_us + later);
+                    way.at_us = delay_us + later ? now_us() + delay_us + later : 0;
+                    relay_cut(frame, (size_t)bytes, most, carry, &way);
                 }
             }
         }
