@@ -130,6 +130,8 @@ bool log_limit_pass(struct log_limit *limit, uint64_t interval_ms, uint32_t *hel
 
 _Noreturn void invariant_failed(const char *condition, const char *file, int line)
 {
-    log_error("invariant broken: %s (%s:%d); this is a bug in Pronghorn", condition, file, line);
+    log_error("invariant broken: %s (%s:%d); this is a bug in Pronghorn. What came before it stays in the flight "
+              "recorder: pronghorn flight --pid %d",
+              condition, file, line, (int)getpid());
     abort();
 }

@@ -229,8 +229,7 @@ u32_t sys_now(void)
 
 void lwip_assert_failed(const char *message, const char *file, int line)
 {
-    fprintf(stderr, "pronghorn: error: lwIP invariant \"%s\" failed at %s:%d\n", message, file, line);
-    abort();
+    invariant_failed(message, file, line);
 }
 
 void lwip_diagnose(const char *format, ...)

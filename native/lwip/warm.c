@@ -5,6 +5,7 @@
 
 #include "lwip/etharp.h"
 #include "lwip/netif_port_state.h"
+#include "lwip/priv/nd6_priv.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/udp.h"
 
@@ -13,29 +14,73 @@
 /* As socket/tcp.c: what is shorter is copied into lwIP's segment. */
 #define WRITE_COPY_MAX 256
 
-/* The interface that leads there, if a packet would go out to it now. */
-static struct netif_port *way_to(const ip_addr_t *from, const ip_addr_t *to)
+/* The interface that leads there, whose packets go nowhere meanwhile; NULL: a packet would not go out to it now. */
+struct way {
+    struct netif_port *np;
+    struct nd6_neighbor_cache_entry *stale; /* taken for fresh meanwhile, or it would be asked (RFC 4861 7.3.3) */
+};
+
+static bool knows_next4(struct netif *netif, const ip4_addr_t *to)
 {
     const ip4_addr_t *next, *known;
-    struct netif *netif;
     struct eth_addr *hardware;
 
-    if (!IP_IS_V4(to))
-        return NULL;
-    netif = ip_route(from, to);
-    if (netif == NULL || !netif_port_is_ours(netif) || ip4_addr_cmp(ip_2_ip4(to), netif_ip4_addr(netif)))
-        return NULL;
-    next = ip4_addr_netcmp(ip_2_ip4(to), netif_ip4_addr(netif), netif_ip4_netmask(netif)) ? ip_2_ip4(to)
-                                                                                          : netif_ip4_gw(netif);
-    if (!ip4_addr_ismulticast(ip_2_ip4(to)) && etharp_find_addr(netif, next, &hardware, &known) < 0)
-        return NULL;
-    return netif->state;
+    if (ip4_addr_cmp(to, netif_ip4_addr(netif)))
+        return false;
+    next = ip4_addr_netcmp(to, netif_ip4_addr(netif), netif_ip4_netmask(netif)) ? to : netif_ip4_gw(netif);
+    return ip4_addr_ismulticast(to) || etharp_find_addr(netif, next, &hardware, &known) >= 0;
+}
+
+/* As nd6_get_next_hop_addr_or_queue(), but that nothing is made, asked or kept waiting. */
+static bool knows_next6(struct netif *netif, const ip6_addr_t *to, struct way *way)
+{
+    const ip6_addr_t *next = NULL;
+
+    if (netif_get_ip6_addr_match(netif, to) >= 0)
+        return false;
+    if (ip6_addr_ismulticast(to))
+        return true;
+    for (unsigned i = 0; i < LWIP_ND6_NUM_DESTINATIONS && next == NULL; i++) {
+        if (ip6_addr_cmp(to, &INSTANCE(destination_cache)[i].destination_addr))
+            next = &INSTANCE(destination_cache)[i].next_hop_addr;
+    }
+    for (unsigned i = 0; i < LWIP_ND6_NUM_NEIGHBORS && next != NULL; i++) {
+        struct nd6_neighbor_cache_entry *neighbor = &INSTANCE(neighbor_cache)[i];
+
+        if (neighbor->state < ND6_REACHABLE || !ip6_addr_cmp(next, &neighbor->next_hop_address))
+            continue;
+        way->stale = neighbor->state == ND6_STALE ? neighbor : NULL;
+        return true;
+    }
+    return false;
+}
+
+static struct way way_to(const ip_addr_t *from, const ip_addr_t *to)
+{
+    struct netif *netif = ip_route(from, to);
+    struct way way = {0};
+
+    if (netif == NULL || !netif_port_is_ours(netif) ||
+        !(IP_IS_V4(to) ? knows_next4(netif, ip_2_ip4(to)) : knows_next6(netif, ip_2_ip6(to), &way)))
+        return way;
+    way.np = netif->state;
+    way.np->mute = true;
+    if (way.stale)
+        way.stale->state = ND6_REACHABLE;
+    return way;
+}
+
+static void way_end(const struct way *way)
+{
+    way->np->mute = false;
+    if (way->stale)
+        way->stale->state = ND6_STALE;
 }
 
 void warm_tcp(struct tcp_pcb *pcb, const void *data, uint16_t bytes)
 {
-    struct netif_port *np = way_to(&pcb->local_ip, &pcb->remote_ip);
     struct tcp_pcb copy = *pcb;
+    err_t written;
 
     /* An idle connection with all windows open, at the same place in the stream. */
     copy.timer_next = NULL;
@@ -53,33 +98,41 @@ void warm_tcp(struct tcp_pcb *pcb, const void *data, uint16_t bytes)
     copy.rttest = 0;
     copy.persist_backoff = 0;
     copy.flags = (copy.flags & ~(TF_INFR | TF_ACK_NOW | TF_ACK_DELAY | TF_RTO | TF_NAGLEMEMERR)) | TF_NODELAY;
-    if (tcp_write(&copy, data, bytes, bytes <= WRITE_COPY_MAX ? TCP_WRITE_FLAG_COPY : 0) == ERR_OK && np) {
-        np->mute = true;
-        tcp_output(&copy);
-        np->mute = false;
+    written = tcp_write(&copy, data, bytes, bytes <= WRITE_COPY_MAX ? TCP_WRITE_FLAG_COPY : 0);
+    if (written == ERR_OK) {
+        struct way way = way_to(&pcb->local_ip, &pcb->remote_ip);
+
+        if (way.np) {
+            tcp_output(&copy);
+            way_end(&way);
+        }
     }
     tcp_timer_disarm(&copy);
     tcp_segs_free(copy.unsent);
     tcp_segs_free(copy.unacked);
 }
 
-void warm_udp4(struct udp_pcb *pcb, const void *data, uint16_t bytes, const void *address, uint16_t port)
+void warm_udp(struct udp_pcb *pcb, const void *data, uint16_t bytes, const struct warm_peer *peer)
 {
     struct pbuf *packet = pbuf_alloc(PBUF_TRANSPORT, bytes, PBUF_RAM);
-    struct netif_port *np;
+    struct way way = {0};
     ip_addr_t to;
 
     if (packet == NULL)
         return;
     memcpy(packet->payload, data, bytes);
     memset(&to, 0, sizeof(to));
-    memcpy(&ip_2_ip4(&to)->addr, address, 4);
-    IP_SET_TYPE_VAL(to, IPADDR_TYPE_V4);
-    np = way_to(&pcb->local_ip, &to);
-    if (np) {
-        np->mute = true;
-        udp_sendto(pcb, packet, &to, port);
-        np->mute = false;
+    if (peer->ip6) {
+        memcpy(ip_2_ip6(&to)->addr, peer->address, 16);
+        ip6_addr_set_zone(ip_2_ip6(&to), (u8_t)peer->scope);
+    } else {
+        memcpy(&ip_2_ip4(&to)->addr, peer->address, 4);
+    }
+    IP_SET_TYPE_VAL(to, peer->ip6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
+    way = way_to(&pcb->local_ip, &to);
+    if (way.np) {
+        udp_sendto(pcb, packet, &to, peer->port);
+        way_end(&way);
     }
     pbuf_free(packet);
 }

@@ -157,11 +157,13 @@ static void warm_run(struct rpc *rpc)
 
     if (sock->type == SOCK_STREAM && sock->tcp && socket_state(sock) == SOCKET_CONNECTED) {
         warm_tcp(sock->tcp, call->data, call->bytes);
-    } else if (sock->type == SOCK_DGRAM && call->to->family == AF_INET) {
+    } else if (sock->type == SOCK_DGRAM) {
         struct udp_pcb *pcb = sock->udp[socket_stack(sock)->id].pcb;
+        struct warm_peer to = { .address = &call->to->v6, .ip6 = call->to->family == AF_INET6,
+                                .scope = call->to->scope, .port = call->to->port };
 
         if (pcb)
-            warm_udp4(pcb, call->data, call->bytes, &call->to->v4, call->to->port);
+            warm_udp(pcb, call->data, call->bytes, &to);
     }
     rpc_finish(rpc);
 }

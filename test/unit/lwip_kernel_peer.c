@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #define RUN_NOFORK
+#include "lwip/warm.h"
 #include "main.h"
 
 static bool allowed;
@@ -54,6 +55,37 @@ START_TEST(udp)
     for (int v6 = 0; v6 < 2; v6++)
         for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
             udp_round_trip(1, v6, sizes[i]);
+}
+END_TEST
+
+/* With no packet left it ends where the last one would be taken, just in front of the device, and is counted. */
+START_TEST(warming_goes_all_the_way)
+{
+    struct rte_mbuf *all = NULL, *one;
+    uint8_t data[100] = {0}, address[16];
+
+    SKIP_UNLESS_ALLOWED();
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct warm_peer to = {.address = address, .ip6 = v6, .port = 9};
+        uint64_t before;
+
+        udp_round_trip(1, v6, 64); /* the neighbour is known */
+        inet_pton(v6 ? AF_INET6 : AF_INET, v6 ? "fd00:1::1" : "10.1.0.1", address);
+        peer_enter(peer);
+        while ((one = rte_pktmbuf_alloc(peer->packets)) != NULL) {
+            one->next = all;
+            all = one;
+        }
+        before = peer->stats.drop_tx_no_memory;
+        warm_udp(udp_listener, data, sizeof(data), &to);
+        ck_assert_uint_eq(peer->stats.drop_tx_no_memory, before + 1);
+        for (; all != NULL; all = one) {
+            one = all->next;
+            all->next = NULL;
+            rte_pktmbuf_free(all);
+        }
+        peer_leave(peer);
+    }
 }
 END_TEST
 
@@ -314,6 +346,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, ping);
     tcase_add_test(tcase, ping_in_fragments);
     tcase_add_test(tcase, udp);
+    tcase_add_test(tcase, warming_goes_all_the_way);
     tcase_add_test(tcase, udp_in_fragments);
     tcase_add_test(tcase, tcp);
     tcase_add_test(tcase, partial_checksums_are_counted);
