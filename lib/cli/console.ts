@@ -4,10 +4,11 @@
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { SEGMENT_DIRECTORY } from '../stats/index.js'
+import { isStopped } from '../stats/life.js'
 import { EXIT, Failure } from './failure.js'
 import { choosePid, type ViewOptions } from './view.js'
 
-/** A process that works answers in milliseconds; one whose stack hangs never does. */
+/** A process that works answers in milliseconds, and says within seconds which of its stacks hangs. */
 const PATIENCE_MS = 10_000
 const ANSWER_MAX = 2 << 20
 
@@ -52,8 +53,13 @@ export interface Connection {
 }
 
 /** Sends a request; gives the answer, and the connection for those that go on. */
-export function open(options: ViewOptions, verb: string, words: Words = {}): Promise<Connection> {
+export async function open(options: ViewOptions, verb: string, words: Words = {}): Promise<Connection> {
     const pid = choosePid(options)
+    if (isStopped(pid))
+        throw new Failure(
+            `process ${pid} is stopped (SIGSTOP, or a debugger) and cannot answer: kill -CONT ${pid} lets it go on. ` +
+                'What lies in shared memory can be read meanwhile: pronghorn show, latency, flight, drops',
+        )
     const path = join(options.directory ?? SEGMENT_DIRECTORY, `pronghorn.${pid}.console`)
     return new Promise((resolve, reject) => {
         const request = requestOf(verb, words)
@@ -69,7 +75,7 @@ export function open(options: ViewOptions, verb: string, words: Words = {}): Pro
             () =>
                 fail(
                     new Failure(
-                        `process ${pid} does not answer: one of its stacks hangs, or it is stopped (SIGSTOP)`,
+                        `process ${pid} does not answer: its console hangs (gdb -p ${pid} shows where)`,
                     ),
                 ),
             PATIENCE_MS,

@@ -6,10 +6,12 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SegmentStats } from '../stats/index.js'
+import { isStopped } from '../stats/life.js'
+import { hungMs } from './banner.js'
 import { REMEDIES } from './drops.js'
 import { namesIn, textOf } from './machine.js'
 import { between, type Moment, momentOf, type Rates } from './sample.js'
-import { cyan, green, micros, short, yellow } from './text.js'
+import { age, cyan, green, micros, short, yellow } from './text.js'
 import type { ViewOptions } from './view.js'
 
 export interface Finding {
@@ -37,6 +39,12 @@ function ofStack(stats: SegmentStats, stack: number, rates: Rates, preempted: nu
     const fact = stats.facts.stacks.find(({ id }) => id === stack)
     const add = (what: string, remedy: string) => found.push({ about: `stack ${stack}`, what, remedy })
 
+    const hung = stats.process.alive && !isStopped(stats.process.pid) ? hungMs(stats.stacks[stack]!) : 0
+    if (hung > 0)
+        add(
+            `it hangs since ${age(hung)}, in one and the same turn`,
+            `gdb -p ${stats.process.pid} shows where, pronghorn flight what came before`,
+        )
     if ((gauges.faults ?? 0) > 0) add('faults are injected on purpose', 'pronghorn inject --off')
     if (preempted > 20)
         add(

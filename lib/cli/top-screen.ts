@@ -134,7 +134,7 @@ export function draw(frame: Frame, choice: Choice, width: number, height: number
     const latency = frame.history.at(-1) ?? 0
     const warning = banner(stats)
     const lines = [
-        ...(warning ? [warning] : []),
+        ...(warning?.split('\n') ?? []),
         bold(`${name} (${pid})`) +
             ` up ${age(Date.now() - startedAt.getTime())}, ${rows.length} sockets${choice.paused ? ', PAUSED' : ''}`,
         `port to read p99 ${nanos(latency).padStart(6)} ${sparkline(frame.history, Math.min(40, width - 30))}`,

@@ -11,6 +11,7 @@ import {
     type SegmentStats,
     type StatsOptions,
 } from '../stats/index.js'
+import { isStopped } from '../stats/life.js'
 import { banner } from './banner.js'
 import { EXIT, Failure } from './failure.js'
 import { dim } from './text.js'
@@ -98,7 +99,7 @@ export const readChosen = (
 /** For JSON: whose numbers these are. */
 export function processOf({ process: about }: SegmentStats) {
     const { pid, name, product, startedAt, alive } = about
-    return { pid, name, product, started: startedAt.toISOString(), alive }
+    return { pid, name, product, started: startedAt.toISOString(), alive, stopped: alive && isStopped(pid) }
 }
 
 /** For text: the same on a line, with what must not be overlooked. */

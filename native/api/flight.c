@@ -45,7 +45,7 @@ int flight_apply(const struct config *config)
     if (result < 0)
         log_warn("the flight recorder has no shared memory: %s (flight.record = off silences this)",
                  strerror(-result));
-    return on_stacks(-1, hang, &choice, sizeof(choice), NULL);
+    return on_stacks(hang, &choice, sizeof(choice));
 }
 
 void flight_apply_watch(const struct config *config)

@@ -58,7 +58,7 @@ static void respin(struct stack *stack, void *context)
 /* (The live configuration stays, also for a stack that comes to it late.) */
 static int apply_spin(const struct config *c)
 {
-    return on_stacks(-1, respin, &c, sizeof(c), NULL);
+    return on_stacks(respin, &c, sizeof(c));
 }
 
 static int apply_watch(const struct config *c)

@@ -30,6 +30,11 @@ foreach(source ${tests})
     pronghorn_test(${name} "${source}")
   endif()
 endforeach()
+# What the tests of the tool look at.
+add_executable(hung "${PRONGHORN_ROOT}/test/cli/hung.c")
+target_compile_options(hung PRIVATE ${PRONGHORN_WARNINGS})
+target_link_libraries(hung PRIVATE pronghorn_core)
+set_target_properties(hung PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/tests")
 # test/sim and test/conformance bring their own list files.
 include("${PRONGHORN_ROOT}/test/sim/sim.cmake" OPTIONAL)
 include("${PRONGHORN_ROOT}/test/conformance/conformance.cmake" OPTIONAL)

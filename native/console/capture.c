@@ -70,16 +70,32 @@ static void late(struct stack *stack, void *context)
     tap_put(*(struct tap **)context);
 }
 
-/* 0, or -ETIMEDOUT: it is done when the stack turns again, which keeps the ring until then. */
-static int ask(struct tap *tap, on_stack_function *run)
+/*
+ * Asks all stacks of the capture at once: -1, or the first tap whose stack did not answer. There it is
+ * done when the stack turns again, which keeps the ring until then.
+ */
+static int ask(struct capture *c, on_stack_function *run)
 {
-    int result;
+    struct call *call[TAPS_MAX];
+    uint64_t end_ns = on_stack_patience();
+    int silent = -1;
 
-    atomic_fetch_add(&tap->owners, 1);
-    result = on_stack(tap->stack, run, &tap, sizeof(tap), late);
-    if (result != -ETIMEDOUT)
-        tap_put(tap);
-    return result;
+    for (unsigned i = 0; i < c->taps; i++) {
+        struct tap *tap = c->tap[i];
+
+        atomic_fetch_add(&tap->owners, 1);
+        call[i] = on_stack_post(tap->stack, run, &tap, sizeof(tap), late);
+    }
+    for (unsigned i = 0; i < c->taps; i++) {
+        struct tap *tap = c->tap[i];
+        int result = on_stack_wait(call[i], end_ns, &tap, sizeof(tap));
+
+        if (result != -ETIMEDOUT)
+            tap_put(c->tap[i]);
+        if (result < 0 && silent < 0)
+            silent = (int)i;
+    }
+    return silent;
 }
 
 /* Those that may not be tapped, too: a stack that did not answer may tap late. */
@@ -88,8 +104,7 @@ static void untap(struct capture *c)
     if (!c->tapped)
         return;
     c->tapped = false;
-    for (unsigned i = 0; i < c->taps; i++)
-        ask(c->tap[i], untap_one);
+    ask(c, untap_one);
 }
 
 void capture_close(struct capture *c)
@@ -155,12 +170,15 @@ static void write_head(const struct capture *c, int port, uint32_t snap_bytes, c
 
 static bool start(struct capture *c, struct json_out *answer)
 {
+    int silent;
+
     c->tapped = true;
+    silent = ask(c, tap_one);
+    if (silent >= 0) {
+        answer_silent(answer, (int)c->tap[silent]->stack->id);
+        return false;
+    }
     for (unsigned i = 0; i < c->taps; i++) {
-        if (ask(c->tap[i], tap_one) < 0) {
-            answer_silent(answer, (int)c->tap[i]->stack->id);
-            return false;
-        }
         if (c->tap[i]->result < 0) {
             answer_error(answer, c->tap[i]->result == -EBUSY ? "as many captures run as there can be (%d on a queue)"
                                                             : "out of memory (%d)", PORT_TAPS_MAX);

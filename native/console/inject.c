@@ -51,6 +51,8 @@ static void change_late(struct stack *stack, void *context)
 /* -1, or the stack that did not answer: it keeps its filter until it does. */
 static int change_stacks(int chosen, struct change *change)
 {
+    struct call *call[STACKS_MAX];
+    uint64_t end_ns = on_stack_patience();
     int silent = -1;
 
     change->filter = in_use;
@@ -58,17 +60,20 @@ static int change_stacks(int chosen, struct change *change)
         if (chosen >= 0 && (unsigned)chosen != i)
             continue;
         filter_hold(in_use);
-        switch (on_stack(group.stacks[i], change_stack, change, sizeof(*change), change_late)) {
-        case -ETIMEDOUT:
-            silent = silent < 0 ? (int)i : silent;
-            break;
-        case -ENOMEM:
-            silent = silent < 0 ? (int)i : silent;
+        call[i] = on_stack_post(group.stacks[i], change_stack, change, sizeof(*change), change_late);
+    }
+    for (unsigned i = 0; i < group.count; i++) {
+        struct change done = { 0 };
+        int result;
+
+        if (chosen >= 0 && (unsigned)chosen != i)
+            continue;
+        result = on_stack_wait(call[i], end_ns, &done, sizeof(done));
+        change->queues += done.queues;
+        if (result != -ETIMEDOUT)
             filter_free(in_use);
-            break;
-        default:
-            filter_free(in_use);
-        }
+        if (result < 0 && silent < 0)
+            silent = (int)i;
     }
     return silent;
 }

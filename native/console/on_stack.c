@@ -53,14 +53,33 @@ static void run_call(struct rpc *rpc)
     put(call);
 }
 
-/* False: the time is over. */
-static bool wait_for(struct call *call)
+struct call *on_stack_post(struct stack *stack, on_stack_function *run, const void *context, size_t bytes,
+                           on_stack_function *late)
+{
+    struct call *call = malloc(sizeof(*call) + bytes);
+
+    if (call == NULL)
+        return NULL;
+    call->stack = stack;
+    call->run = run;
+    call->late = late;
+    atomic_init(&call->outcome, PENDING);
+    atomic_init(&call->owners, 2);
+    memcpy(call->context, context, bytes);
+    rpc_init(&call->rpc, run_call);
+    rpc_post(&stack->inbox, &call->rpc);
+    stack->driver->kick(stack);
+    return call;
+}
+
+/* False: the time is over. A stack is never waited for less than those that owe an answer. */
+static bool wait_for(struct call *call, uint64_t end_ns)
 {
     struct stack *s = call->stack;
     uint64_t now_ns = clock_now_ns();
-    uint64_t end_ns = now_ns + (atomic_load(&owed[s->id]) ? PATIENCE_OWED_NS : PATIENCE_NS);
 
-    s->driver->kick(s);
+    if (atomic_load(&owed[s->id]) || end_ns < now_ns + PATIENCE_OWED_NS)
+        end_ns = now_ns + PATIENCE_OWED_NS;
     while (!rpc_wait_until(&call->rpc, s->driver->caller_drives ? min_u64(now_ns + LOOK_NS, end_ns) : end_ns)) {
         now_ns = clock_now_ns();
         if (now_ns >= end_ns)
@@ -70,25 +89,23 @@ static bool wait_for(struct call *call)
     return true;
 }
 
-int on_stack(struct stack *stack, on_stack_function *run, void *context, size_t bytes, on_stack_function *late)
+uint64_t on_stack_patience(void)
 {
-    struct call *call = malloc(sizeof(*call) + bytes);
+    return clock_now_ns() + PATIENCE_NS;
+}
+
+int on_stack_wait(struct call *call, uint64_t end_ns, void *context, size_t bytes)
+{
+    unsigned id;
     int result = 0;
 
     if (call == NULL)
         return -ENOMEM;
-    call->stack = stack;
-    call->run = run;
-    call->late = late;
-    atomic_init(&call->outcome, PENDING);
-    atomic_init(&call->owners, 2);
-    memcpy(call->context, context, bytes);
-    rpc_init(&call->rpc, run_call);
-    rpc_post(&stack->inbox, &call->rpc);
-    if (!wait_for(call)) {
-        atomic_fetch_add(&owed[stack->id], 1);
+    id = call->stack->id;
+    if (!wait_for(call, end_ns)) {
+        atomic_fetch_add(&owed[id], 1);
         if (atomic_exchange(&call->outcome, LEFT) == RAN)
-            atomic_fetch_sub(&owed[stack->id], 1); /* at the last moment */
+            atomic_fetch_sub(&owed[id], 1); /* at the last moment */
         else
             result = -ETIMEDOUT;
     }
@@ -98,13 +115,23 @@ int on_stack(struct stack *stack, on_stack_function *run, void *context, size_t 
     return result;
 }
 
-int on_stacks(int chosen, on_stack_function *run, void *context, size_t bytes, on_stack_function *late)
+int on_stack(struct stack *stack, on_stack_function *run, void *context, size_t bytes, on_stack_function *late)
 {
+    return on_stack_wait(on_stack_post(stack, run, context, bytes, late), on_stack_patience(), context, bytes);
+}
+
+int on_stacks(on_stack_function *run, const void *context, size_t bytes)
+{
+    struct call *call[STACKS_MAX];
+    uint64_t end_ns = on_stack_patience();
+    char ignored[ON_STACKS_BYTES];
     int silent = -1;
 
+    INVARIANT(bytes <= sizeof(ignored));
     for (unsigned i = 0; i < group.count; i++)
-        if ((chosen < 0 || (unsigned)chosen == i) && on_stack(group.stacks[i], run, context, bytes, late) < 0 &&
-            silent < 0)
+        call[i] = on_stack_post(group.stacks[i], run, context, bytes, NULL);
+    for (unsigned i = 0; i < group.count; i++)
+        if (on_stack_wait(call[i], end_ns, ignored, bytes) < 0 && silent < 0)
             silent = (int)i;
     return silent;
 }
@@ -112,10 +139,17 @@ int on_stacks(int chosen, on_stack_function *run, void *context, size_t bytes, o
 void on_stack_silence(char *text, size_t size, int stack)
 {
     uint64_t turned_us = atomic_load(&group.stacks[stack]->last_turn_us), now_us = clock_now_us();
+    char others[128] = "";
+    size_t length = 0;
 
-    snprintf(text, size, "stack %d does not answer: its last turn began %llu ms ago, and it hangs since. What lies in "
-             "shared memory can still be read: pronghorn show, latency, flight, drops; gdb -p shows where it hangs",
-             stack, (unsigned long long)(now_us > turned_us ? (now_us - turned_us) / 1000 : 0));
+    for (unsigned i = 0; i < group.count && length < sizeof(others); i++)
+        if ((int)i != stack && atomic_load(&owed[i]) > 0)
+            length += (size_t)snprintf(others + length, sizeof(others) - length, "%s%u",
+                                       length ? ", " : " (nor does stack ", i);
+    snprintf(text, size, "stack %d does not answer%s%s: its last turn began %llu ms ago, and it hangs since. What lies "
+             "in shared memory can still be read: pronghorn show, latency, flight, drops; gdb -p shows where it hangs",
+             stack, others, length ? ")" : "",
+             (unsigned long long)(now_us > turned_us ? (now_us - turned_us) / 1000 : 0));
 }
 
 void answer_silent(struct json_out *answer, int stack)

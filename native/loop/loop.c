@@ -104,6 +104,7 @@ int loop_turn(struct stack *s)
         s->flight->now_ns = start_ns;
     instance_clock(s->lwip, s->now_us);
     atomic_store_explicit(&s->last_turn_us, s->now_us, memory_order_relaxed);
+    STAT_SET(s->stats, turned_us, s->now_us);
 
     work = calls = (int)rpc_poll(&s->inbox, CALLS_PER_TURN);
     work += ports_input(s);

@@ -216,7 +216,7 @@ unsigned netif_port_input(struct netif_port *np)
     if (np->steer)
         steered = steered_in(np);
     if (count == 0)
-        return steered;
+        return steered + port_rx_kept(np->queue);
     for (unsigned i = 0; i < count && i < 4; i++)
         rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
     for (unsigned i = 0; i < count; i++) {

@@ -76,6 +76,15 @@ static inline unsigned port_rx(struct port_queue *queue, struct rte_mbuf **packe
     return got;
 }
 
+/*
+ * After a port_rx() that gave nothing: the device had packets, which faults lost or hold back. More may
+ * lie there, for which no doorbell rings again: that was no idle turn, after which a stack may sleep.
+ */
+static inline bool port_rx_kept(const struct port_queue *queue)
+{
+    return UNLIKELY(queue->hooks != NULL) && queue->hooks->kept;
+}
+
 /* Takes the packet: it is sent by a later flush, or dropped and counted when the device is full. */
 void port_tx_full(struct port_queue *queue, struct rte_mbuf *packet);
 

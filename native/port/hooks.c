@@ -95,6 +95,7 @@ uint16_t port_hooks_rx(struct port_queue *queue, struct rte_mbuf **packets, uint
 {
     struct port_hooks *hooks = queue->hooks;
 
+    hooks->kept = got > 0;
     if (hooks->faults != NULL)
         got = faults_rx(hooks->faults, queue, packets, got, room);
     if (got > 0)

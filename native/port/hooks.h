@@ -26,6 +26,7 @@ struct port_hooks {
     struct capture_ring *tap[PORT_TAPS_MAX];
     struct faults *faults;
     bool flush_always; /* the queue's own, while ours is in its place */
+    bool kept;         /* the device's last burst was not empty, whatever came out of it */
 };
 
 /* 0, -ENOMEM, or -EBUSY: as many captures as there can be. */

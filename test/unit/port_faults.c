@@ -193,6 +193,27 @@ START_TEST(what_is_held_comes_home_at_the_end)
 }
 END_TEST
 
+START_TEST(a_burst_that_is_lost_or_held_was_work)
+{
+    static const struct faults_settings all_of_it[] = { { .loss_ppm = 1000000, .seed = 1 },
+                                                        { .delay_us = 60000000, .seed = 1 } };
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct faults *faults = faults_of(all_of_it[i]);
+        struct rte_mbuf *packets[PORT_BURST] = { packet_of(BYTES, 1) };
+
+        ck_assert(!port_rx_kept(&queue));
+        ck_assert_ptr_null(port_faults_set(&queue, faults));
+        ck_assert_uint_eq(port_hooks_rx(&queue, packets, 1, PORT_BURST), 0);
+        ck_assert(port_rx_kept(&queue));
+        ck_assert_uint_eq(port_hooks_rx(&queue, packets, 0, PORT_BURST), 0);
+        ck_assert(!port_rx_kept(&queue));
+        ck_assert_ptr_eq(port_faults_set(&queue, NULL), faults);
+        end(faults);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("faults");
@@ -208,6 +229,7 @@ static Suite *suite(void)
     tcase_add_test(c, a_rate_holds_back_only_so_much);
     tcase_add_test(c, only_those_of_the_filter);
     tcase_add_test(c, what_is_held_comes_home_at_the_end);
+    tcase_add_test(c, a_burst_that_is_lost_or_held_was_work);
     suite_add_tcase(s, c);
     return s;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs'
 import type { SegmentStats, StackStats } from '../../stats/index.js'
+import { isStopped } from '../../stats/life.js'
+import { hungMs } from '../banner.js'
 import { type Column, short, table } from '../text.js'
 import { showStats, type ViewOptions, viewCommand } from '../view.js'
 
@@ -25,6 +27,7 @@ function rowOf(stats: SegmentStats, stack: StackStats) {
         thread: gauges.thread ?? 0,
         thread_name: threadName(stats.process.pid, gauges.thread ?? 0),
         sleeping: (gauges.sleeping ?? 0) !== 0,
+        hung_ms: stats.process.alive && !isStopped(stats.process.pid) ? hungMs(stack) : 0,
         ports: fact?.ports ?? [],
         sockets_tcp: gauges.sockets_tcp ?? 0,
         sockets_udp: gauges.sockets_udp ?? 0,
