@@ -70,6 +70,11 @@ static uint32_t rto_effective(const struct tcp_pcb *pcb)
 
     if (pcb->unacked && !pcb->unacked->next && pcb->state >= ESTABLISHED)
         rto_ms = max_u32(rto_ms, RTO_LONE_MIN_MS);
+    if (UNLIKELY(pcb->user_timeout_ms && pcb->nrtx)) { /* not later than that, as Linux */
+        uint32_t passed = pcb->rto_at - pcb->rtx_since;
+
+        rto_ms = min_u32(rto_ms, passed < pcb->user_timeout_ms ? pcb->user_timeout_ms - passed : 1);
+    }
     return rto_ms;
 }
 
@@ -231,7 +236,12 @@ static bool run_persist(struct tcp_pcb *pcb, uint32_t now_ms)
 
 static bool run_keepalive(struct tcp_pcb *pcb)
 {
-    if (pcb->keep_cnt_sent >= pcb->keep_cnt)
+    /* tcp(7): the user's time-out, where there is one, decides in place of the number of probes. */
+    bool over = pcb->user_timeout_ms
+                    ? pcb->keep_cnt_sent && INSTANCE(tcp_ticks) - pcb->tmr >= pcb->user_timeout_ms
+                    : pcb->keep_cnt_sent >= pcb->keep_cnt;
+
+    if (over)
         return give_up(pcb, true, ERR_TIMEOUT);
     tcp_keepalive(pcb);
     pcb->keep_cnt_sent++;

@@ -25,6 +25,12 @@
 #define SO_SNDTIMEO_NEW 67
 #endif
 
+/* Of the kernel: its fixed default and limits of times, and the least window. */
+#define FIN_TIMEOUT_S 60
+#define FIN_TIMEOUT_MAX_S 120
+#define RTO_MAX_S 120
+#define WINDOW_CLAMP_MIN 1152
+
 enum kind { BOOL, INT, U8, STRICT /* a BOOL that takes 0 and 1 alone */ };
 enum on { ANY = 3, TCP = 1, UDP = 2 };
 
@@ -55,11 +61,11 @@ static const struct row rows[] = {
     { IPPROTO_TCP, TCP_KEEPINTVL, INT, TCP, FIELD(keep_interval_s), 1, 32767 },
     { IPPROTO_TCP, TCP_KEEPCNT, INT, TCP, FIELD(keep_count), 1, 127 },
     { IPPROTO_TCP, TCP_USER_TIMEOUT, INT, TCP, FIELD(user_timeout_ms), 0, INT_MAX },
-    { IPPROTO_TCP, TCP_DEFER_ACCEPT, INT, TCP, FIELD(defer_accept_s), 0, INT_MAX },
+    { IPPROTO_TCP, TCP_DEFER_ACCEPT, INT, TCP, FIELD(defer_accept_s), INT_MIN, INT_MAX },
     { IPPROTO_TCP, TCP_SYNCNT, INT, TCP, FIELD(syn_count), 1, 127 },
-    { IPPROTO_TCP, TCP_LINGER2, INT, TCP, FIELD(linger2_s), 0, INT_MAX },
-    { IPPROTO_TCP, TCP_WINDOW_CLAMP, INT, TCP, FIELD(window_clamp), 0, INT_MAX },
-    { IPPROTO_TCP, TCP_NOTSENT_LOWAT, INT, TCP, FIELD(not_sent_low_water), 0, INT_MAX },
+    { IPPROTO_TCP, TCP_LINGER2, INT, TCP, FIELD(linger2_s), INT_MIN, INT_MAX },
+    { IPPROTO_TCP, TCP_WINDOW_CLAMP, INT, TCP, FIELD(window_clamp), INT_MIN, INT_MAX },
+    { IPPROTO_TCP, TCP_NOTSENT_LOWAT, INT, TCP, FIELD(not_sent_low_water), INT_MIN, INT_MAX },
     { IPPROTO_IP, IP_TOS, U8, ANY, FIELD(tos), INT_MIN, INT_MAX },
     { IPPROTO_IP, IP_TTL, INT, ANY, FIELD(ttl), -1, 255 },
     { IPPROTO_IP, IP_PKTINFO, BOOL, ANY, FIELD(packet_info), INT_MIN, INT_MAX },
@@ -196,7 +202,8 @@ static int get_tcp_level(struct socket *sock, int name, void *value, socklen_t *
         strncpy(name16, tcp_congestion_name(sock->options.congestion), sizeof(name16) - 1);
         return give(value, len, name16, sizeof(name16));
     }
-    case TCP_FASTOPEN: return give_int(value, len, 0);
+    case TCP_FASTOPEN:
+    case TCP_FASTOPEN_CONNECT: return give_int(value, len, 0);
     default: return -ENOPROTOOPT;
     }
 }
@@ -224,6 +231,8 @@ static int number_of(const struct socket *sock, const struct row *row)
     case INT: break;
     }
     number = *(const int *)field;
+    if (row->level == IPPROTO_TCP)
+        return row->name == TCP_LINGER2 && number == 0 ? FIN_TIMEOUT_S : number;
     if (number == -1 && row->level != SOL_SOCKET)
         number = 64; /* IP_TTL, IPV6_UNICAST_HOPS: the stack's default */
     return number;
@@ -261,6 +270,34 @@ int socket_option_get(struct socket *sock, int level, int name, void *value, soc
 }
 
 /* ---- set ---- */
+
+/* As long as the SYN-ACKs take that are sent so often: the kernel counts these, not seconds. */
+static int defer_accept_as_kept(int seconds)
+{
+    int pause = 1, sum = 0, count = 0;
+
+    for (; sum < seconds && count < 255; count++) {
+        sum += pause;
+        pause = pause < RTO_MAX_S / 2 ? pause * 2 : RTO_MAX_S;
+    }
+    return sum;
+}
+
+/* What do_tcp_setsockopt() makes of the number; -EINVAL: it may not be set now. */
+static int as_kept(const struct socket *sock, int name, int *number)
+{
+    switch (name) {
+    case TCP_LINGER2: *number = *number < 0 ? -1 : *number > FIN_TIMEOUT_MAX_S ? FIN_TIMEOUT_MAX_S : *number; break;
+    case TCP_DEFER_ACCEPT: *number = defer_accept_as_kept(*number); break;
+    case TCP_WINDOW_CLAMP:
+        if (*number == 0 && socket_state(sock) != SOCKET_IDLE && socket_state(sock) != SOCKET_CLOSED)
+            return -EINVAL;
+        if (*number != 0 && *number < WINDOW_CLAMP_MIN)
+            *number = WINDOW_CLAMP_MIN;
+        break;
+    }
+    return 0;
+}
 
 static int set_time(uint64_t *us, const void *value, socklen_t len)
 {
@@ -403,6 +440,8 @@ static int set_row(struct socket *sock, const struct row *row, int number)
     if (errors && number && sock->type == SOCK_DGRAM && error_queue_open(sock) < 0)
         return -ENOBUFS;
     if (number == 0 && row->level == IPPROTO_IP && row->name == IP_TTL)
+        return -EINVAL;
+    if (row->level == IPPROTO_TCP && as_kept(sock, row->name, &number) < 0)
         return -EINVAL;
     /* ipv6(7): only before the socket has a name. */
     if (row->level == IPPROTO_IPV6 && row->name == IPV6_V6ONLY && socket_has_port(sock))

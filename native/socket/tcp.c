@@ -353,6 +353,7 @@ err_t tcp_on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
     if (sock == NULL)
         return ERR_OK;
     STAT_INC(socket_stack(sock)->stats, tcp_connects);
+    tcp_limit_segments(sock);
     atomic_store_explicit(&sock->state, SOCKET_CONNECTED, memory_order_release);
     ready_raise(sock, socket_stack(sock), EPOLLOUT);
     push(sock);

@@ -19,6 +19,9 @@ void tcp_on_urgent(struct tcp_pcb *pcb, void *data, u32_t at, const struct pbuf 
 /* An urgent byte was written and the FIN was not: the PCB is told. */
 void tcp_send_urgent(struct socket *sock);
 
+/* A new connection: TCP_MAXSEG, as far as it is ours to keep. */
+void tcp_limit_segments(struct socket *sock);
+
 /* After each output pass; looks at the buffers once per round trip. */
 void tcp_tune(struct socket *sock);
 

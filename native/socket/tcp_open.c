@@ -40,6 +40,7 @@ void tcp_adopt(struct socket *sock, struct stack *stack, struct tcp_pcb *pcb)
     sock->way = WAY_CONNECTED;
     atomic_store_explicit(&sock->state, SOCKET_CONNECTED, memory_order_release);
     tcp_hook(sock, pcb);
+    tcp_limit_segments(sock);
 }
 
 int tcp_start(struct socket *sock, struct stack *stack)

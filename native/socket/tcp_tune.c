@@ -27,6 +27,7 @@ void tcp_tune(struct socket *sock)
     if (now_us - sock->tune_us < now.rtt_us)
         return;
     if (consumed - sock->tune_consumed > limit / 2 && !sock->options.receive_buffer_fixed &&
+        !sock->options.window_clamp &&
         now_us - sock->tune_us < 2 * (uint64_t)now.rtt_us + TUNE_MIN_US &&
         limit < socket_limits.receive_max) {
         limit = limit * 2 > socket_limits.receive_max ? socket_limits.receive_max : limit * 2;
@@ -43,6 +44,14 @@ void tcp_tune(struct socket *sock)
     }
     sock->tune_us = now_us;
     sock->tune_consumed = consumed;
+}
+
+void tcp_limit_segments(struct socket *sock)
+{
+    uint32_t most = sock->options.max_segment;
+
+    if (most && most < sock->tcp->mss)
+        sock->tcp->mss = (uint16_t)most;
 }
 
 void tcp_options_changed(struct socket *sock)
@@ -63,10 +72,13 @@ void tcp_options_changed(struct socket *sock)
     pcb->keep_idle = o->keep_idle_s * 1000;
     pcb->keep_intvl = o->keep_interval_s * 1000;
     pcb->keep_cnt = o->keep_count;
+    pcb->user_timeout_ms = o->user_timeout_ms;
     pcb->tos = socket_options_tos(o, sock->peer.family);
     pcb->ttl = socket_options_ttl(o, sock->peer.family);
     pcb->congestion = o->congestion;
-    if (o->receive_buffer_fixed)
+    if (o->window_clamp)
+        tcp_limit_receive(pcb, min_u32(o->window_clamp, o->receive_buffer_bytes));
+    else if (o->receive_buffer_fixed)
         tcp_limit_receive(pcb, o->receive_buffer_bytes);
     if (o->send_buffer_fixed)
         tcp_limit_send(pcb, o->send_buffer_bytes);

@@ -23,6 +23,9 @@ static const struct option {
     O(IPPROTO_TCP, TCP_KEEPINTVL, 100, 40000), O(IPPROTO_TCP, TCP_KEEPCNT, 3, 128),
     O(IPPROTO_TCP, TCP_USER_TIMEOUT, 5000, -1), O(IPPROTO_TCP, TCP_SYNCNT, 2, 256),
     O(IPPROTO_TCP, TCP_MAXSEG, 1000, 10), O(IPPROTO_TCP, 9999, 1, 1),
+    O(IPPROTO_TCP, TCP_LINGER2, 200, -5), O(IPPROTO_TCP, TCP_LINGER2, 7, 0),
+    O(IPPROTO_TCP, TCP_DEFER_ACCEPT, 10, -1), O(IPPROTO_TCP, TCP_DEFER_ACCEPT, 70000, 0),
+    O(IPPROTO_TCP, TCP_WINDOW_CLAMP, 70000, 5), O(IPPROTO_TCP, TCP_NOTSENT_LOWAT, 5000, -1),
     O(IPPROTO_IP, IP_TOS, 0x10, 256), O(IPPROTO_IP, IP_TTL, 33, 256),
     O(IPPROTO_IP, IP_PKTINFO, 1, 2), O(IPPROTO_IP, IP_RECVTTL, 1, 2),
     O(IPPROTO_IP, IP_RECVTOS, 1, 2), O(IPPROTO_IP, IP_RECVERR, 1, 2),
@@ -134,9 +137,25 @@ static void late(void)
     SAY(set_int(p.client, IPPROTO_IPV6, IPV6_V6ONLY, 1));
     SAY(set_int(p.listening, IPPROTO_IPV6, IPV6_V6ONLY, 0));
     SAY(set_int(p.client, IPPROTO_IP, IP_TTL, 5));
+    SAY(set_int(p.client, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0));
+    SAY(set_int(p.client, IPPROTO_TCP, TCP_WINDOW_CLAMP, 1));
+    SAY_OPTION(p.client, IPPROTO_TCP, TCP_WINDOW_CLAMP);
+}
+
+/* Segments keep to it whatever the path would bear; set later it changes nothing. */
+static void segments(void)
+{
+    int listening = listener(AF_INET, 2), fd = sys.socket(AF_INET, SOCK_STREAM, 0);
+    struct address a = address_at(listening, AF_INET);
+
+    set_int(fd, IPPROTO_TCP, TCP_MAXSEG, 700);
+    SAY(sys.connect(fd, ADDR(a)));
+    SAY_OPTION(fd, IPPROTO_TCP, TCP_MAXSEG);
+    SAY(set_int(fd, IPPROTO_TCP, TCP_MAXSEG, 300));
+    SAY_OPTION(fd, IPPROTO_TCP, TCP_MAXSEG);
 }
 
 const struct scenario scenarios[] = {
     SCENARIO(tcp_4), SCENARIO(tcp_6), SCENARIO(udp_4), SCENARIO(udp_6), SCENARIO(times),
-    SCENARIO(lingers), SCENARIO(inherited), SCENARIO(late), { 0 },
+    SCENARIO(lingers), SCENARIO(inherited), SCENARIO(late), SCENARIO(segments), { 0 },
 };
