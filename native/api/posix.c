@@ -264,7 +264,7 @@ static int ioctl_ours(struct socket *sock, unsigned long request, void *argument
     case SIOCOUTQ:
         if (socket_state(sock) == SOCKET_LISTENING)
             return -EINVAL;
-        *number = (int)send_queue_bytes(&sock->tx);
+        *number = socket_unsent_bytes(sock);
         return 0;
     }
     return -ENOTTY;

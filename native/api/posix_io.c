@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "api/both.h"
@@ -217,13 +218,22 @@ static int recv_many(struct socket *sock, int fd, struct mmsghdr *msgs, unsigned
     uint64_t deadline = timeout ? clock_now_ns() + (uint64_t)timeout->tv_sec * 1000000000u +
                                       (uint64_t)timeout->tv_nsec
                                 : UINT64_MAX;
+    /* Before all data, and even if nothing is asked for. */
+    int error = flags & MSG_ERRQUEUE ? 0 : socket_take_error(sock);
     unsigned int i;
 
+    if (error)
+        return -error;
     for (i = 0; i < count; i++) {
         ssize_t got = recv_ours(sock, fd, &msgs[i].msg_hdr, flags & ~MSG_WAITFORONE);
 
-        if (got < 0)
-            return i > 0 ? (int)i : (int)got;
+        if (got < 0 && i == 0)
+            return (int)got;
+        if (got < 0) {
+            if (got != -EAGAIN)
+                atomic_store(&sock->error, (int)-got); /* for the next call */
+            return (int)i;
+        }
         msgs[i].msg_len = (unsigned int)got;
         if (flags & MSG_WAITFORONE)
             flags |= MSG_DONTWAIT;

@@ -253,6 +253,8 @@ int socket_bind(struct socket *sock, const struct endpoint *local);
 
 /* FIONREAD; -1: a listener has none (EINVAL). */
 int socket_readable_bytes(struct socket *sock);
+/* What SIOCOUTQ says: bytes not acknowledged yet. */
+int socket_unsent_bytes(struct socket *sock);
 
 /* Multicast membership and the like: IP and IPv6 level options that are no plain value. */
 int socket_membership_set(struct socket *sock, int level, int name, const void *value,

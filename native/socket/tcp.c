@@ -91,8 +91,8 @@ static void on_err(void *arg, err_t err)
     sock->tcp = NULL;
     if (error == ECONNRESET && socket_state(sock) == SOCKET_CONNECTING)
         error = ECONNREFUSED;
-    else if (error == ECONNRESET && socket_has(sock, SOCKET_RX_END))
-        error = EPIPE; /* as the kernel: reset after the peer's FIN (tcp_reset) */
+    else if (error == ECONNRESET && socket_has(sock, SOCKET_RX_END) && !socket_has(sock, SOCKET_TX_SHUT))
+        error = EPIPE; /* as the kernel's tcp_reset() in CLOSE_WAIT; in LAST_ACK no more */
     connection_over(sock, error);
 }
 

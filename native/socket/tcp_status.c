@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TCP_INFO and FIONREAD: what a connection knows of itself. */
+/* TCP_INFO, FIONREAD and SIOCOUTQ: what a connection knows of itself. */
 #include <linux/tcp.h>
 #include <string.h>
 
 #include "lwip/tcp_info.h"
 #include "socket/tcp.h"
+#include "socket/udp.h"
 #include "socket/urgent.h"
 
 #define TCPOLEN_TSTAMP_ALIGNED 12u /* RFC 7323, appendix A */
@@ -74,7 +75,9 @@ void tcp_info_fill(struct socket *sock, struct tcp_info *info)
     stack_call(stack, &call.rpc);
     if (s->mss == 0)
         return;
-    info->tcpi_state = s->state < sizeof(linux_state) ? linux_state[s->state] : 7;
+    info->tcpi_state = s->state < sizeof(linux_state) ? linux_state[s->state] : linux_state[0];
+    if (info->tcpi_state == 6) /* Linux keeps TIME_WAIT in a place of its own: the socket's connection is over */
+        info->tcpi_state = linux_state[0];
     info->tcpi_retransmits = s->retransmits;
     info->tcpi_options = (uint8_t)((s->timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
                                    (s->sack ? TCPI_OPT_SACK : 0) |
@@ -118,4 +121,9 @@ int socket_readable_bytes(struct socket *sock)
         lock_give(&sock->rx.reader);
     }
     return bytes > INT32_MAX ? INT32_MAX : (int)bytes;
+}
+
+int socket_unsent_bytes(struct socket *sock)
+{
+    return (int)send_queue_bytes(&sock->tx) + (sock->type == SOCK_DGRAM ? (int)udp_gathered_bytes(sock) : 0);
 }

@@ -77,6 +77,16 @@ static bool is_corked(const struct socket *sock)
     return cork && __atomic_load_n(&cork->begun, __ATOMIC_RELAXED);
 }
 
+uint32_t udp_gathered_bytes(struct socket *sock)
+{
+    uint32_t bytes;
+
+    lock_take(&sock->tx.writer);
+    bytes = is_corked(sock) ? sock->cork->bytes : 0;
+    lock_give(&sock->tx.writer);
+    return bytes;
+}
+
 /* Under tx.writer: one piece more. 0 or -errno; then what was gathered is lost, as in the kernel. */
 static int gather(struct socket *sock, const struct msghdr *msg, size_t bytes,
                   const struct send_record *record)

@@ -20,10 +20,11 @@ foreach(source ${groups})
 endforeach()
 # Random sequences of calls in both worlds at once.
 add_executable(test_conformance_oracle)
-foreach(name main generate run show script place)
+foreach(name main compare found generate draw run run_data run_events run_options show script pace place)
   target_sources(test_conformance_oracle PRIVATE "${PRONGHORN_ROOT}/test/conformance/oracle/${name}.c")
 endforeach()
 target_compile_options(test_conformance_oracle PRIVATE ${PRONGHORN_WARNINGS})
+target_compile_definitions(test_conformance_oracle PRIVATE PRONGHORN_ROOT="${PRONGHORN_ROOT}")
 target_link_libraries(test_conformance_oracle PRIVATE conformance)
 set_target_properties(test_conformance_oracle PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/tests")

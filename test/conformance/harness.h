@@ -63,6 +63,7 @@ struct calls {
     ssize_t (*readv)(int, const struct iovec *, int);
     ssize_t (*writev)(int, const struct iovec *, int);
     int (*fcntl)(int, int, ...);
+    int (*dup2)(int, int);
     int (*ioctl)(int, unsigned long, ...);
     int (*poll)(struct pollfd *, nfds_t, int);
     int (*ppoll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);

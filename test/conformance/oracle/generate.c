@@ -10,50 +10,29 @@
  * and, because a socket stays on the stack that its first call chose: UDP sockets on the wildcard that
  * send, and a second bind() to another address.
  */
+#include "draw.h"
 #include "oracle.h"
-
-const struct oracle_option oracle_options[] = {
-#define O(level, name, ...) { #name, level, name, { __VA_ARGS__ } }
-    O(SOL_SOCKET, SO_ERROR, 0, 1, 0, 0),       O(SOL_SOCKET, SO_REUSEADDR, 1, 0, 1, 1),
-    O(SOL_SOCKET, SO_REUSEPORT, 1, 0, 1, 1),   O(SOL_SOCKET, SO_ACCEPTCONN, 0, 0, 0, 0),
-    O(SOL_SOCKET, SO_KEEPALIVE, 1, 0, 1, 7),   O(SOL_SOCKET, SO_OOBINLINE, 1, 0, 1, 1),
-    O(IPPROTO_TCP, TCP_CORK, 1, 0, 1, 0),
-    O(IPPROTO_TCP, TCP_KEEPIDLE, 10, 0, 9, 99999), O(IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 90000, -1, 0),
-    O(IPPROTO_IP, IP_TTL, 9, 0, 256, -1),      O(IPPROTO_IP, IP_TOS, 8, 3, 0, 255),
-    O(IPPROTO_IP, IP_PKTINFO, 1, 0, 1, 1),     O(IPPROTO_IPV6, IPV6_V6ONLY, 1, 0, 1, 0),
-    O(IPPROTO_IPV6, IPV6_UNICAST_HOPS, 9, -1, 300, 64), O(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, 0, 1, 1),
-};
-const int oracle_options_count = sizeof(oracle_options) / sizeof(oracle_options[0]);
 
 enum guess { NOTHING, FRESH, BOUND, LISTENING, CONNECTED, EPOLL, EVENTFD };
 
 static struct sequence *out;
 static int wanted;
-static uint64_t state;
 static struct {
     enum guess guess;
     int kind;
     bool mapped; /* IPv6, for IPv4 peers alone */
 } slots[SLOTS];
 
-static uint32_t below(uint32_t n)
+static void emit3(enum op op, int slot, int other, int place, int a, int b, int c)
 {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)((state >> 24) % n);
-}
-
-static bool chance(uint32_t percent)
-{
-    return below(100) < percent;
+    if (out->count < wanted)
+        out->steps[out->count++] = (struct step){ (uint8_t)op, (uint8_t)slot, (uint8_t)other,
+                                                  (uint8_t)place, a, b, c };
 }
 
 static void emit(enum op op, int slot, int other, int place, int a, int b)
 {
-    if (out->count < wanted)
-        out->steps[out->count++] = (struct step){ (uint8_t)op, (uint8_t)slot, (uint8_t)other,
-                                                  (uint8_t)place, a, b };
+    emit3(op, slot, other, place, a, b, 0);
 }
 
 /* A slot of which the guess is `g`; any if there is none, or by chance. */
@@ -179,50 +158,11 @@ static void new_epoll(void)
 
 static void epoll_change(void)
 {
-    static const int bits[] = { EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLPRI, EPOLLRDNORM, EPOLLWRNORM };
-    int e = slot_of(EPOLL), fd = chance(85) ? socket_slot() : (int)below(SLOTS), op;
-    uint32_t events = 0;
+    int e = slot_of(EPOLL), fd, op;
 
-    for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
-        events |= chance(i < 2 ? 60 : 20) ? (uint32_t)bits[i] : 0;
-    events |= chance(35) ? (uint32_t)EPOLLET : 0;
-    events |= chance(20) ? (uint32_t)EPOLLONESHOT : 0;
-    events |= chance(6) ? (uint32_t)EPOLLEXCLUSIVE : 0;
+    fd = chance(8) ? slot_of(EPOLL) : chance(85) ? socket_slot() : (int)below(SLOTS);
     op = chance(60) ? EPOLL_CTL_ADD : chance(70) ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
-    emit(OP_EPOLL_CTL, e, fd, 0, op, (int)events);
-}
-
-static int some_size(int kind)
-{
-    static const int stream[] = { 0, 1, 1, 7, 100, 100, 1400, 3000 };
-    static const int datagram[] = { 0, 1, 7, 100, 100, 1400, 3000, 70000 };
-
-    return kind >= UDP4 ? datagram[below(8)] : stream[below(8)];
-}
-
-static int send_flags(void)
-{
-    int flags = MSG_DONTWAIT;
-    uint32_t rare;
-
-    flags |= chance(70) ? MSG_NOSIGNAL : 0;
-    flags |= chance(8) ? MSG_MORE : 0;
-    rare = below(100);
-    flags |= rare < 3 ? MSG_EOR : rare < 10 ? MSG_OOB : 0;
-    return flags;
-}
-
-static int recv_flags(void)
-{
-    int flags = chance(95) ? MSG_DONTWAIT : 0;
-    uint32_t rare;
-
-    flags |= chance(15) ? MSG_PEEK : 0;
-    flags |= chance(10) ? MSG_WAITALL : 0;
-    flags |= chance(8) ? MSG_TRUNC : 0;
-    rare = below(100);
-    flags |= rare < 3 ? MSG_ERRQUEUE : rare < 12 ? MSG_OOB : 0;
-    return flags;
+    emit(OP_EPOLL_CTL, e, fd, 0, op, (int)epoll_bits());
 }
 
 static void options(enum op op)
@@ -232,12 +172,25 @@ static void options(enum op op)
     emit(op, socket_slot(), NOWHERE, 0, o, oracle_options[o].values[below(4)]);
 }
 
+static void duplicate(int s)
+{
+    int to = chance(70) ? slot_of(NOTHING) : socket_slot();
+
+    emit(slots[to].guess == NOTHING ? OP_DUP : OP_DUP2, s, to, 0, 0, 0);
+    slots[to] = slots[s];
+}
+
 static void other_step(void)
 {
     int s = socket_slot();
 
-    switch (below(14)) {
-    case 0: emit(OP_DUP, s, slot_of(NOTHING), 0, 0, 0); break;
+    switch (below(19)) {
+    case 0: duplicate(s); break;
+    case 14: emit(OP_LINGER, s, NOWHERE, 0, chance(70), (int)below(3)); break;
+    case 15: emit(OP_OUTQ, data_slot(), NOWHERE, 0, 0, 0); break;
+    case 16: emit(OP_TCP_STATE, s, NOWHERE, 0, 0, 0); break;
+    case 17:
+    case 18: options(OP_SETOPT); break;
     case 1:
     case 2: options(OP_SETOPT); break;
     case 3:
@@ -314,28 +267,48 @@ static void ending_step(void)
     }
 }
 
+static void send_step(int s)
+{
+    bool datagram = slots[s].kind >= UDP4;
+    int to = chance(70) ? home(s) : some_place(s), size = some_size(datagram), flags = send_flags(datagram);
+
+    switch (below(9)) {
+    case 0: emit(OP_SENDTO, s, socket_slot(), to, size, 0); break;
+    case 8: emit(datagram ? OP_SEND : OP_SEND_MORE, s, NOWHERE, 0, size, datagram ? flags : some_size(false)); break;
+    case 1: emit3(OP_SENDMSG, s, NOWHERE, 0, size, flags, 1 + (int)below(4)); break;
+    case 2: emit3(OP_SENDMSG, s, chance(40) ? socket_slot() : NOWHERE, to, size, flags, 1 + (int)below(4)); break;
+    case 3: emit3(OP_SENDMMSG, s, NOWHERE, 0, size, flags, (int)below(5)); break;
+    case 4: emit3(OP_WRITEV, s, NOWHERE, 0, size, 0, some_pieces()); break;
+    default: emit(OP_SEND, s, NOWHERE, 0, size, flags); break;
+    }
+}
+
+static void receive_step(int s)
+{
+    int size = some_size(false), flags = recv_flags();
+
+    switch (below(8)) {
+    case 0:
+    case 1: emit3(OP_RECVMSG, s, NOWHERE, 0, size, flags, 1 + (int)below(4)); break;
+    case 2: emit3(OP_READV, s, NOWHERE, 0, size, 0, some_pieces()); break;
+    case 3:
+        flags |= chance(30) ? MSG_WAITFORONE : 0;
+        emit3(OP_RECVMMSG, s, NOWHERE, 0, size, flags, (int)below(5));
+        break;
+    default: emit(OP_RECV, s, NOWHERE, 0, size, flags); break;
+    }
+}
+
 static void data_step(void)
 {
-    int s = data_slot(), kind = slots[s].kind;
+    int s = data_slot();
 
-    if (slots[s].guess == FRESH && kind >= UDP4)
+    if (slots[s].guess == FRESH && slots[s].kind >= UDP4)
         return;
-    switch (below(12)) {
-    case 0:
-    case 1:
-    case 2:
-    case 3: emit(OP_SEND, s, NOWHERE, 0, some_size(kind), send_flags()); break;
-    case 4:
-        emit(OP_SENDTO, s, socket_slot(), chance(70) ? home(s) : some_place(s), some_size(kind), 0);
-        break;
-    case 5:
-    case 6:
-    case 7:
-    case 8: emit(OP_RECV, s, NOWHERE, 0, some_size(TCP4), recv_flags()); break;
-    case 9: emit(OP_RECVMSG, s, NOWHERE, 0, some_size(TCP4), recv_flags()); break;
-    case 10: emit(OP_READV, s, NOWHERE, 0, some_size(TCP4), some_size(TCP4)); break;
-    case 11: emit(OP_WRITEV, s, NOWHERE, 0, some_size(TCP4), some_size(TCP4)); break;
-    }
+    if (chance(52))
+        send_step(s);
+    else
+        receive_step(s);
 }
 
 static void beginning(void)
@@ -358,9 +331,7 @@ void generate(struct sequence *sequence, uint64_t seed, int length)
     sequence->seed = seed;
     out = sequence;
     wanted = length;
-    state = seed * 0x9e3779b97f4a7c15u + 0x1234567;
-    for (int i = 0; i < 8; i++)
-        below(2);
+    draw_begin(seed);
     memset(slots, 0, sizeof(slots));
     beginning();
     beginning();

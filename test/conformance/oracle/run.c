@@ -6,23 +6,15 @@
 #include <arpa/inet.h>
 
 #include "../worlds.h"
-#include "oracle.h"
-#include "pronghorn.h"
+#include "pace.h"
 #include "show.h"
+#include "slots.h"
 
-#define BLOCK_US 10000 /* time limit of blocking sockets: none waits for ever */
-#define FLOOD_MAX (64u << 20)
+/* Time limits of blocking sockets: what is to come has come, but a handshake takes turns of a busy machine. */
+#define RECEIVE_US 3000
+#define SEND_US 50000
 
-enum holds { NONE, SOCKET, EPOLL, EVENTFD };
-
-static struct slot {
-    int fd;
-    enum holds holds;
-    bool stream;
-    uint32_t sent; /* position in the alphabet */
-} slots[SLOTS];
-
-static uint8_t buffer[1 << 17];
+struct slot slots[SLOTS];
 
 /* ---- addresses ---- */
 
@@ -42,13 +34,7 @@ static struct address address_in(int family, int place, int port)
     return a;
 }
 
-static int number(int slot)
-{
-    return slot < SLOTS ? slots[slot].fd : -1;
-}
-
-/* Of the step's slot's family, with the port of `other` or the number `b`. */
-static struct address target(const struct step *s)
+struct address target(const struct step *s)
 {
     int family = AF_INET, port = s->b;
     socklen_t len = sizeof(family);
@@ -78,47 +64,15 @@ static void put(int slot, int fd, enum holds holds)
 
 static void prepare(int fd, int type)
 {
-    struct timeval limit = { .tv_usec = BLOCK_US };
+    struct timeval receive = { .tv_usec = RECEIVE_US }, send = { .tv_usec = SEND_US };
 
-    sys.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    sys.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    sys.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof(receive));
+    sys.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &send, sizeof(send));
     if (type == SOCK_STREAM) /* our default, not the kernel's */
         set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-static void fill_letters(struct slot *slot, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        buffer[i] = (uint8_t)('a' + (slot->sent + (uint32_t)i) % 26);
-}
-
 /* ---- steps ---- */
-
-static void step_recvmsg(const struct step *s)
-{
-    struct sockaddr_storage from = { 0 };
-    uint8_t control[256];
-    struct iovec iov = { buffer, (size_t)s->a };
-    struct msghdr msg = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov,
-                          .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
-    long long got = sys.recvmsg(number(s->slot), &msg, s->b);
-
-    if (!say(got))
-        return;
-    if (!(s->b & MSG_TRUNC))
-        say_bytes(buffer, got);
-    fprintf(trace, " flags %x", msg.msg_flags);
-    if (msg.msg_namelen)
-        say_address(&from);
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
-        fprintf(trace, " cmsg %d/%d (%zu)", c->cmsg_level, c->cmsg_type, c->cmsg_len);
-        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
-            say_address(&(struct sockaddr_in){ .sin_family = AF_INET,
-                                               .sin_addr = ((struct in_pktinfo *)CMSG_DATA(c))->ipi_addr });
-        else if (c->cmsg_level == IPPROTO_IP || c->cmsg_level == IPPROTO_IPV6)
-            fprintf(trace, " %02x", *CMSG_DATA(c));
-    }
-}
 
 static void step_names(int fd)
 {
@@ -130,139 +84,6 @@ static void step_names(int fd)
     fprintf(trace, " ->");
     if (say(sys.getpeername(fd, (void *)&peer, &peer_len)))
         say_address(&peer);
-}
-
-/* Sends until nothing more goes, shows what holds then, and reads everything everywhere. */
-static void step_flood(const struct step *s)
-{
-    size_t sum = 0;
-    ssize_t n = 0;
-
-    if (number(s->slot) < 0 || !slots[s->slot].stream)
-        return;
-    memset(buffer, 'F', sizeof(buffer));
-    for (int idle = 0; idle < 3 && sum < FLOOD_MAX;) {
-        n = sys.send(number(s->slot), buffer, sizeof(buffer), MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN)
-            break;
-        if (n < 0) {
-            idle++;
-            settle();
-        } else {
-            idle = 0;
-            sum += (size_t)n;
-        }
-    }
-    say(n);
-    if (sum == 0)
-        return;
-    for (int round = 0; round < 3;) {
-        bool any = false;
-
-        for (int i = 0; i < SLOTS; i++) {
-            while (slots[i].fd >= 0 && slots[i].stream && slots[i].holds == SOCKET &&
-                   (n = sys.recv(slots[i].fd, buffer, sizeof(buffer), MSG_DONTWAIT)) > 0)
-                any = true;
-        }
-        settle();
-        round = any ? 0 : round + 1;
-    }
-}
-
-static void step_select(void)
-{
-    fd_set in, out, except;
-    struct timeval none = { 0 };
-    int top = -1;
-
-    FD_ZERO(&in);
-    FD_ZERO(&out);
-    FD_ZERO(&except);
-    for (int i = 0; i < SLOTS; i++) {
-        if (slots[i].fd < 0 || slots[i].holds == EPOLL || slots[i].fd >= FD_SETSIZE)
-            continue;
-        FD_SET(slots[i].fd, &in);
-        FD_SET(slots[i].fd, &out);
-        FD_SET(slots[i].fd, &except);
-        top = slots[i].fd > top ? slots[i].fd : top;
-    }
-    if (!say(sys.select(top + 1, &in, &out, &except, &none)))
-        return;
-    for (int i = 0; i < SLOTS; i++) {
-        if (slots[i].fd < 0 || slots[i].holds == EPOLL || slots[i].fd >= FD_SETSIZE)
-            continue;
-        fprintf(trace, " s%d:%s%s%s", i, FD_ISSET(slots[i].fd, &in) ? "r" : "",
-                FD_ISSET(slots[i].fd, &out) ? "w" : "", FD_ISSET(slots[i].fd, &except) ? "x" : "");
-    }
-}
-
-static int by_data(const void *a, const void *b)
-{
-    const struct epoll_event *x = a, *y = b;
-
-    return x->data.u64 < y->data.u64 ? -1 : x->data.u64 > y->data.u64;
-}
-
-static void step_epoll_wait(const struct step *s)
-{
-    struct epoll_event got[32];
-    int count = sys.epoll_wait(number(s->slot), got, s->a, 0);
-
-    if (!say(count))
-        return;
-    qsort(got, (size_t)count, sizeof(got[0]), by_data);
-    for (int i = 0; i < count; i++)
-        fprintf(trace, " [s%d %s]", (int)got[i].data.u64, event_names(got[i].events));
-}
-
-static void step_option(const struct step *s)
-{
-    const struct oracle_option *o = &oracle_options[s->a];
-    int value = -1;
-    socklen_t len = sizeof(value);
-
-    if (s->op == OP_SETOPT) {
-        say(set_int(number(s->slot), o->level, o->number, s->b));
-        return;
-    }
-    if (say(sys.getsockopt(number(s->slot), o->level, o->number, &value, &len)))
-        fprintf(trace, " %s", o->number == SO_ERROR && o->level == SOL_SOCKET && value
-                                  ? error_name(value)
-                                  : (snprintf((char *)buffer, 32, "%d", value), (char *)buffer));
-}
-
-static void step_data(const struct step *s)
-{
-    struct slot *slot = &slots[s->slot];
-    struct iovec iov[2] = { { buffer, (size_t)s->a }, { buffer + s->a, (size_t)s->b } };
-    struct address to;
-    long long n;
-
-    switch (s->op) {
-    case OP_SEND:
-        fill_letters(slot, s->a);
-        n = sys.send(slot->fd, buffer, (size_t)s->a, s->b);
-        break;
-    case OP_SENDTO:
-        to = target(s);
-        fill_letters(slot, s->a);
-        n = sys.sendto(slot->fd, buffer, (size_t)s->a, MSG_DONTWAIT, ADDR(to));
-        break;
-    case OP_WRITEV:
-        fill_letters(slot, s->a + s->b);
-        n = sys.writev(slot->fd, iov, 2);
-        break;
-    case OP_READV:
-        if (say(n = sys.readv(slot->fd, iov, 2)))
-            say_bytes(buffer, n);
-        return;
-    default:
-        if (say(n = sys.recv(slot->fd, buffer, (size_t)s->a, s->b)) && !(s->b & MSG_TRUNC))
-            say_bytes(buffer, n);
-        return;
-    }
-    if (say(n))
-        slot->sent += (uint32_t)n;
 }
 
 static void step_new(const struct step *s)
@@ -289,6 +110,14 @@ static void step_new(const struct step *s)
         fd = sys.fcntl(number(s->slot), F_DUPFD, 0);
         if (say_fd(fd))
             put(s->other, fd, SOCKET);
+    } else if (s->op == OP_DUP2) {
+        if (number(s->other) < 0 || number(s->slot) < 0 || s->slot == s->other ||
+            slots[s->other].holds != SOCKET || slots[s->slot].holds != SOCKET)
+            return;
+        if (say_fd(sys.dup2(number(s->slot), number(s->other)))) {
+            slots[s->other].stream = slots[s->slot].stream;
+            slots[s->other].sent = slots[s->slot].sent;
+        }
     } else if (s->op == OP_EPOLL_CREATE) {
         put(s->slot, -1, NONE);
         fd = sys.epoll_create1(0);
@@ -322,6 +151,7 @@ static void run_step(const struct step *s)
     case OP_SOCKET:
     case OP_ACCEPT:
     case OP_DUP:
+    case OP_DUP2:
     case OP_EPOLL_CREATE:
     case OP_EVENTFD: step_new(s); break;
     case OP_BIND:
@@ -339,93 +169,43 @@ static void run_step(const struct step *s)
         break;
     case OP_SEND:
     case OP_SENDTO:
-    case OP_RECV:
-    case OP_READV:
+    case OP_SENDMSG:
+    case OP_SENDMMSG:
+    case OP_SEND_MORE:
     case OP_WRITEV:
-        if (slots[s->slot].holds != EVENTFD)
-            step_data(s);
-        break;
-    case OP_RECVMSG: step_recvmsg(s); break;
+    case OP_RECV:
+    case OP_RECVMSG:
+    case OP_RECVMMSG:
+    case OP_READV: step_data(s); break;
+    case OP_FLOOD: step_flood(s); break;
+    case OP_OUTQ:
+    case OP_FIONREAD: step_queues(s); break;
     case OP_SHUTDOWN: say(sys.shutdown(fd, s->a)); break;
     case OP_CLOSE:
     case OP_RESET: step_close(s); break;
-    case OP_SETOPT:
-    case OP_GETOPT: step_option(s); break;
     case OP_NAMES: step_names(fd); break;
-    case OP_FIONREAD: {
-        int bytes = -1, mark = -1;
-
-        if (slots[s->slot].holds != SOCKET)
-            break;
-        if (say(sys.ioctl(fd, FIONREAD, &bytes)))
-            fprintf(trace, " %d", bytes);
-        if (say(sys.ioctl(fd, SIOCATMARK, &mark)))
-            fprintf(trace, " mark %d", mark);
-        break;
-    }
     case OP_NONBLOCK:
         if (slots[s->slot].holds == SOCKET)
             say(sys.fcntl(fd, F_SETFL, s->a ? O_NONBLOCK : 0));
         break;
-    case OP_POLL: {
-        struct pollfd p = { .fd = fd, .events = (short)s->a };
-
-        if (slots[s->slot].holds != EPOLL && say(sys.poll(&p, 1, 0)))
-            fprintf(trace, " %s", event_names((uint16_t)p.revents));
-        break;
-    }
+    case OP_SETOPT:
+    case OP_GETOPT: step_option(s); break;
+    case OP_LINGER: step_linger(s); break;
+    case OP_TCP_STATE: step_tcp_state(s); break;
+    case OP_POLL: step_poll(s); break;
     case OP_SELECT: step_select(); break;
-    case OP_FLOOD: step_flood(s); break;
-    case OP_EPOLL_CTL: {
-        struct epoll_event event = { .events = (uint32_t)s->b, .data.u64 = s->other };
-
-        if (s->other < SLOTS && slots[s->other].holds == EPOLL && s->other != s->slot)
-            break;
-        say(sys.epoll_ctl(fd, s->a, number(s->other), &event));
-        break;
-    }
+    case OP_EPOLL_CTL: step_epoll_control(s); break;
     case OP_EPOLL_WAIT: step_epoll_wait(s); break;
     case OP_EVENTFD_WRITE:
-        if (slots[s->slot].holds == EVENTFD)
-            say(sys.write(fd, &(uint64_t){ 1 }, 8));
-        break;
-    case OP_EVENTFD_READ:
-        if (slots[s->slot].holds == EVENTFD)
-            say(sys.read(fd, buffer, 8));
-        break;
+    case OP_EVENTFD_READ: step_eventfd(s); break;
     case OP_COUNT: break;
     }
 }
 
-/* In-process packets need no time, only turns; the kernel's loopback delivers within the call. */
-static void settle_step(void)
+bool run_sequence(const struct sequence *sequence, FILE *to)
 {
-    if (world_patience > 1) {
-        settle();
-    } else if (!world.ours) {
-        usleep(20);
-    } else if (world.is_inline) {
-        for (int idle = 0; idle < 6;)
-            idle = ph_turn() > 0 ? 0 : idle + 1;
-    } else {
-        usleep(300);
-    }
-}
+    uint64_t began = pace_now_us(), took;
 
-static void say_all_events(void)
-{
-    for (int i = 0; i < SLOTS; i++) {
-        struct pollfd p = { .fd = slots[i].fd, .events = POLLIN | POLLPRI | POLLOUT | POLLRDHUP };
-
-        if (slots[i].holds != SOCKET)
-            continue;
-        sys.poll(&p, 1, 0);
-        fprintf(trace, " | s%d %s", i, event_names((uint16_t)p.revents));
-    }
-}
-
-void run_sequence(const struct sequence *sequence, FILE *to)
-{
     show_begin(to);
     for (int i = 0; i < SLOTS; i++)
         slots[i] = (struct slot){ .fd = -1 };
@@ -435,11 +215,12 @@ void run_sequence(const struct sequence *sequence, FILE *to)
         script_line(line, sizeof(line), &sequence->steps[i]);
         fprintf(trace, "%s", line);
         run_step(&sequence->steps[i]);
-        settle_step();
+        pace_settle();
         say_all_events();
         fprintf(trace, "\n");
         fflush(trace);
     }
+    took = pace_now_us() - began;
     for (int i = 0; i < SLOTS; i++) {
         struct linger none = { .l_onoff = 1 };
 
@@ -447,5 +228,6 @@ void run_sequence(const struct sequence *sequence, FILE *to)
             sys.setsockopt(slots[i].fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
         put(i, -1, NONE);
     }
-    settle_step();
+    pace_settle();
+    return took < PACE_QUICK_US;
 }

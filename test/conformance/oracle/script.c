@@ -5,6 +5,52 @@ static const char *const kind_names[] = { "tcp4", "tcp6", "udp4", "udp6" };
 static const char *const places[] = { "host", "other", "any", "foreign", "mapped host", "mapped any" };
 static const char *const hows[] = { "SHUT_RD", "SHUT_WR", "SHUT_RDWR" };
 
+static const char *const ops[OP_COUNT] = {
+    [OP_SOCKET] = "socket",           [OP_BIND] = "bind",
+    [OP_LISTEN] = "listen",           [OP_CONNECT] = "connect",
+    [OP_DISCONNECT] = "disconnect",   [OP_ACCEPT] = "accept",
+    [OP_SEND] = "send",               [OP_SENDTO] = "sendto",
+    [OP_RECV] = "recv",               [OP_RECVMSG] = "recvmsg",
+    [OP_READV] = "readv",             [OP_WRITEV] = "writev",
+    [OP_SHUTDOWN] = "shutdown",       [OP_CLOSE] = "close",
+    [OP_RESET] = "reset",             [OP_DUP] = "dup",
+    [OP_SETOPT] = "setopt",           [OP_GETOPT] = "getopt",
+    [OP_NAMES] = "names",             [OP_FIONREAD] = "fionread",
+    [OP_NONBLOCK] = "nonblock",       [OP_POLL] = "poll",
+    [OP_SELECT] = "select",           [OP_FLOOD] = "flood",
+    [OP_EPOLL_CREATE] = "epoll",      [OP_EPOLL_CTL] = "epoll_ctl",
+    [OP_EPOLL_WAIT] = "epoll_wait",   [OP_EVENTFD] = "eventfd",
+    [OP_EVENTFD_WRITE] = "eventfd_write", [OP_EVENTFD_READ] = "eventfd_read",
+    [OP_SENDMSG] = "sendmsg",         [OP_SENDMMSG] = "sendmmsg",
+    [OP_RECVMMSG] = "recvmmsg",       [OP_DUP2] = "dup2",
+    [OP_LINGER] = "linger",           [OP_OUTQ] = "outq",
+    [OP_TCP_STATE] = "tcp_state",     [OP_SEND_MORE] = "send_more",
+};
+
+void script_code(char *text, size_t size, const struct step *s)
+{
+    snprintf(text, size, "%s %d %d %d %d %d %d", ops[s->op], s->slot, s->other, s->place, s->a, s->b, s->c);
+}
+
+bool script_parse(const char *text, struct step *step)
+{
+    char name[32];
+    int slot, other, place;
+
+    if (sscanf(text, "%31s %d %d %d %d %d %d", name, &slot, &other, &place, &step->a, &step->b, &step->c) != 7)
+        return false;
+    for (int op = 0; op < OP_COUNT; op++) {
+        if (strcmp(ops[op], name) == 0) {
+            step->op = (uint8_t)op;
+            step->slot = (uint8_t)slot;
+            step->other = (uint8_t)other;
+            step->place = (uint8_t)place;
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *flag_names(int flags)
 {
     static const struct {
@@ -14,6 +60,7 @@ static const char *flag_names(int flags)
         { MSG_DONTWAIT, "DONTWAIT" }, { MSG_PEEK, "PEEK" },       { MSG_WAITALL, "WAITALL" },
         { MSG_TRUNC, "TRUNC" },       { MSG_MORE, "MORE" },       { MSG_NOSIGNAL, "NOSIGNAL" },
         { MSG_OOB, "OOB" },           { MSG_ERRQUEUE, "ERRQUEUE" }, { MSG_EOR, "EOR" },
+        { MSG_WAITFORONE, "WAITFORONE" },
     };
     static char text[128];
 
@@ -64,9 +111,28 @@ void script_line(char *text, size_t size, const struct step *s)
     case OP_SEND: snprintf(text, size, "send(s%d, %d, %s)", f, s->a, flag_names(s->b)); break;
     case OP_SENDTO: snprintf(text, size, "sendto(s%d, %d, DONTWAIT, %s)", f, s->a, target(s)); break;
     case OP_RECV: snprintf(text, size, "recv(s%d, %d, %s)", f, s->a, flag_names(s->b)); break;
-    case OP_RECVMSG: snprintf(text, size, "recvmsg(s%d, %d, %s)", f, s->a, flag_names(s->b)); break;
-    case OP_READV: snprintf(text, size, "readv(s%d, %d+%d)", f, s->a, s->b); break;
-    case OP_WRITEV: snprintf(text, size, "writev(s%d, %d+%d)", f, s->a, s->b); break;
+    case OP_RECVMSG:
+        snprintf(text, size, "recvmsg(s%d, %d in %d, %s)", f, s->a, s->c, flag_names(s->b));
+        break;
+    case OP_SEND_MORE:
+        snprintf(text, size, "send(s%d, %d, DONTWAIT|MORE), then send(s%d, %d, DONTWAIT)", f, s->a, f, s->b);
+        break;
+    case OP_SENDMSG:
+        snprintf(text, size, "sendmsg(s%d, %d in %d, %s%s%s)", f, s->a, s->c, flag_names(s->b),
+                 s->other != NOWHERE ? ", " : "", s->other != NOWHERE ? target(s) : "");
+        break;
+    case OP_SENDMMSG:
+        snprintf(text, size, "sendmmsg(s%d, %d messages of %d, %s)", f, s->c, s->a, flag_names(s->b));
+        break;
+    case OP_RECVMMSG:
+        snprintf(text, size, "recvmmsg(s%d, %d messages of %d, %s)", f, s->c, s->a, flag_names(s->b));
+        break;
+    case OP_READV: snprintf(text, size, "readv(s%d, %d in %d)", f, s->a, s->c); break;
+    case OP_WRITEV: snprintf(text, size, "writev(s%d, %d in %d)", f, s->a, s->c); break;
+    case OP_DUP2: snprintf(text, size, "dup2(s%d, s%d)", f, s->other); break;
+    case OP_LINGER: snprintf(text, size, "setsockopt(s%d, SO_LINGER, {%d, %d})", f, s->a, s->b); break;
+    case OP_OUTQ: snprintf(text, size, "ioctl(s%d, SIOCOUTQ)", f); break;
+    case OP_TCP_STATE: snprintf(text, size, "TCP_INFO's state(s%d)", f); break;
     case OP_SHUTDOWN: snprintf(text, size, "shutdown(s%d, %s)", f, hows[s->a % 3]); break;
     case OP_CLOSE: snprintf(text, size, "close(s%d)", f); break;
     case OP_RESET: snprintf(text, size, "close with RST(s%d)", f); break;

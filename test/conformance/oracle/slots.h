@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a sequence's slots hold while it runs; between the files that run its steps. */
+#ifndef TEST_CONFORMANCE_ORACLE_SLOTS_H
+#define TEST_CONFORMANCE_ORACLE_SLOTS_H
+
+#include "oracle.h"
+
+enum holds { NONE, SOCKET, EPOLL, EVENTFD };
+
+struct slot {
+    int fd;
+    enum holds holds;
+    bool stream;
+    uint32_t sent; /* position in the alphabet */
+};
+extern struct slot slots[SLOTS];
+
+/* Of the step's slot's family, with the port of `other` or the number `b`. */
+struct address target(const struct step *s);
+
+static inline int number(int slot)
+{
+    return slot < SLOTS ? slots[slot].fd : -1;
+}
+
+/* run_data.c */
+void step_data(const struct step *s);
+void step_flood(const struct step *s);
+void step_queues(const struct step *s);
+
+/* run_events.c */
+void step_poll(const struct step *s);
+void step_select(void);
+void step_epoll_control(const struct step *s);
+void step_epoll_wait(const struct step *s);
+void step_eventfd(const struct step *s);
+void say_all_events(void);
+
+/* run_options.c */
+void step_option(const struct step *s);
+void step_linger(const struct step *s);
+void step_tcp_state(const struct step *s);
+int tcp_state(int fd); /* of TCP_INFO; -1: it has none */
+
+#endif
