@@ -178,7 +178,7 @@ static int get_socket_level(struct socket *sock, int name, void *value, socklen_
     case SO_SNDTIMEO_NEW: return give_time(value, len, o->send_timeout_us);
     case SO_LINGER:
         linger.l_onoff = o->linger_s != LINGER_OFF;
-        linger.l_linger = o->linger_s == LINGER_OFF ? 0 : o->linger_s;
+        linger.l_linger = o->linger_last_s;
         return give(value, len, &linger, sizeof(linger));
     default: return -ENOPROTOOPT;
     }
@@ -335,6 +335,8 @@ static int set_socket_level(struct socket *sock, int name, const void *value, so
         if (len < (socklen_t)sizeof(linger))
             return -EINVAL;
         memcpy(&linger, value, sizeof(linger));
+        if (linger.l_onoff)
+            o->linger_last_s = linger.l_linger;
         o->linger_s = linger.l_onoff ? linger.l_linger : LINGER_OFF;
         return 0;
     case SO_RCVBUF:

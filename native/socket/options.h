@@ -22,7 +22,8 @@ struct socket_options {
     /* socket(7) */
     bool reuse_addr, reuse_port, keep_alive, broadcast, oob_inline, dont_route;
     uint8_t timestamp; /* enum timestamp: at most one kind at a time */
-    int linger_s; /* LINGER_OFF, or seconds */
+    int linger_s;      /* LINGER_OFF, or seconds */
+    int linger_last_s; /* the seconds that were set last; told even while it is off */
     uint32_t receive_buffer_bytes, send_buffer_bytes; /* as used; the caller sees them doubled */
     bool receive_buffer_fixed, send_buffer_fixed;     /* set by the user: no autotuning */
     uint64_t receive_timeout_us, send_timeout_us;     /* 0: none */

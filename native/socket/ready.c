@@ -69,6 +69,12 @@ static void tell_watches(struct socket *sock, uint32_t events)
     }
 }
 
+/* Whoever raises says IN and OUT alone; the other two names of poll(2) go with them. */
+static inline uint32_t in_full(uint32_t events)
+{
+    return events | (events & EPOLLIN ? EPOLLRDNORM : 0) | (events & EPOLLOUT ? EPOLLWRNORM : 0);
+}
+
 void ready_flush(struct stack *stack)
 {
     struct list *node;
@@ -77,7 +83,7 @@ void ready_flush(struct stack *stack)
         feed_starved(stack);
     while ((node = list_pop_front(&stack->ready)) != NULL) {
         struct socket *sock = container_of(node, struct socket, ready_link);
-        uint32_t events = sock->ready_events;
+        uint32_t events = in_full(sock->ready_events);
 
         sock->ready_events = 0;
         STAT_INC(stack->stats, ready_events);

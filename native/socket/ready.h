@@ -8,8 +8,12 @@
 #define SOCKET_READY_H
 
 #include <stdint.h>
+#include <sys/epoll.h>
 
 #include "socket/socket.h"
+
+/* Of a change of state: all watches are told, whatever they wait for (sk_state_change() of the kernel). */
+#define READY_STATE (EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 
 /* Any stack's turn: `events` (EPOLL*) have become true. */
 void ready_raise(struct socket *sock, struct stack *current, uint32_t events);

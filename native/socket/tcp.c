@@ -76,8 +76,7 @@ static void connection_over(struct socket *sock, int error)
     if (socket_has(sock, SOCKET_ORPHAN))
         finish(sock);
     else
-        ready_raise(sock, socket_stack(sock),
-                    EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLRDHUP | (error ? EPOLLERR : 0));
+        ready_raise(sock, socket_stack(sock), READY_STATE);
 }
 
 /* lwIP has freed the PCB for a reason. */
@@ -135,6 +134,19 @@ static void release_more(struct socket *sock)
     socket_mark_dirty(sock, false);
 }
 
+/* RFC 9293 3.6: data that nobody will read is answered by a reset; also if the FIN came with it, where
+ * tcp_abort() would be silent. */
+static void refuse(struct socket *sock, struct pbuf *p)
+{
+    struct tcp_pcb *pcb = sock->tcp;
+
+    pbuf_free(p);
+    if (pcb->state == TIME_WAIT)
+        tcp_rst(pcb, pcb->snd_nxt, pcb->rcv_nxt, &pcb->local_ip, &pcb->remote_ip, pcb->local_port,
+                pcb->remote_port);
+    tcp_drop(sock);
+}
+
 static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 {
     struct socket *sock = arg;
@@ -154,21 +166,16 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
         socket_set(sock, SOCKET_RX_END);
         if (pcb->state == TIME_WAIT && !socket_has(sock, SOCKET_ORPHAN))
             atomic_store_explicit(&sock->state, SOCKET_CLOSED, memory_order_release);
-        ready_raise(sock, stack,
-                    EPOLLIN | EPOLLRDHUP | (socket_has(sock, SOCKET_TX_SHUT) ? EPOLLHUP : 0));
+        ready_raise(sock, stack, READY_STATE);
         return ERR_OK;
     }
     if (socket_has(sock, SOCKET_ORPHAN)) {
-        /* RFC 9293 3.6: data after close is answered by a reset. */
-        pbuf_free(p);
-        tcp_drop(sock);
+        refuse(sock, p);
         finish(sock);
         return ERR_ABRT;
     }
     if (socket_has(sock, SOCKET_RX_SHUT) && socket_has(sock, SOCKET_TX_DONE)) {
-        /* Nobody will read it: a reset, as after close(). With SHUT_RD alone data still counts. */
-        pbuf_free(p);
-        tcp_drop(sock);
+        refuse(sock, p); /* as after close(). With SHUT_RD alone data still counts */
         connection_over(sock, ECONNRESET);
         return ERR_ABRT;
     }
@@ -355,7 +362,7 @@ err_t tcp_on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
     STAT_INC(socket_stack(sock)->stats, tcp_connects);
     tcp_limit_segments(sock);
     atomic_store_explicit(&sock->state, SOCKET_CONNECTED, memory_order_release);
-    ready_raise(sock, socket_stack(sock), EPOLLOUT);
+    ready_raise(sock, socket_stack(sock), READY_STATE);
     push(sock);
     return ERR_OK;
 }

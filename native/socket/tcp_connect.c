@@ -116,10 +116,10 @@ static void disconnect(struct socket *sock)
     if (state != SOCKET_IDLE)
         be_idle(sock);
     socket_clear(sock, SOCKET_RX_SHUT | SOCKET_TX_SHUT);
-    if (state == SOCKET_CONNECTED || state == SOCKET_CONNECTING) {
+    if (state == SOCKET_CONNECTED || state == SOCKET_CONNECTING)
         atomic_store(&sock->error, ECONNRESET);
+    if (socket_stack(sock))
         ready_poke(sock);
-    }
     sock->way = WAY_NONE;
 }
 
@@ -155,8 +155,10 @@ static int connect_outcome(struct socket *sock)
         return 0;
     }
     error = socket_take_error(sock);
-    if (state != SOCKET_IDLE)
+    if (state != SOCKET_IDLE) {
         be_idle(sock); /* and may be connected once more */
+        ready_poke(sock);
+    }
     sock->way = WAY_NONE;
     return error ? -error : -ECONNABORTED;
 }
@@ -193,9 +195,7 @@ static void shutdown_run(struct rpc *rpc)
     struct connect_call *call = container_of(rpc, struct connect_call, rpc);
 
     tcp_drain(call->sock);
-    ready_raise(call->sock, socket_stack(call->sock),
-                EPOLLOUT | (socket_has(call->sock, SOCKET_RX_SHUT) ? EPOLLIN | EPOLLRDHUP : 0) |
-                    (tcp_events(call->sock) & EPOLLHUP));
+    ready_raise(call->sock, socket_stack(call->sock), READY_STATE);
     rpc_finish(rpc);
 }
 

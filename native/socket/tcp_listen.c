@@ -225,7 +225,7 @@ static void unlisten_run(struct rpc *rpc)
 
     close_end(call->sock, call->stack);
     if (call->stack == socket_stack(call->sock))
-        ready_raise(call->sock, call->stack, EPOLLIN | EPOLLOUT | EPOLLHUP);
+        ready_raise(call->sock, call->stack, READY_STATE);
     rpc_finish(rpc);
 }
 

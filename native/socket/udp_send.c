@@ -102,7 +102,7 @@ static int gather(struct socket *sock, const struct msghdr *msg, size_t bytes,
         __atomic_store_n(&sock->cork, cork, __ATOMIC_RELEASE);
     }
     if (!cork->begun) {
-        cork->to = record->to;
+        cork->to = record->to.family ? record->to : sock->peer; /* who may be another at the last piece */
         cork->bytes = 0;
         __atomic_store_n(&cork->begun, true, __ATOMIC_RELAXED);
     }

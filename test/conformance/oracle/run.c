@@ -34,13 +34,20 @@ static struct address address_in(int family, int place, int port)
     return a;
 }
 
-struct address target(const struct step *s)
+static int family_of(int fd)
 {
-    int family = AF_INET, port = s->b;
+    int family = AF_INET;
     socklen_t len = sizeof(family);
 
-    if (number(s->slot) >= 0 && slots[s->slot].holds == SOCKET)
-        sys.getsockopt(number(s->slot), SOL_SOCKET, SO_DOMAIN, &family, &len);
+    if (fd >= 0)
+        sys.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len);
+    return family;
+}
+
+struct address target(const struct step *s)
+{
+    int family = slots[s->slot].holds == SOCKET ? family_of(number(s->slot)) : AF_INET, port = s->b;
+
     if (s->other != NOWHERE)
         port = number(s->other) < 0 || slots[s->other].holds != SOCKET ? 1 : port_of(number(s->other));
     return address_in(family, s->place, port ? port : s->op == OP_BIND ? 0 : 1);
@@ -142,6 +149,19 @@ static void step_close(const struct step *s)
     slots[s->slot] = (struct slot){ .fd = -1 };
 }
 
+bool is_on_wildcard(int fd)
+{
+    struct sockaddr_in6 a = { 0 };
+    const struct sockaddr_in *in = (void *)&a;
+    socklen_t len = sizeof(a);
+
+    if (sys.getsockname(fd, (void *)&a, &len) < 0 || a.sin6_port == 0)
+        return false;
+    return a.sin6_family == AF_INET ? in->sin_addr.s_addr == 0
+                                    : IN6_IS_ADDR_UNSPECIFIED(&a.sin6_addr) ||
+                                          (IN6_IS_ADDR_V4MAPPED(&a.sin6_addr) && a.sin6_addr.s6_addr32[3] == 0);
+}
+
 static void run_step(const struct step *s)
 {
     int fd = number(s->slot);
@@ -160,10 +180,15 @@ static void run_step(const struct step *s)
         break;
     case OP_LISTEN: say(sys.listen(fd, s->a)); break;
     case OP_CONNECT:
+        if (is_on_wildcard(fd))
+            break;
         a = target(s);
         say(sys.connect(fd, ADDR(a)));
         break;
     case OP_DISCONNECT:
+        /* Of IPv6 the kernel's goes on to take the former peer's datagrams only. */
+        if (number(s->slot) >= 0 && !slots[s->slot].stream && family_of(fd) == AF_INET6)
+            break;
         a = (struct address){ .len = sizeof(struct sockaddr_in6) };
         say(sys.connect(fd, ADDR(a)));
         break;

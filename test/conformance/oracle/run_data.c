@@ -163,7 +163,7 @@ static void step_send_more(const struct step *s)
     struct slot *slot = &slots[s->slot];
     long long n;
 
-    if (slot->holds != SOCKET || !slot->stream || !try_first(s, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE))
+    if (slot->holds != SOCKET || !slot->stream || !is_alive(slot->fd) || !try_first(s, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE))
         return;
     say_all_events();
     fill_letters(slot, buffer[0], 0, s->b);
@@ -207,12 +207,14 @@ static void step_send(const struct step *s)
     case OP_SENDMMSG: step_sendmmsg(s); return;
     case OP_SEND_MORE: step_send_more(s); return;
     case OP_SENDTO:
+        if (is_on_wildcard(slot->fd))
+            return;
         to = target(s);
         n = sys.sendto(slot->fd, buffer[0], (size_t)s->a, MSG_DONTWAIT, ADDR(to));
         break;
     case OP_SENDMSG:
         msg.msg_iovlen = (size_t)split(iov, buffer[0], s->a, s->c);
-        if (s->other != NOWHERE) {
+        if (s->other != NOWHERE && !is_on_wildcard(slot->fd)) {
             to = target(s);
             msg.msg_name = &to.any;
             msg.msg_namelen = to.len;

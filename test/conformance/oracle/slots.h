@@ -18,6 +18,12 @@ extern struct slot slots[SLOTS];
 /* Of the step's slot's family, with the port of `other` or the number `b`. */
 struct address target(const struct step *s);
 
+/*
+ * Left out: what is bound to the wildcard and sends to a name, for then the own address is that of the stack
+ * that an earlier call chose, where the kernel asks its routes.
+ */
+bool is_on_wildcard(int fd);
+
 static inline int number(int slot)
 {
     return slot < SLOTS ? slots[slot].fd : -1;
