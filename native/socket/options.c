@@ -430,6 +430,12 @@ static bool forbidden(int level, int name, int number)
            !privilege_network();
 }
 
+/* A connection that is over has no port any more, unless the program asked for that number. */
+static bool gave_port_back(const struct socket *sock)
+{
+    return sock->type == SOCK_STREAM && socket_state(sock) == SOCKET_CLOSED && !sock->binding.fixed_port;
+}
+
 static int set_row(struct socket *sock, const struct row *row, int number)
 {
     uint8_t *field = (uint8_t *)&sock->options + row->offset;
@@ -446,7 +452,7 @@ static int set_row(struct socket *sock, const struct row *row, int number)
     if (row->level == IPPROTO_TCP && as_kept(sock, row->name, &number) < 0)
         return -EINVAL;
     /* ipv6(7): only before the socket has a name. */
-    if (row->level == IPPROTO_IPV6 && row->name == IPV6_V6ONLY && socket_has_port(sock))
+    if (row->level == IPPROTO_IPV6 && row->name == IPV6_V6ONLY && socket_has_port(sock) && !gave_port_back(sock))
         return -EINVAL;
     if (row->level == IPPROTO_IP && row->name == IP_TOS && sock->type == SOCK_STREAM)
         number &= ~3; /* the ECN bits are the stack's */

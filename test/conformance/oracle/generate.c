@@ -274,7 +274,7 @@ static void send_step(int s)
 
     switch (below(9)) {
     case 0: emit(OP_SENDTO, s, socket_slot(), to, size, 0); break;
-    case 8: emit(datagram ? OP_SEND : OP_SEND_MORE, s, NOWHERE, 0, size, datagram ? flags : some_size(false)); break;
+    case 8: emit(datagram ? OP_SEND : OP_SEND_MORE, s, NOWHERE, 0, size, datagram ? flags : 1 + some_size(false)); break;
     case 1: emit3(OP_SENDMSG, s, NOWHERE, 0, size, flags, 1 + (int)below(4)); break;
     case 2: emit3(OP_SENDMSG, s, chance(40) ? socket_slot() : NOWHERE, to, size, flags, 1 + (int)below(4)); break;
     case 3: emit3(OP_SENDMMSG, s, NOWHERE, 0, size, flags, (int)below(5)); break;

@@ -180,7 +180,7 @@ static void run_step(const struct step *s)
         break;
     case OP_LISTEN: say(sys.listen(fd, s->a)); break;
     case OP_CONNECT:
-        if (is_on_wildcard(fd))
+        if (is_on_wildcard(fd) || is_gathering(s->slot))
             break;
         a = target(s);
         say(sys.connect(fd, ADDR(a)));

@@ -286,6 +286,11 @@ static bool is_acknowledged(int fd)
     return sys.ioctl(fd, SIOCOUTQ, &bytes) < 0 || bytes == 0;
 }
 
+bool is_gathering(int slot)
+{
+    return number(slot) >= 0 && slots[slot].holds == SOCKET && !slots[slot].stream && !is_acknowledged(number(slot));
+}
+
 void step_queues(const struct step *s)
 {
     int bytes = -1, mark = -1;

@@ -24,6 +24,12 @@ struct address target(const struct step *s);
  */
 bool is_on_wildcard(int fd);
 
+/*
+ * run_data.c: MSG_MORE has begun a datagram. Left out: connect() then; the kernel's takes the datagram along to the
+ * new peer with IPv4, and not with IPv6.
+ */
+bool is_gathering(int slot);
+
 static inline int number(int slot)
 {
     return slot < SLOTS ? slots[slot].fd : -1;
