@@ -223,11 +223,11 @@ ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
         return -EOPNOTSUPP;
     if (LIKELY(!is_corked(sock))) {
         result = udp_resolve(sock, msg, bytes, &record);
-        if (result == 0)
-            result = may_send(sock);
         /* udpv6_sendmsg() does not look at it, but for where it leaves the datagram to IPv4. */
         if (result == 0 && (flags & MSG_OOB) && (record.to.family ? : sock->peer.family) == AF_INET)
             result = -EOPNOTSUPP;
+        if (result == 0)
+            result = may_send(sock);
     } else if (!(flags & MSG_MORE)) {
         result = send_piece(sock, msg, bytes, &record, false);
         return result < 0 ? result : (ssize_t)bytes;

@@ -8,7 +8,7 @@
  * milliseconds; a socket that connects to itself; an IPv6 socket that speaks to IPv4 first and
  * to IPv6 later; reading TCP_QUICKACK, which the kernel changes by itself; destinations 0.0.0.0 and ::;
  * and, because a socket stays on the stack that its first call chose: UDP sockets on the wildcard that
- * send, and a second bind() to another address.
+ * send, and a second bind() to another address. The files that run the steps say what they leave out.
  */
 #include "draw.h"
 #include "oracle.h"
@@ -274,10 +274,17 @@ static void send_step(int s)
 
     switch (below(9)) {
     case 0: emit(OP_SENDTO, s, socket_slot(), to, size, 0); break;
-    case 8: emit(datagram ? OP_SEND : OP_SEND_MORE, s, NOWHERE, 0, size, datagram ? flags : 1 + some_size(false)); break;
+    case 8:
+        if (datagram)
+            emit(OP_SEND, s, NOWHERE, 0, size, flags);
+        else
+            emit(OP_SEND_MORE, s, NOWHERE, 0, size, 1 + some_size(false));
+        break;
     case 1: emit3(OP_SENDMSG, s, NOWHERE, 0, size, flags, 1 + (int)below(4)); break;
     case 2: emit3(OP_SENDMSG, s, chance(40) ? socket_slot() : NOWHERE, to, size, flags, 1 + (int)below(4)); break;
-    case 3: emit3(OP_SENDMMSG, s, NOWHERE, 0, size, flags, (int)below(5)); break;
+    case 3: /* urgent marks that follow each other at once may meet in one segment */
+        emit3(OP_SENDMMSG, s, NOWHERE, 0, size, flags & ~MSG_OOB, (int)below(5));
+        break;
     case 4: emit3(OP_WRITEV, s, NOWHERE, 0, size, 0, some_pieces()); break;
     default: emit(OP_SEND, s, NOWHERE, 0, size, flags); break;
     }

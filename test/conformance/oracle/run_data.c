@@ -163,7 +163,8 @@ static void step_send_more(const struct step *s)
     struct slot *slot = &slots[s->slot];
     long long n;
 
-    if (slot->holds != SOCKET || !slot->stream || !is_alive(slot->fd) || !try_first(s, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE))
+    if (slot->holds != SOCKET || !slot->stream || !is_alive(slot->fd) ||
+        !try_first(s, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE))
         return;
     say_all_events();
     fill_letters(slot, buffer[0], 0, s->b);
