@@ -4,9 +4,10 @@ import { AsyncResource } from 'node:async_hooks'
 import type { BindOptions, createSocket, RemoteInfo, SocketOptions, SocketType } from 'node:dgram'
 import { channel } from 'node:diagnostics_channel'
 import dns from 'node:dns'
-import { type AddressInfo, isIP } from 'node:net'
+import { type AddressInfo, type BlockList, isIP } from 'node:net'
 import { markAsUntransferable } from 'node:worker_threads'
 import { addressInWords } from '../address.js'
+import { type BlockListLike, blocked, checkBlockList } from '../block-list.js'
 import {
     AF_INET,
     AF_INET6,
@@ -45,6 +46,10 @@ import { DatagramSettings } from './settings.js'
 export interface DatagramOptions extends SocketOptions {
     /** SO_REUSEPORT: several sockets of the process on one port. */
     reusePort?: boolean
+    /** Whose datagrams are dropped. A ring gives all. */
+    receiveBlockList?: BlockList
+    /** Whereto nothing is sent: ERR_IP_BLOCKED. */
+    sendBlockList?: BlockList
 }
 
 /** What 'message' listeners get, as Node's own: newer types of Node say that its memory is not shared. */
@@ -92,6 +97,8 @@ export class Socket extends DatagramSettings implements Watched {
     readonly scope = new AsyncResource('PRONGHORN.UDP')
     #options: DatagramOptions
     #lookup: typeof dns.lookup | undefined
+    #fromBlocked: BlockListLike | undefined
+    #toBlocked: BlockListLike | undefined
     #token = -1
     #bound: 'no' | 'binding' | 'yes' = 'no'
     #connected: 'no' | 'connecting' | 'yes' = 'no'
@@ -122,7 +129,11 @@ export class Socket extends DatagramSettings implements Watched {
             throw invalidType('lookup', 'of type function', options.lookup)
         checkBufferSize('options.recvBufferSize', options.recvBufferSize)
         checkBufferSize('options.sendBufferSize', options.sendBufferSize)
+        const fromBlocked = checkBlockList('options.receiveBlockList', options.receiveBlockList)
+        const toBlocked = checkBlockList('options.sendBlockList', options.sendBlockList)
         super(options.type === 'udp6')
+        this.#fromBlocked = fromBlocked
+        this.#toBlocked = toBlocked
         this.type = options.type
         this.#options = options
         // One that somebody put in place of Node's own is asked for addresses, too, as Node does.
@@ -261,15 +272,16 @@ export class Socket extends DatagramSettings implements Watched {
 
     #connectTo(error: Error | null, address: string, port: number, done: (() => void) | undefined): void {
         if (this.#closed) return
-        const result = error ? 0 : native.connect(this._fd, address, port)
-        if (!error && result >= 0) {
+        const refused = error ?? blocked(this.#toBlocked, address)
+        const result = refused ? 0 : native.connect(this._fd, address, port)
+        if (!refused && result >= 0) {
             this.#connected = 'yes'
             this.emit('connect')
             return
         }
         this.#connected = 'no'
         if (done) this.off('connect', done)
-        const why = error ?? connectException(result, 'connect', address, port)
+        const why = refused ?? connectException(result, 'connect', address, port)
         if (done) (done as (error: Error) => void)(why)
         else this.emit('error', why)
     }
@@ -315,10 +327,11 @@ export class Socket extends DatagramSettings implements Watched {
                 continue
             }
             const from = addressInWords() as RemoteInfo
+            if (this.#fromBlocked && blocked(this.#fromBlocked, from.address)) continue
             from.size = length
             const start = this.#offset
             this.#offset = (start + length + 7) & ~7
-            this.emit('message', this.#memory.subarray(start, start + length), from)
+            this.emit('message', Buffer.from(this.#memory.buffer, start, length), from)
         }
         poller().again(this)
     }
@@ -370,7 +383,8 @@ export class Socket extends DatagramSettings implements Watched {
         }
         const host = (address as string | undefined) || (this._six ? '::1' : '127.0.0.1')
         const message = { bytes, address: host, port: number, done }
-        if (this.#bound === 'yes' && !this.#lookup && isIP(host) !== 0) this.#queue.send(message)
+        const known = this.#bound === 'yes' && !this.#lookup && isIP(host) !== 0
+        if (known && !this.#toBlocked) this.#queue.send(message)
         else this.#whenBound(() => this.#transmitTo(message))
     }
 
@@ -386,7 +400,11 @@ export class Socket extends DatagramSettings implements Watched {
     #transmitTo(message: Message): void {
         this.#resolve(message.address as string, (error, address) => {
             if (this._fd < 0) return
-            if (!error) this.#queue.send({ ...message, address })
+            const refused = error ? undefined : blocked(this.#toBlocked, address)
+            if (refused) {
+                // Nobody but the callback is told, as in Node.
+                if (message.done) process.nextTick(message.done, refused)
+            } else if (!error) this.#queue.send({ ...message, address })
             else if (message.done) message.done(error, 0)
             else this.emit('error', error)
         })

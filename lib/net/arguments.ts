@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The forms in which connect() and listen() take their arguments, and the checks on them.
 
-import type { LookupFunction, TcpNetConnectOpts } from 'node:net'
+import type { BlockList, LookupFunction, TcpNetConnectOpts } from 'node:net'
 import { invalidType, invalidValue, outOfRange } from '../errors.js'
 
 export type Callback = (...args: unknown[]) => void
@@ -36,19 +36,6 @@ export function checkInteger(name: string, given: unknown, least: number, most: 
     const value = checkNumber(name, given)
     if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value)
     if (value < least || value > most) throw outOfRange(name, `>= ${least} && <= ${most}`, value)
-}
-
-/** A net.BlockList, or what answers as one. */
-export interface BlockListLike {
-    /** Whether the address is listed. */
-    check(address: string, family: 'ipv4' | 'ipv6'): boolean
-}
-
-export function checkBlockList(given: unknown): BlockListLike | undefined {
-    if (!given) return undefined
-    if (typeof (given as BlockListLike).check !== 'function')
-        throw invalidType('options.blockList', 'an instance of net.BlockList', given)
-    return given as BlockListLike
 }
 
 export function checkFunction(name: string, value: unknown): void {
@@ -118,6 +105,6 @@ export type ConnectOptions = Partial<TcpNetConnectOpts> & {
     path?: string
     /** Names to addresses; dns.lookup by default. */
     lookup?: LookupFunction
-    /** Whereto no connection is made: a net.BlockList, or what answers as one. */
-    blockList?: BlockListLike
+    /** Whereto no connection is made. */
+    blockList?: BlockList
 }

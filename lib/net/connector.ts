@@ -4,6 +4,7 @@ import { AsyncResource } from 'node:async_hooks'
 import dns, { ADDRCONFIG } from 'node:dns'
 import { isIP } from 'node:net'
 import { addressInWords } from '../address.js'
+import { type BlockListLike, blocked } from '../block-list.js'
 import {
     AF_INET,
     AF_INET6,
@@ -33,7 +34,7 @@ import {
 } from '../errors.js'
 import { native, PORT_OF_PATH, words } from '../native.js'
 import { poller, type Watched } from '../poller.js'
-import { type BlockListLike, type ConnectOptions, checkFunction } from './arguments.js'
+import { type ConnectOptions, checkFunction } from './arguments.js'
 import { autoSelectFamily, type Chosen } from './auto-select-family.js'
 
 /** In place of 4 or 6: the address is a path. */
@@ -202,9 +203,9 @@ export class Connector implements Watched {
 
     #attempt(to: Found): void {
         this.#current = to
-        const blocked = this.#blocked(to)
-        if (blocked && !this.#alone) {
-            this.#failed(blocked, true)
+        const refused = to.family === LOCAL ? undefined : blocked(this.#socket.blockList, to.address)
+        if (refused && !this.#alone) {
+            this.#failed(refused, true)
             return
         }
         const unbound = this.#open(to)
@@ -214,18 +215,12 @@ export class Connector implements Watched {
         }
         this.#emit('connectionAttempt')
         if (!this.#socket.connecting) return
-        if (blocked) {
-            this.#failed(blocked, true)
+        if (refused) {
+            this.#failed(refused, true)
             return
         }
         if (!this.#alone) this.#socket.autoSelectFamilyAttemptedAddresses.push(`${to.address}:${this.#port}`)
         this.#connect(to)
-    }
-
-    #blocked({ address, family }: Found): Error | undefined {
-        const { blockList } = this.#socket
-        if (family === LOCAL || !blockList?.check(address, family === 6 ? 'ipv6' : 'ipv4')) return undefined
-        return coded(Error, 'ERR_IP_BLOCKED', `IP(${address}) is blocked by net.BlockList`)
     }
 
     /** Opens a descriptor for the attempt; an error if it cannot have its local end. */

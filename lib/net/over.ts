@@ -2,8 +2,7 @@
 // Node's servers that stand on net (http, https, tls), listening on our stack: ours accepts, and each connection
 // is handed to Node's as its own 'connection' event would.
 
-import type { AddressInfo, Server as NodeServer, Socket as NodeSocket } from 'node:net'
-import type { BlockListLike } from './arguments.js'
+import type { AddressInfo, BlockList, Server as NodeServer, Socket as NodeSocket } from 'node:net'
 import { lendNames } from './names.js'
 import { Server } from './server.js'
 
@@ -15,7 +14,7 @@ interface Secure {
 }
 
 interface Options {
-    blockList?: BlockListLike
+    blockList?: BlockList
 }
 
 interface Idle {

@@ -5,9 +5,10 @@ import { channel, tracingChannel } from 'node:diagnostics_channel'
 import dns from 'node:dns'
 import { EventEmitter } from 'node:events'
 import { unlinkSync } from 'node:fs'
-import { type AddressInfo, isIP, type ListenOptions, type ServerOpts } from 'node:net'
+import { type AddressInfo, type BlockList, isIP, type ListenOptions, type ServerOpts } from 'node:net'
 import { getDefaultHighWaterMark } from 'node:stream'
 import { type Address, addressInWords } from '../address.js'
+import { type BlockListLike, blocked, checkBlockList } from '../block-list.js'
 import { rooted } from '../callable.js'
 import { EPOLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../constants.js'
 import {
@@ -24,14 +25,7 @@ import {
 import { native } from '../native.js'
 import { poller, type Watched } from '../poller.js'
 import { ensureRuntime } from '../runtime.js'
-import {
-    type BlockListLike,
-    checkBlockList,
-    checkFunction,
-    checkNumber,
-    checkSignal,
-    formsOf,
-} from './arguments.js'
+import { checkFunction, checkNumber, checkSignal, formsOf } from './arguments.js'
 import { type ListenRequest, listenRequest, openListener } from './listen.js'
 import { Socket, type SocketOptions } from './socket.js'
 
@@ -50,8 +44,8 @@ const RETRY_MS = 10
 export interface ServerOptions extends ServerOpts {
     /** Of the sockets that it accepts, bytes. */
     highWaterMark?: number
-    /** Whose connections are closed at once: a net.BlockList, or what answers as one. */
-    blockList?: BlockListLike
+    /** Whose connections are closed at once. */
+    blockList?: BlockList
 }
 
 /** What a dropped connection was, as given to 'drop' listeners. */
@@ -147,7 +141,7 @@ export class Server extends rooted(EventEmitter) implements Watched {
         this.keepAlive = Boolean(given.keepAlive)
         this.keepAliveInitialDelay = Math.trunc(Math.max(given.keepAliveInitialDelay ?? 0, 0) / 1000)
         this.highWaterMark = mark === undefined || mark < 0 ? getDefaultHighWaterMark(false) : mark
-        this.#blockList = checkBlockList(given.blockList)
+        this.#blockList = checkBlockList('options.blockList', given.blockList)
         if (connectionListener) this.on('connection', connectionListener)
     }
 
@@ -314,10 +308,7 @@ export class Server extends rooted(EventEmitter) implements Watched {
     #blocks(fd: number): boolean {
         if (!this.#blockList || native.getpeername(fd) !== 0) return false
         const peer = addressInWords()
-        return (
-            peer !== undefined &&
-            this.#blockList.check(peer.address, peer.family === 'IPv6' ? 'ipv6' : 'ipv4')
-        )
+        return peer !== undefined && blocked(this.#blockList, peer.address) !== undefined
     }
 
     #names(fd: number): DropArgument {

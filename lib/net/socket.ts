@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { AsyncResource } from 'node:async_hooks'
-import type { AddressInfo, Socket as NodeSocket, SocketConnectOpts, SocketConstructorOpts } from 'node:net'
+import type {
+    AddressInfo,
+    BlockList,
+    Socket as NodeSocket,
+    SocketConnectOpts,
+    SocketConstructorOpts,
+} from 'node:net'
 import { addAbortSignal } from 'node:stream'
 import { type Address, addressInWords } from '../address.js'
+import { type BlockListLike, checkBlockList } from '../block-list.js'
 import {
     coded,
     connectException,
@@ -17,9 +24,7 @@ import { native } from '../native.js'
 import { poller } from '../poller.js'
 import { ensureRuntime } from '../runtime.js'
 import {
-    type BlockListLike,
     type ConnectOptions,
-    checkBlockList,
     checkDescriptor,
     checkDuration,
     checkFunction,
@@ -71,8 +76,8 @@ export interface Socket {
 export interface SocketOptions extends SocketConstructorOpts, TuningOptions {
     /** Of the stream's buffers, bytes. */
     highWaterMark?: number
-    /** Whereto no connection is made: a net.BlockList, or what answers as one. */
-    blockList?: BlockListLike
+    /** Whereto no connection is made. */
+    blockList?: BlockList
     /** Accepted with pauseOnConnect: nothing is read until resume(). */
     pauseOnCreate?: boolean
     /** Receives into memory of the program's own, without a stream between. */
@@ -126,7 +131,7 @@ export class Socket extends Transport {
         if (given.fd !== undefined) checkDescriptor(given.fd)
         if (given.server) this.server = this._server = given.server
         if (given.fd !== undefined) this.#adopt(given.fd, given.pauseOnCreate === true)
-        this.blockList = checkBlockList(given.blockList)
+        this.blockList = checkBlockList('options.blockList', given.blockList)
         this.#signal = given.signal
         if (given.signal) addAbortSignal(given.signal, this)
     }

@@ -2,6 +2,7 @@
 // pronghorn/dgram beside node:dgram.
 
 import nodeDgram from 'node:dgram'
+import { BlockList } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import ourDgram from '../../lib/dgram/index.js'
@@ -179,3 +180,44 @@ compare(t, 'membership of groups and sources: what is refused, and with what', a
     tried('all hosts, left', () => socket.dropMembership('224.0.0.1', scene.host))
     await gone(socket)
 })
+
+// node:dgram has the lists from 22.14 on; ours on every version.
+if (Number.parseInt(process.versions.node, 10) >= 22)
+    compare(t, 'blocked addresses', async (scene, dgram) => {
+        const list = new BlockList()
+        const make = (options: object) =>
+            dgram.createSocket({ type: 'udp4', ...options } as nodeDgram.SocketOptions)
+        const [server, client] = [make({ receiveBlockList: list }), make({ sendBlockList: list })]
+        const port = await bound(server, scene.host)
+        scene.alias(port, 'PORT')
+        server.on('message', (data) => scene.note('server', data.toString()))
+        await bound(client, scene.host)
+        const send = (text: string) =>
+            new Promise<void>((resolve) =>
+                client.send(text, port, scene.host, (error, bytes) => {
+                    scene.note('sent', text, shape(error), bytes ?? 'nothing')
+                    resolve()
+                }),
+            )
+        await Promise.all([next(server), send('through')])
+        list.addAddress(scene.host)
+        await send('not sent')
+        await new Promise<void>((resolve) =>
+            client.connect(port, scene.host, ((error?: Error) => {
+                scene.note('connect', shape(error))
+                resolve()
+            }) as () => void),
+        )
+        const other = make({})
+        await bound(other, scene.host)
+        await new Promise((resolve) => other.send('not received', port, scene.host, resolve))
+        await sleep(30)
+        for (const wrong of [5, {}])
+            for (const name of ['receiveBlockList', 'sendBlockList'])
+                try {
+                    make({ [name]: wrong })
+                } catch (error) {
+                    scene.note('wrong', shape(error)?.code)
+                }
+        for (const socket of [server, client, other]) await gone(socket)
+    })
