@@ -54,6 +54,7 @@ export const libLayers = {
     options: 1,
     stats: 1,
     address: 2,
+    'block-list': 2,
     slab: 2,
     poller: 3,
     'ports-owner': 3,
