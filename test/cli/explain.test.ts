@@ -50,7 +50,7 @@ t.test('a small window', async (t) => {
         ),
     )
     t.teardown(() => target.end('SIGKILL'))
-    await target.tell('pump 400000000')
+    await target.tell('pump 10000000')
     t.match(await found(target.pid, /^its peer's window of \S+ is all that it sends in a round trip/), {
         remedy: /SO_RCVBUF/,
     })

@@ -10,7 +10,7 @@
 //     late MS              the first client writes, and the server comes to read it only after MS
 //     spin MS              computes
 //     paced N MS           N echoes of 64 bytes, MS apart
-//     pump BYTES           begins to send BYTES to the echo, and does not wait
+//     pump BYTES           sends BYTES to the echo again and again from now on, and does not wait
 //     close                the first client closes
 
 import type { AddressInfo } from 'node:net'
@@ -104,7 +104,9 @@ const commands: Record<string, (a: number, b: number) => Promise<void>> = {
         }
     },
     pump: async (bytes) => {
-        clients[0]!.write(Buffer.alloc(bytes))
+        const data = Buffer.alloc(bytes)
+        const more = () => clients[0]!.write(data, () => setImmediate(more))
+        more()
         clients[0]!.resume()
     },
     close: async () => {
