@@ -122,7 +122,7 @@ void latency(struct request *request, const struct console_settings *settings, s
     if (!request_is_sound(request, answer))
         return;
     if (off) {
-        silent = on_stacks(-1, release, &id, sizeof(id), NULL);
+        silent = on_stacks(release, &id, sizeof(id));
         latency_forget_ended(0);
     }
     while (*ids && silent < 0) {
@@ -134,7 +134,7 @@ void latency(struct request *request, const struct console_settings *settings, s
             return;
         }
         ids = *end ? end + 1 : end;
-        silent = on_stacks(-1, release, &id, sizeof(id), NULL);
+        silent = on_stacks(release, &id, sizeof(id));
         latency_forget_ended(id);
     }
     if (silent >= 0) {
