@@ -3,9 +3,9 @@
 // kernel's sockets over a veth.
 
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Context } from '../context.js'
-import { type Result, runPair } from '../host/program.js'
+import { type Result, runAlone, runPair } from '../host/program.js'
 import { type Group, INLINE, only, type Row, roundTrip } from '../row.js'
 import {
     CONNECTIONS,
@@ -138,4 +138,22 @@ const roundTripRow: Group = {
     theirs: (context) => roundTrips(context, 'pronghorn'),
 }
 
-export const shimRows: Group[] = [roundTripRow, redis(1, 150_000, 2), redis(16, 800_000, 1.2), nginxRow]
+/** test/preload/calls.c, with a connection of ours open beside it. */
+const passRow: Group = {
+    rows: [{ name: 'shim.pass', unit: 'ns', better: 'lower', target: 1, bound: 20 }],
+    setup: 'read() of an eventfd under the shim, less what it costs in libc; stacks run',
+    peer: 'the bound we set ourselves',
+    ours: async (context) => {
+        const env = {
+            ...INLINE,
+            PRONGHORN_ROUTE: 'ours,address=127.0.0.0/8',
+            PRONGHORN_MEMORY_HUGEPAGES: 'off',
+            LD_PRELOAD: context.shim,
+        }
+        const command = join(dirname(context.shim), 'net', 'calls')
+        const results = await runAlone({ command, args: ['cost'], env }, LIMIT_SECONDS)
+        return { 'shim.pass': { value: only(results, 'cost').more_ns as number, p99: null } }
+    },
+}
+
+export const shimRows: Group[] = [roundTripRow, passRow, redis(1, 150_000, 2), redis(16, 800_000, 1.2), nginxRow]

@@ -258,6 +258,6 @@ void cost(void)
         if (ns < best[round % 2])
             best[round % 2] = ns;
     }
-    printf("# read() of a kernel descriptor: %.1f ns, in libc %.1f ns: %.1f ns more\n", best[0], best[1],
+    printf("{\"bench\":\"cost\",\"read_ns\":%.1f,\"libc_ns\":%.1f,\"more_ns\":%.1f}\n", best[0], best[1],
            best[0] - best[1]);
 }
