@@ -156,4 +156,10 @@ const passRow: Group = {
     },
 }
 
-export const shimRows: Group[] = [roundTripRow, passRow, redis(1, 150_000, 2), redis(16, 800_000, 1.2), nginxRow]
+export const shimRows: Group[] = [
+    roundTripRow,
+    passRow,
+    redis(1, 150_000, 2),
+    redis(16, 800_000, 1.2),
+    nginxRow,
+]
