@@ -225,6 +225,31 @@ struct tcp_pcb_listen *tcp_demux_listen(u16_t local_port)
     return (struct tcp_pcb_listen *)INSTANCE(demux).ports->listening[local_port % PORT_BUCKETS];
 }
 
+/* The next one from `pcb` on, itself included, that shares the address and port of `with`. */
+static struct tcp_pcb_listen *sharer(struct tcp_pcb_listen *pcb, const struct tcp_pcb_listen *with)
+{
+    while (pcb && !(pcb->local_port == with->local_port && ip_get_option(pcb, SOF_REUSEPORT) &&
+                    ip_addr_cmp(&pcb->local_ip, &with->local_ip)))
+        pcb = (struct tcp_pcb_listen *)pcb->hash_next;
+    return pcb;
+}
+
+struct tcp_pcb_listen *tcp_demux_share(struct tcp_pcb_listen *lpcb, const ip_addr_t *local_ip,
+                                       const ip_addr_t *remote_ip, u16_t remote_port)
+{
+    struct tcp_pcb_listen *first = sharer(tcp_demux_listen(lpcb->local_port), lpcb), *pcb;
+    uint64_t hash = tuple_hash(&INSTANCE(demux), local_ip, lpcb->local_port, remote_ip, remote_port);
+    uint32_t count = 0, skip;
+
+    for (pcb = first; pcb; pcb = sharer((struct tcp_pcb_listen *)pcb->hash_next, lpcb))
+        count++;
+    /* The upper bits: the lower ones choose the bucket of the connection. */
+    skip = (uint32_t)(hash * count >> 32);
+    for (pcb = first; skip > 0; skip--)
+        pcb = sharer((struct tcp_pcb_listen *)pcb->hash_next, lpcb);
+    return pcb;
+}
+
 /* ---- who may bind where ----------------------------------------------------------------------- */
 
 static bool addresses_clash(const ip_addr_t *a, const ip_addr_t *b)

@@ -51,10 +51,14 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
         return ERR_MEM; /* lwIP resets the connection */
     sock->options = listener->options;
     sock->binding.fixed_address = listener->binding.fixed_address;
+    /* What was shut before it listened is shut in each connection (sk_clone_lock() of the kernel). */
+    socket_set(sock, atomic_load(&listener->flags) & (SOCKET_RX_SHUT | SOCKET_TX_SHUT));
     atomic_init(&sock->rx.limit, atomic_load(&listener->rx.limit));
     atomic_init(&sock->tx.limit, atomic_load(&listener->tx.limit));
     tcp_backlog_delayed(pcb);
     tcp_adopt(sock, end->stack, pcb);
+    if (UNLIKELY(socket_has(sock, SOCKET_TX_SHUT)))
+        tcp_drain(sock); /* the FIN */
     STAT_INC(end->stack->stats, tcp_accepts);
     atomic_fetch_add(&q->count, 1);
     mpsc_push(&q->arrived, &sock->dirty_node);
@@ -96,6 +100,8 @@ static void listen_run(struct rpc *rpc)
         return;
     }
     ip_set_option(pcb, SOF_REUSEADDR); /* conflicts were judged by ports_listen() */
+    if (sock->binding.reuse_port)
+        ip_set_option(pcb, SOF_REUSEPORT);
     err = tcp_bind(pcb, &local, sock->binding.local.port);
     listening = err == ERR_OK ? tcp_listen_with_backlog_and_err(pcb, backlog, &err) : NULL;
     if (listening == NULL) {

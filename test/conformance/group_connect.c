@@ -176,14 +176,56 @@ static void to_any(int family)
 static void to_any_4(void) { to_any(AF_INET); }
 static void to_any_6(void) { to_any(AF_INET6); }
 
-static void to_itself(void)
+/* Its own SYN comes back to it: a simultaneous open (RFC 9293 3.5) with itself. */
+static void to_itself(int family, bool waits)
 {
-    int fd = bound(AF_INET, SOCK_STREAM, HOST);
-    struct address a = address_at(fd, AF_INET);
-    struct timeval limit = { .tv_usec = 200000 };
+    int fd = bound(family, SOCK_STREAM, HOST);
+    struct address a = address_at(fd, family);
+    struct timeval limit = { .tv_sec = 5 };
 
     sys.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    if (!waits)
+        nonblocking(fd);
     SAY(sys.connect(fd, ADDR(a)));
+    await(fd, POLLOUT);
+    SAY_NAMES(fd);
+    SAY(sys.send(fd, "echo", 4, 0));
+    await(fd, POLLIN);
+    SAY_EVENTS(fd);
+    SAY_RECV(fd, 8, MSG_DONTWAIT);
+    settle();
+    SAY_EVENTS(fd);
+    SAY(sys.send(fd, "last", 4, 0));
+    SAY(sys.shutdown(fd, SHUT_WR));
+    await(fd, POLLHUP);
+    SAY_EVENTS(fd);
+    SAY_RECV(fd, 8, MSG_DONTWAIT);
+    SAY_RECV(fd, 8, MSG_DONTWAIT);
+    SAY(sys.close(fd));
+}
+static void to_itself_4(void) { to_itself(AF_INET, true); }
+static void to_itself_6(void) { to_itself(AF_INET6, true); }
+static void to_itself_not_waiting(void) { to_itself(AF_INET, false); }
+
+/* What it sends itself is more than a segment, and as much as its buffers take. */
+static void to_itself_much(void)
+{
+    static char out[60000], in[60000];
+    int fd = bound(AF_INET, SOCK_STREAM, HOST);
+    struct address a = address_at(fd, AF_INET);
+    struct timeval limit = { .tv_sec = 5 };
+
+    sys.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    sys.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    SAY(sys.connect(fd, ADDR(a)));
+    for (size_t i = 0; i < sizeof(out); i++)
+        out[i] = (char)(i * 31 >> 3);
+    for (int round = 0; round < 3; round++) {
+        SAY(sys.send(fd, out, sizeof(out), 0));
+        SAY(sys.recv(fd, in, sizeof(in), MSG_WAITALL));
+        NOTE("the same", "%d", memcmp(in, out, sizeof(in)) == 0);
+    }
+    reset(fd);
 }
 
 static void from_bound_to_same_address(void)
@@ -326,14 +368,98 @@ static void restart_of_a_server(void)
     SAY_EVENTS(fd);
 }
 
+/* Listens on that address with SO_REUSEPORT; an IPv6 wildcard takes both families. */
+static int sharing(int family, enum place place, int port)
+{
+    struct address a = address_of(family, place, port);
+    int fd = sys.socket(family, SOCK_STREAM, 0);
+
+    set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (sys.bind(fd, ADDR(a)) < 0 || sys.listen(fd, 100) < 0)
+        NOTE("cannot share", "%s", error_name(errno));
+    nonblocking(fd);
+    return fd;
+}
+
+static int accept_all(int listening)
+{
+    int count = 0;
+
+    while (sys.accept4(listening, NULL, NULL, 0) >= 0)
+        count++;
+    return count;
+}
+
+/* Which one a connection goes to is nobody's promise; that both have some is, 1 : 2^63. */
+static void listeners_share(int family)
+{
+    int one = sharing(family, HOST, 0), two = sharing(family, HOST, port_of(one)), clients[64];
+    int first, second, broken = 0;
+    char text[8];
+
+    for (int i = 0; i < 64; i++)
+        clients[i] = connected_to(one, family);
+    settle();
+    first = accept_all(one);
+    second = accept_all(two);
+    NOTE("both have some", "%d, all %d", first > 0 && second > 0, first + second);
+
+    /* One ends: what waits there is reset, what it accepted goes on, the next all go to the other. */
+    for (int i = 0; i < 32; i++)
+        clients[i] = connected_to(two, family);
+    settle();
+    SAY(sys.close(one));
+    settle();
+    for (int i = 0; i < 64; i++)
+        broken += sys.recv(clients[i], text, sizeof(text), MSG_DONTWAIT) < 0 && errno == ECONNRESET;
+    NOTE("some are reset", "%d, others wait: %d", broken > 0, accept_all(two) + broken);
+    for (int i = 0; i < 16; i++)
+        connected_to(two, family);
+    settle();
+    NOTE("all to the other", "%d", accept_all(two));
+
+    /* A third takes over. */
+    one = sharing(family, HOST, port_of(two));
+    SAY(sys.close(two));
+    connected_to(one, family);
+    settle();
+    NOTE("to the third", "%d", accept_all(one));
+}
+static void listeners_share_4(void) { listeners_share(AF_INET); }
+static void listeners_share_6(void) { listeners_share(AF_INET6); }
+
+/* The closest goes first: the address, then the wildcard of one family, then that of both. */
+static void listeners_beside_wildcards(void)
+{
+    int dual = sharing(AF_INET6, ANY, 0), port = port_of(dual);
+    int any = sharing(AF_INET, ANY, port), host = sharing(AF_INET, HOST, port);
+    int again = sharing(AF_INET6, ANY, port);
+    int all[] = { host, any, dual };
+    static const char *const names[] = { "host", "any", "dual" };
+
+    for (int n = 0; n < 3; n++) {
+        for (int i = 0; i < 8; i++)
+            connected_to(all[n], AF_INET);
+        settle();
+        for (int i = n; i < 3; i++)
+            NOTE(names[i], "%d", accept_all(all[i]) + (all[i] == dual ? accept_all(again) : 0));
+        sys.close(all[n]);
+    }
+    connected_to(again, AF_INET6);
+    settle();
+    NOTE("again", "%d", accept_all(again));
+}
+
 const struct scenario scenarios[] = {
     SCENARIO(blocking_4), SCENARIO(blocking_6), SCENARIO(blocking_mapped),
     SCENARIO(only_v6_to_mapped), SCENARIO(not_waiting), SCENARIO(not_waiting_refused),
     SCENARIO(refused_by_recv), SCENARIO(refused_by_send), SCENARIO(refused_by_connect),
     SCENARIO(refused_and_again), SCENARIO(arguments_4), SCENARIO(arguments_6),
-    SCENARIO(disconnect), SCENARIO(to_any_4), SCENARIO(to_any_6), SCENARIO(to_itself),
+    SCENARIO(disconnect), SCENARIO(to_any_4), SCENARIO(to_any_6),
+    SCENARIO(to_itself_4), SCENARIO(to_itself_6), SCENARIO(to_itself_not_waiting), SCENARIO(to_itself_much),
     SCENARIO(from_bound_to_same_address), SCENARIO(same_port_two_peers),
     SCENARIO(bind_matrix_tcp), SCENARIO(bind_matrix_tcp_shared), SCENARIO(bind_matrix_udp),
     SCENARIO(bind_matrix_udp_shared), SCENARIO(port_of_a_connection),
-    SCENARIO(restart_of_a_server), { 0 },
+    SCENARIO(restart_of_a_server), SCENARIO(listeners_share_4), SCENARIO(listeners_share_6),
+    SCENARIO(listeners_beside_wildcards), { 0 },
 };
