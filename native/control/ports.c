@@ -29,15 +29,21 @@ void ports_init(uint16_t ephemeral_first, uint16_t ephemeral_last)
     ports.last = ephemeral_last;
 }
 
+static const struct endpoint *address_of(const struct binding *b)
+{
+    return b->narrowed.family ? &b->narrowed : &b->local;
+}
+
 static bool addresses_overlap(const struct binding *a, const struct binding *b)
 {
-    bool any_a = endpoint_is_any(&a->local), any_b = endpoint_is_any(&b->local);
+    const struct endpoint *at_a = address_of(a), *at_b = address_of(b);
+    bool any_a = endpoint_is_any(at_a), any_b = endpoint_is_any(at_b);
 
-    if (a->local.family != b->local.family)
+    if (at_a->family != at_b->family)
         /* Families meet only where an IPv6 wildcard takes IPv4 as well. */
-        return (a->local.family == AF_INET6 && any_a && a->dual) ||
-               (b->local.family == AF_INET6 && any_b && b->dual);
-    return any_a || any_b || endpoint_same_address(&a->local, &b->local);
+        return (at_a->family == AF_INET6 && any_a && a->dual) ||
+               (at_b->family == AF_INET6 && any_b && b->dual);
+    return any_a || any_b || endpoint_same_address(at_a, at_b);
 }
 
 /* May `a` be bound, or begin to listen, beside `b`? inet_csk_bind_conflict() of the kernel. */
@@ -187,6 +193,13 @@ void ports_reuse(struct binding *b, bool reuse_addr, bool reuse_port)
     pthread_mutex_lock(&ports.lock);
     b->reuse_addr = reuse_addr;
     b->reuse_port = reuse_port;
+    pthread_mutex_unlock(&ports.lock);
+}
+
+void ports_narrow(struct binding *b, const struct endpoint *address)
+{
+    pthread_mutex_lock(&ports.lock);
+    b->narrowed = address ? *address : (struct endpoint){ 0 };
     pthread_mutex_unlock(&ports.lock);
 }
 

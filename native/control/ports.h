@@ -17,6 +17,7 @@
 struct binding {
     struct list link;
     struct endpoint local;
+    struct endpoint narrowed; /* ports_narrow(); family 0: it has what it is bound to */
     uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
     bool bound, dual; /* dual: an IPv6 wildcard that also takes IPv4 */
     /* bind() named it, for this socket or its listener: it outlives a connection (the kernel's
@@ -42,6 +43,10 @@ int ports_listen(struct binding *b);
 
 /* SO_REUSEADDR and SO_REUSEPORT count as they are when the next one comes. */
 void ports_reuse(struct binding *b, bool reuse_addr, bool reuse_port);
+
+/* Bound to a wildcard, it answers for `address` alone from now on (a UDP socket with a peer); NULL: for
+ * all again. */
+void ports_narrow(struct binding *b, const struct endpoint *address);
 
 /* The binding stays, without listening. */
 void ports_unlisten(struct binding *b);

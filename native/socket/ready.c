@@ -23,12 +23,29 @@ void ready_starved(struct socket *sock)
         list_push_back(&socket_stack(sock)->starved, &sock->starved_link);
 }
 
+/* False: it has a stack, and the list is that one's. */
+static bool poke_undecided(struct socket *sock, uint32_t events)
+{
+    struct watch *watch;
+    bool mine;
+
+    lock_take(&sock->lock);
+    mine = socket_stack(sock) == NULL;
+    if (mine) {
+        LIST_EACH(watch, &sock->watches, link)
+            watch->notify(watch, events);
+    }
+    lock_give(&sock->lock);
+    return mine;
+}
+
 void ready_poke(struct socket *sock)
 {
-    if (socket_stack(sock) == NULL)
+    uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP;
+
+    if (socket_stack(sock) == NULL && poke_undecided(sock, events))
         return;
-    atomic_fetch_or_explicit(&sock->told, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP,
-                             memory_order_release);
+    atomic_fetch_or_explicit(&sock->told, events, memory_order_release);
     socket_mark_dirty(sock, true);
 }
 
@@ -113,8 +130,7 @@ static void unwatch_run(struct rpc *rpc)
     rpc_finish(rpc);
 }
 
-/* Before a stack is decided there is nobody to notify: `lock` guards the list, also against that
- * decision. */
+/* Before a stack is decided `lock` guards the list, also against that decision. */
 static void change(struct socket *sock, struct watch *watch, void (*run)(struct rpc *))
 {
     struct watch_call call = { .sock = sock, .watch = watch };

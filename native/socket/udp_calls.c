@@ -127,8 +127,10 @@ static int forget_peer(struct socket *sock)
     sock->local = endpoint_is_any(&sock->binding.local)
                       ? (struct endpoint){ .family = sock->family, .port = sock->local.port }
                       : sock->binding.local;
-    if (sock->binding.fixed_port)
+    if (sock->binding.fixed_port) {
+        ports_narrow(&sock->binding, NULL);
         return on_each(sock, udp_set_peer);
+    }
     ports_release(&sock->binding);
     sock->local.port = 0;
     return on_each(sock, udp_unbind);
@@ -160,8 +162,11 @@ static int udp_connect_call(struct socket *sock, const struct endpoint *peer, bo
     } else {
         sock->peer = *peer;
         result = set_peer(sock);
-        if (result == 0)
+        if (result == 0) {
             atomic_store(&sock->state, SOCKET_CONNECTED);
+            if (endpoint_is_any(&sock->binding.local) && !endpoint_is_any(&sock->local))
+                ports_narrow(&sock->binding, &sock->local);
+        }
     }
     lock_give(&sock->lock);
     return result;

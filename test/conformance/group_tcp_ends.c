@@ -350,6 +350,27 @@ static void bad_pointers(void)
     SAY(sys.writev(p.client, NULL, 1));
 }
 
+/* What was shut before listen() is shut in what accept() gives. */
+static void shut_before_it_listens(int how)
+{
+    int listening = bound(AF_INET, SOCK_STREAM, HOST), fd, got;
+
+    SAY(sys.shutdown(listening, how));
+    SAY(sys.listen(listening, 4));
+    fd = connected_to(listening, AF_INET);
+    await(listening, POLLIN);
+    settle();
+    SAY_EVENTS(fd);
+    got = SAY_FD(sys.accept4(listening, NULL, NULL, SOCK_NONBLOCK));
+    SAY_EVENTS(got);
+    SAY(sys.send(got, "x", 1, MSG_NOSIGNAL));
+    SAY_RECV(got, 1, 0);
+    await(fd, POLLIN);
+    SAY_RECV(fd, 2, MSG_DONTWAIT);
+}
+static void write_shut_before_it_listens(void) { shut_before_it_listens(SHUT_WR); }
+static void read_shut_before_it_listens(void) { shut_before_it_listens(SHUT_RD); }
+
 const struct scenario scenarios[] = {
     SCENARIO(peer_closed), SCENARIO(peer_closed_then_sends), SCENARIO(reset_by_recv),
     SCENARIO(reset_by_send), SCENARIO(reset_by_send_nosignal), SCENARIO(reset_by_so_error),
@@ -358,5 +379,6 @@ const struct scenario scenarios[] = {
     SCENARIO(linger), SCENARIO(full), SCENARIO(peer_gone_while_sending),
     SCENARIO(receive_timeout), SCENARIO(interrupted), SCENARIO(interrupted_restarts),
     SCENARIO(shutdown_wakes), SCENARIO(accept_queue), SCENARIO(accept_queue_full),
-    SCENARIO(bad_pointers), { 0 },
+    SCENARIO(bad_pointers), SCENARIO(write_shut_before_it_listens),
+    SCENARIO(read_shut_before_it_listens), { 0 },
 };

@@ -307,10 +307,44 @@ static void broadcast(void)
     SAY(sys.connect(fd, ADDR(to)));
 }
 
+/* Who has a peer has one address, too, and leaves its port on the others to whoever comes. */
+static void port_beside_a_peer(void)
+{
+    int fd = sys.socket(AF_INET6, SOCK_DGRAM, 0), other = sys.socket(AF_INET6, SOCK_DGRAM, 0);
+    struct address peer = address_of(AF_INET6, MAPPED_HOST, 9), a;
+
+    SAY(sys.connect(fd, ADDR(peer)));
+    a = address_of(AF_INET6, HOST, port_of(fd));
+    SAY(sys.bind(other, ADDR(a)));
+    SAY_NAMES(other);
+
+    /* With a port that was asked for it goes back to the wildcard. */
+    fd = bound(AF_INET, SOCK_DGRAM, ANY);
+    peer = address_of(AF_INET, HOST, 9);
+    SAY(sys.connect(fd, ADDR(peer)));
+    other = sys.socket(AF_INET, SOCK_DGRAM, 0);
+    a = address_of(AF_INET, ANY, port_of(fd));
+    SAY(sys.bind(other, ADDR(a)));
+}
+
+/* It has no port yet, and is watched. */
+static void shutdown_is_told(void)
+{
+    int fd = sys.socket(AF_INET6, SOCK_DGRAM, 0), ep = sys.epoll_create1(0);
+    struct epoll_event event = { .events = EPOLLRDHUP | EPOLLET, .data.u64 = 1 };
+
+    sys.epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event);
+    SAY_EPOLL(ep, 0);
+    SAY(sys.shutdown(fd, SHUT_RD));
+    SAY_EPOLL(ep, 0);
+    SAY_EPOLL(ep, 0);
+}
+
 const struct scenario scenarios[] = {
     SCENARIO(unconnected), SCENARIO(exchange_4), SCENARIO(exchange_6), SCENARIO(zero_reads),
     SCENARIO(mapped), SCENARIO(connecting), SCENARIO(shutdown_read), SCENARIO(shutdown_write),
     SCENARIO(shutdown_both), SCENARIO(refused_by_recv), SCENARIO(refused_by_send),
     SCENARIO(refused_by_so_error), SCENARIO(refused_6), SCENARIO(refused_unconnected),
-    SCENARIO(sizes), SCENARIO(more), SCENARIO(many), SCENARIO(timeout), SCENARIO(broadcast), { 0 },
+    SCENARIO(sizes), SCENARIO(more), SCENARIO(many), SCENARIO(timeout), SCENARIO(broadcast),
+    SCENARIO(port_beside_a_peer), SCENARIO(shutdown_is_told), { 0 },
 };

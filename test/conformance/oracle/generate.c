@@ -133,6 +133,7 @@ static void tcp_pair_of(int kind)
     emit(OP_ACCEPT, l, s, 0, !chance(5), 0);
     slots[s].guess = CONNECTED;
     slots[s].kind = kind;
+    slots[s].mapped = kind == TCP6 && slots[l].mapped;
 }
 
 static void udp_pair_of(int kind)
@@ -230,11 +231,12 @@ static void naming_step(void)
         slots[s].guess = LISTENING;
         break;
     case 3: {
-        int to = slot_of(NOTHING);
+        int to = slot_of(NOTHING), waits = chance(5), from = slot_of(LISTENING);
 
-        emit(OP_ACCEPT, slot_of(LISTENING), to, 0, !chance(5), 0);
+        emit(OP_ACCEPT, from, to, 0, !waits, 0);
         slots[to].guess = CONNECTED;
         slots[to].kind = slots[s].kind;
+        slots[to].mapped = slots[from].mapped;
         break;
     }
     case 4: emit(OP_DISCONNECT, data_slot(), NOWHERE, 0, 0, 0); break;
