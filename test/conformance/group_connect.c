@@ -368,6 +368,16 @@ static void restart_of_a_server(void)
     SAY_EVENTS(fd);
 }
 
+/* A connection that ends with a reset: what stays in TIME_WAIT has a port that other scenarios may draw. */
+static int passing(int listening, int family)
+{
+    struct linger linger = { .l_onoff = 1 };
+    int fd = connected_to(listening, family);
+
+    sys.setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    return fd;
+}
+
 /* Listens on that address with SO_REUSEPORT; an IPv6 wildcard takes both families. */
 static int sharing(int family, enum place place, int port)
 {
@@ -398,7 +408,7 @@ static void listeners_share(int family)
     char text[8];
 
     for (int i = 0; i < 64; i++)
-        clients[i] = connected_to(one, family);
+        clients[i] = passing(one, family);
     settle();
     first = accept_all(one);
     second = accept_all(two);
@@ -406,7 +416,7 @@ static void listeners_share(int family)
 
     /* One ends: what waits there is reset, what it accepted goes on, the next all go to the other. */
     for (int i = 0; i < 32; i++)
-        clients[i] = connected_to(two, family);
+        clients[i] = passing(two, family);
     settle();
     SAY(sys.close(one));
     settle();
@@ -414,14 +424,14 @@ static void listeners_share(int family)
         broken += sys.recv(clients[i], text, sizeof(text), MSG_DONTWAIT) < 0 && errno == ECONNRESET;
     NOTE("some are reset", "%d, others wait: %d", broken > 0, accept_all(two) + broken);
     for (int i = 0; i < 16; i++)
-        connected_to(two, family);
+        passing(two, family);
     settle();
     NOTE("all to the other", "%d", accept_all(two));
 
     /* A third takes over. */
     one = sharing(family, HOST, port_of(two));
     SAY(sys.close(two));
-    connected_to(one, family);
+    passing(one, family);
     settle();
     NOTE("to the third", "%d", accept_all(one));
 }
@@ -439,13 +449,13 @@ static void listeners_beside_wildcards(void)
 
     for (int n = 0; n < 3; n++) {
         for (int i = 0; i < 8; i++)
-            connected_to(all[n], AF_INET);
+            passing(all[n], AF_INET);
         settle();
         for (int i = n; i < 3; i++)
             NOTE(names[i], "%d", accept_all(all[i]) + (all[i] == dual ? accept_all(again) : 0));
         sys.close(all[n]);
     }
-    connected_to(again, AF_INET6);
+    passing(again, AF_INET6);
     settle();
     NOTE("again", "%d", accept_all(again));
 }
