@@ -3,6 +3,7 @@
 #include "harness.h"
 
 const char group_name[] = "connect";
+const bool group_own_ports = true; /* who may bind what: nobody else may be there */
 
 static int closed_port(int family)
 {

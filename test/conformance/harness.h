@@ -97,6 +97,12 @@ extern const struct scenario scenarios[];
  */
 extern const char group_network[] __attribute__((weak));
 
+/*
+ * Or this one: the kernel's world gets a loopback of its own, so that the ports of other processes are no
+ * hindrance. Where that is not permitted it has the machine's.
+ */
+extern const bool group_own_ports __attribute__((weak));
+
 /* ---- what goes into the trace (trace.c) ------------------------------------------------------ */
 
 /* The call's text, and its result or errno, and SIGPIPE if that came. Gives the result. */
