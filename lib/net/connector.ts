@@ -16,6 +16,7 @@ import {
     IPPROTO_IPV6,
     IPV6_V6ONLY,
     SO_ERROR,
+    SO_REUSEADDR,
     SOCK_CLOEXEC,
     SOCK_NONBLOCK,
     SOCK_STREAM,
@@ -237,6 +238,7 @@ export class Connector implements Watched {
         if (to.family === LOCAL || !(localAddress || localPort)) return undefined
         const local = localAddress ?? (to.family === 6 ? '::' : '0.0.0.0')
         if (to.family === 6) native.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)
+        native.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1) // as libuv
         const bound = native.bind(fd, local, localPort ?? 0)
         return bound < 0 ? connectException(bound, 'bind', local, localPort) : undefined
     }

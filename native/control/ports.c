@@ -8,7 +8,9 @@
 #include <sys/random.h>
 
 #include "control/address.h"
+#include "control/lwip_address.h"
 #include "control/steer.h"
+#include "lwip/demux.h"
 #include "lwip/ports.h"
 #include "stack/group.h"
 
@@ -46,12 +48,15 @@ static bool addresses_overlap(const struct binding *a, const struct binding *b)
     return any_a || any_b || endpoint_same_address(at_a, at_b);
 }
 
-/* May `a` be bound, or begin to listen, beside `b`? inet_csk_bind_conflict() of the kernel. */
-static bool conflict(const struct binding *a, const struct binding *b)
+/* May `a` be bound, or begin to listen, beside `b`? inet_csk_bind_conflict() of the kernel; it never
+ * draws a TCP port that would be shared. */
+static bool conflict(const struct binding *a, const struct binding *b, bool drawn)
 {
     if (a == b || a->protocol != b->protocol || a->local.port != b->local.port ||
         !addresses_overlap(a, b))
         return false;
+    if (drawn && a->protocol == IPPROTO_TCP)
+        return true;
     if (a->reuse_port && b->reuse_port)
         return false;
     if (a->reuse_addr && b->reuse_addr)
@@ -59,13 +64,13 @@ static bool conflict(const struct binding *a, const struct binding *b)
     return true;
 }
 
-static bool is_taken(const struct binding *b)
+static bool is_taken(const struct binding *b, bool drawn)
 {
     struct list *bucket = &ports.buckets[b->local.port % BUCKETS];
     struct binding *other;
 
     LIST_EACH(other, bucket, link) {
-        if (conflict(b, other))
+        if (conflict(b, other, drawn))
             return true;
     }
     return false;
@@ -79,17 +84,22 @@ static bool comes_home(const struct binding *b, uint64_t stacks)
     return owner < 0 || stacks == 0 || (stacks >> owner & 1);
 }
 
-/* The threads of the stacks may change it meanwhile. */
+/* The stack's thread may change it meanwhile. */
+static bool has_pcbs(struct stack *stack, uint16_t port)
+{
+    unsigned long previous = instance_enter(stack->lwip);
+    bool any = ports_users(port) != 0;
+
+    instance_leave(previous);
+    return any;
+}
+
 static bool has_connections(uint16_t port)
 {
     bool any = false;
 
-    for (unsigned i = 0; i < group.count && !any; i++) {
-        unsigned long previous = instance_enter(group.stacks[i]->lwip);
-
-        any = ports_users(port) != 0;
-        instance_leave(previous);
-    }
+    for (unsigned i = 0; i < group.count && !any; i++)
+        any = has_pcbs(group.stacks[i], port);
     return any;
 }
 
@@ -104,6 +114,44 @@ static void claim_settle(const struct binding *b)
 
     if (b->protocol == IPPROTO_TCP && ports.tcp[port] == 0 && steer_owner(port) >= 0 && !has_connections(port))
         steer_release(port);
+}
+
+struct held_call {
+    struct rpc rpc;
+    const struct binding *binding;
+    bool held;
+};
+
+static void held_run(struct rpc *rpc)
+{
+    struct held_call *call = container_of(rpc, struct held_call, rpc);
+    const struct binding *b = call->binding;
+    ip_addr_t address;
+
+    endpoint_to_ip(&b->local, &address);
+    if (b->dual && endpoint_is_any(&b->local))
+        ip_addr_copy(address, *IP_ANY_TYPE);
+    call->held = demux_port_is_held(&address, b->local.port,
+                                    (uint8_t)((b->reuse_addr ? DEMUX_SHARES_ADDRESS : 0) |
+                                              (b->reuse_port ? DEMUX_SHARES_PORT : 0)));
+    rpc_finish(rpc);
+}
+
+/*
+ * By a connection that connect() gave a port, or that a listener accepted, or by what is left of one. Asked when
+ * the table has the port already: connect() draws no more of it.
+ */
+static bool is_held(const struct binding *b)
+{
+    struct held_call call = { .binding = b };
+
+    for (unsigned i = 0; b->protocol == IPPROTO_TCP && i < group.count && !call.held; i++) {
+        if (!has_pcbs(group.stacks[i], b->local.port))
+            continue;
+        rpc_init(&call.rpc, held_run);
+        stack_call(group.stacks[i], &call.rpc);
+    }
+    return call.held;
 }
 
 static uint32_t common_divisor(uint32_t a, uint32_t b)
@@ -134,7 +182,7 @@ static int pick_port(struct binding *b)
     for (int used = 0; used < (b->protocol == IPPROTO_TCP ? 2 : 1); used++) {
         for (uint32_t i = 0; i < range; i++) {
             b->local.port = (uint16_t)(ports.first + (random[0] + (uint64_t)i * step) % range);
-            if (comes_home(b, stacks) && !is_taken(b) &&
+            if (comes_home(b, stacks) && !is_taken(b, true) &&
                 (used || b->protocol != IPPROTO_TCP || !has_connections(b->local.port)))
                 return 0;
         }
@@ -155,37 +203,57 @@ static void count_tcp(const struct binding *b, uint32_t change)
         __atomic_store_n(&ports.tcp[b->local.port], ports.tcp[b->local.port] + change, __ATOMIC_RELAXED);
 }
 
+/* Under the lock. */
+static void enter(struct binding *b)
+{
+    claim_settle(b);
+    list_push_back(&ports.buckets[b->local.port % BUCKETS], &b->link);
+    b->bound = true;
+    count_tcp(b, 1);
+}
+
+static void leave(struct binding *b)
+{
+    list_remove(&b->link);
+    b->bound = false;
+    count_tcp(b, -1u);
+    claim_settle(b);
+}
+
 int ports_bind(struct binding *b)
 {
+    bool drawn = b->local.port == 0;
     int error;
 
     pthread_mutex_lock(&ports.lock);
-    if (b->local.port == 0)
+    if (drawn)
         error = pick_port(b);
     else
-        error = is_taken(b) ? -EADDRINUSE : 0;
-    if (error == 0) {
-        claim_settle(b);
-        list_push_back(&ports.buckets[b->local.port % BUCKETS], &b->link);
-        b->bound = true;
-        count_tcp(b, 1);
-    }
+        error = is_taken(b, false) ? -EADDRINUSE : 0;
+    if (error == 0)
+        enter(b);
     pthread_mutex_unlock(&ports.lock);
+    if (error == 0 && !drawn && is_held(b)) {
+        pthread_mutex_lock(&ports.lock);
+        leave(b);
+        pthread_mutex_unlock(&ports.lock);
+        error = -EADDRINUSE;
+    }
     return error;
 }
 
 int ports_listen(struct binding *b)
 {
-    int error = 0;
+    bool taken;
 
     pthread_mutex_lock(&ports.lock);
     b->listening = true;
-    if (is_taken(b)) {
-        b->listening = false;
-        error = -EADDRINUSE;
-    }
+    taken = is_taken(b, false);
     pthread_mutex_unlock(&ports.lock);
-    return error;
+    if (!taken && !is_held(b))
+        return 0;
+    ports_unlisten(b);
+    return -EADDRINUSE;
 }
 
 void ports_reuse(struct binding *b, bool reuse_addr, bool reuse_port)
@@ -214,11 +282,8 @@ void ports_release(struct binding *b)
 {
     pthread_mutex_lock(&ports.lock);
     if (b->bound) {
-        list_remove(&b->link);
-        count_tcp(b, -1u);
-        claim_settle(b);
+        leave(b);
     }
-    b->bound = false;
     b->listening = false;
     pthread_mutex_unlock(&ports.lock);
 }

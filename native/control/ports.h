@@ -2,7 +2,8 @@
 /*
  * Who has bound which local port: the rules of bind(2) and socket(7) (SO_REUSEADDR, SO_REUSEPORT,
  * IPV6_V6ONLY), kept for all stacks of the process in one table under one lock. Cold path: only
- * explicit bind() and listen() come here; a connect() without bind() takes its port from the stack.
+ * explicit bind() and listen() come here; a connect() without bind() takes its port from the stack, and
+ * the stacks are asked about the ports of such connections, of accepted ones and of those in TIME_WAIT.
  */
 #ifndef CONTROL_PORTS_H
 #define CONTROL_PORTS_H
@@ -44,8 +45,7 @@ int ports_listen(struct binding *b);
 /* SO_REUSEADDR and SO_REUSEPORT count as they are when the next one comes. */
 void ports_reuse(struct binding *b, bool reuse_addr, bool reuse_port);
 
-/* Bound to a wildcard, it answers for `address` alone from now on (a UDP socket with a peer); NULL: for
- * all again. */
+/* Bound to a wildcard, it answers for `address` alone from now on (it has a peer); NULL: for all again. */
 void ports_narrow(struct binding *b, const struct endpoint *address);
 
 /* The binding stays, without listening. */

@@ -498,7 +498,7 @@ int socket_option_set(struct socket *sock, int level, int name, const void *valu
         result = socket_membership_set(sock, level, name, value, len);
     if (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT))
         ports_reuse(&sock->binding, sock->options.reuse_addr, sock->options.reuse_port);
-    else if (result == 0)
+    if (result == 0)
         socket_options_apply(sock);
     return result;
 }

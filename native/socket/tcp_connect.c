@@ -65,6 +65,8 @@ static int connect_begin(struct socket *sock, const struct endpoint *peer)
     atomic_store(&sock->error, 0);
     rpc_init(&call.rpc, connect_run);
     stack_call(socket_stack(sock), &call.rpc);
+    if (call.result == 0 && sock->binding.bound && endpoint_is_any(&sock->binding.local))
+        ports_narrow(&sock->binding, &sock->local);
     return call.result;
 }
 
@@ -82,6 +84,7 @@ void tcp_give_port_back(struct socket *sock)
     struct binding *b = &sock->binding;
 
     if (b->bound && b->fixed_port) {
+        ports_narrow(b, NULL);
         sock->local = b->local;
         return;
     }

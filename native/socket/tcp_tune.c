@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a connection's PCB takes over from the socket's options, and how its buffers grow. */
+#include "lwip/demux.h"
 #include "lwip/tcp.h"
 #include "lwip/tcp_info.h"
 #include "lwip/tcp_limits.h"
@@ -69,6 +70,8 @@ void tcp_options_changed(struct socket *sock)
         ip_set_option(pcb, SOF_KEEPALIVE);
     else
         ip_reset_option(pcb, SOF_KEEPALIVE);
+    pcb->so_options = (u8_t)((pcb->so_options & ~(DEMUX_SHARES_ADDRESS | DEMUX_SHARES_PORT)) |
+                             (o->reuse_addr ? DEMUX_SHARES_ADDRESS : 0) | (o->reuse_port ? DEMUX_SHARES_PORT : 0));
     pcb->keep_idle = o->keep_idle_s * 1000;
     pcb->keep_intvl = o->keep_interval_s * 1000;
     pcb->keep_cnt = o->keep_count;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* connect(2) in its states, and who may bind what (socket(7)). */
+/* connect(2) in its states. */
 #include "harness.h"
 
 const char group_name[] = "connect";
-const bool group_own_ports = true; /* who may bind what: nobody else may be there */
+const bool group_own_ports = true;
 
 static int closed_port(int family)
 {
@@ -261,206 +261,6 @@ static void same_port_two_peers(void)
     SAY(sys.connect(again, ADDR(a)));
 }
 
-/* Every way in which two sockets may meet on one port. */
-static void matrix(int type, bool reuse_port)
-{
-    static const struct {
-        int family;
-        enum place place;
-    } kinds[] = { { AF_INET, HOST }, { AF_INET, ANY }, { AF_INET, OTHER }, { AF_INET6, ANY },
-                  { AF_INET6, MAPPED_HOST }, { AF_INET6, HOST } };
-    static const char *const places[] = { "host", "other", "any", "foreign", "mapped", "" };
-    static const char *const reuse_names[] = { "none", "addr", "port", "both" };
-
-    for (size_t i = 0; i < 6; i++) {
-        for (size_t j = 0; j < 6; j++) {
-            for (int reuse = 0; reuse < 16; reuse++) {
-                char label[128];
-                bool shared = (reuse & 10) == 10; /* SO_REUSEPORT on both */
-
-                if (shared != reuse_port)
-                    continue;
-                for (int listens = 0; listens < (type == SOCK_STREAM ? 2 : 1); listens++) {
-                    for (int v6only = 0; v6only < 2; v6only++) {
-                        struct address a = address_of(kinds[i].family, kinds[i].place, 0), b;
-                        int one = sys.socket(kinds[i].family, type, 0), result, error;
-                        int two = sys.socket(kinds[j].family, type, 0), listened = 9;
-
-                        set_int(one, SOL_SOCKET, SO_REUSEADDR, reuse & 1);
-                        set_int(one, SOL_SOCKET, SO_REUSEPORT, reuse >> 1 & 1);
-                        set_int(two, SOL_SOCKET, SO_REUSEADDR, reuse >> 2 & 1);
-                        set_int(two, SOL_SOCKET, SO_REUSEPORT, reuse >> 3 & 1);
-                        if (v6only) {
-                            set_int(one, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-                            set_int(two, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-                        }
-                        if (sys.bind(one, ADDR(a)) < 0)
-                            goto next;
-                        if (listens)
-                            sys.listen(one, 2);
-                        b = address_of(kinds[j].family, kinds[j].place, port_of(one));
-                        result = sys.bind(two, ADDR(b));
-                        error = result < 0 ? errno : 0;
-                        if (result == 0 && type == SOCK_STREAM)
-                            listened = sys.listen(two, 2) < 0 ? errno : 0;
-                        snprintf(label, sizeof(label), "%d %s%s + %d %s%s, reuse %s + %s%s",
-                                 kinds[i].family == AF_INET ? 4 : 6, places[kinds[i].place],
-                                 listens ? " listens" : "", kinds[j].family == AF_INET ? 4 : 6,
-                                 places[kinds[j].place], v6only ? " v6only" : "",
-                                 reuse_names[reuse & 3], reuse_names[reuse >> 2], "");
-                        NOTE(label, "%s %s", error ? error_name(error) : "bound",
-                             listened == 9 ? "" : listened ? error_name(listened) : "listens");
-                    next:
-                        sys.close(one);
-                        sys.close(two);
-                    }
-                }
-            }
-        }
-    }
-}
-static void bind_matrix_tcp(void) { matrix(SOCK_STREAM, false); }
-static void bind_matrix_tcp_shared(void) { matrix(SOCK_STREAM, true); }
-static void bind_matrix_udp(void) { matrix(SOCK_DGRAM, false); }
-static void bind_matrix_udp_shared(void) { matrix(SOCK_DGRAM, true); }
-
-static void port_of_a_connection(void)
-{
-    struct pair p = tcp_pair(AF_INET);
-    int fd = sys.socket(AF_INET, SOCK_STREAM, 0), other = sys.socket(AF_INET, SOCK_STREAM, 0);
-    struct address a = address_at(p.listening, AF_INET);
-
-    sys.close(p.listening);
-    settle();
-    /* The accepted connection keeps the port. */
-    SAY(sys.bind(fd, ADDR(a)));
-    set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    SAY(sys.bind(fd, ADDR(a)));
-    set_int(p.server, SOL_SOCKET, SO_REUSEADDR, 1);
-    SAY(sys.bind(fd, ADDR(a)));
-    sys.close(p.server);
-    await(p.client, POLLIN);
-    sys.close(p.client);
-    settle();
-    SAY(sys.bind(other, ADDR(a)));
-}
-
-static void restart_of_a_server(void)
-{
-    int listening = sys.socket(AF_INET, SOCK_STREAM, 0), got, fd, again;
-    struct address a = address_of(AF_INET, HOST, 0);
-
-    set_int(listening, SOL_SOCKET, SO_REUSEADDR, 1);
-    sys.bind(listening, ADDR(a));
-    sys.listen(listening, 4);
-    a = address_at(listening, AF_INET);
-    fd = connected_to(listening, AF_INET);
-    got = sys.accept4(listening, NULL, NULL, 0);
-    sys.close(got);
-    sys.close(listening);
-    await(fd, POLLIN);
-    again = sys.socket(AF_INET, SOCK_STREAM, 0);
-    set_int(again, SOL_SOCKET, SO_REUSEADDR, 1);
-    SAY(sys.bind(again, ADDR(a)));
-    SAY(sys.listen(again, 4));
-    sys.close(fd);
-    settle();
-    fd = SAY_FD(connected_to(again, AF_INET));
-    SAY_EVENTS(fd);
-}
-
-/* A connection that ends with a reset: what stays in TIME_WAIT has a port that other scenarios may draw. */
-static int passing(int listening, int family)
-{
-    struct linger linger = { .l_onoff = 1 };
-    int fd = connected_to(listening, family);
-
-    sys.setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-    return fd;
-}
-
-/* Listens on that address with SO_REUSEPORT; an IPv6 wildcard takes both families. */
-static int sharing(int family, enum place place, int port)
-{
-    struct address a = address_of(family, place, port);
-    int fd = sys.socket(family, SOCK_STREAM, 0);
-
-    set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    if (sys.bind(fd, ADDR(a)) < 0 || sys.listen(fd, 100) < 0)
-        NOTE("cannot share", "%s", error_name(errno));
-    nonblocking(fd);
-    return fd;
-}
-
-static int accept_all(int listening)
-{
-    int count = 0;
-
-    while (sys.accept4(listening, NULL, NULL, 0) >= 0)
-        count++;
-    return count;
-}
-
-/* Which one a connection goes to is nobody's promise; that both have some is, 1 : 2^63. */
-static void listeners_share(int family)
-{
-    int one = sharing(family, HOST, 0), two = sharing(family, HOST, port_of(one)), clients[64];
-    int first, second, broken = 0;
-    char text[8];
-
-    for (int i = 0; i < 64; i++)
-        clients[i] = passing(one, family);
-    settle();
-    first = accept_all(one);
-    second = accept_all(two);
-    NOTE("both have some", "%d, all %d", first > 0 && second > 0, first + second);
-
-    /* One ends: what waits there is reset, what it accepted goes on, the next all go to the other. */
-    for (int i = 0; i < 32; i++)
-        clients[i] = passing(two, family);
-    settle();
-    SAY(sys.close(one));
-    settle();
-    for (int i = 0; i < 64; i++)
-        broken += sys.recv(clients[i], text, sizeof(text), MSG_DONTWAIT) < 0 && errno == ECONNRESET;
-    NOTE("some are reset", "%d, others wait: %d", broken > 0, accept_all(two) + broken);
-    for (int i = 0; i < 16; i++)
-        passing(two, family);
-    settle();
-    NOTE("all to the other", "%d", accept_all(two));
-
-    /* A third takes over. */
-    one = sharing(family, HOST, port_of(two));
-    SAY(sys.close(two));
-    passing(one, family);
-    settle();
-    NOTE("to the third", "%d", accept_all(one));
-}
-static void listeners_share_4(void) { listeners_share(AF_INET); }
-static void listeners_share_6(void) { listeners_share(AF_INET6); }
-
-/* The closest goes first: the address, then the wildcard of one family, then that of both. */
-static void listeners_beside_wildcards(void)
-{
-    int dual = sharing(AF_INET6, ANY, 0), port = port_of(dual);
-    int any = sharing(AF_INET, ANY, port), host = sharing(AF_INET, HOST, port);
-    int again = sharing(AF_INET6, ANY, port);
-    int all[] = { host, any, dual };
-    static const char *const names[] = { "host", "any", "dual" };
-
-    for (int n = 0; n < 3; n++) {
-        for (int i = 0; i < 8; i++)
-            passing(all[n], AF_INET);
-        settle();
-        for (int i = n; i < 3; i++)
-            NOTE(names[i], "%d", accept_all(all[i]) + (all[i] == dual ? accept_all(again) : 0));
-        sys.close(all[n]);
-    }
-    passing(again, AF_INET6);
-    settle();
-    NOTE("again", "%d", accept_all(again));
-}
-
 const struct scenario scenarios[] = {
     SCENARIO(blocking_4), SCENARIO(blocking_6), SCENARIO(blocking_mapped),
     SCENARIO(only_v6_to_mapped), SCENARIO(not_waiting), SCENARIO(not_waiting_refused),
@@ -468,9 +268,5 @@ const struct scenario scenarios[] = {
     SCENARIO(refused_and_again), SCENARIO(arguments_4), SCENARIO(arguments_6),
     SCENARIO(disconnect), SCENARIO(to_any_4), SCENARIO(to_any_6),
     SCENARIO(to_itself_4), SCENARIO(to_itself_6), SCENARIO(to_itself_not_waiting), SCENARIO(to_itself_much),
-    SCENARIO(from_bound_to_same_address), SCENARIO(same_port_two_peers),
-    SCENARIO(bind_matrix_tcp), SCENARIO(bind_matrix_tcp_shared), SCENARIO(bind_matrix_udp),
-    SCENARIO(bind_matrix_udp_shared), SCENARIO(port_of_a_connection),
-    SCENARIO(restart_of_a_server), SCENARIO(listeners_share_4), SCENARIO(listeners_share_6),
-    SCENARIO(listeners_beside_wildcards), { 0 },
+    SCENARIO(from_bound_to_same_address), SCENARIO(same_port_two_peers), { 0 },
 };
