@@ -165,6 +165,52 @@ static void disconnect(void)
     SAY_OPTION(p.listening, SOL_SOCKET, SO_ACCEPTCONN);
 }
 
+/* What the last connection of a socket comes to is told once it is given up: by its state. */
+static void disconnect_after(int how, bool peer_first, bool peer_last)
+{
+    struct pair p = tcp_pair(AF_INET);
+    struct sockaddr unspec = { .sa_family = AF_UNSPEC };
+
+    if (peer_first) {
+        sys.close(p.server);
+        await(p.client, POLLIN);
+        settle();
+    }
+    if (how >= 0)
+        SAY(sys.shutdown(p.client, how));
+    settle();
+    if (peer_last) {
+        sys.close(p.server);
+        await(p.client, POLLIN);
+        settle();
+    }
+    SAY(sys.connect(p.client, &unspec, sizeof(unspec)));
+    settle();
+    SAY_EVENTS(p.client);
+    SAY(sys.send(p.client, "x", 1, MSG_NOSIGNAL));
+    SAY(sys.send(p.client, "x", 1, MSG_NOSIGNAL));
+    SAY_RECV(p.client, 1, MSG_DONTWAIT);
+    SAY_NAMES(p.client);
+    if (!peer_first && !peer_last)
+        SAY_RECV(p.server, 1, MSG_DONTWAIT);
+    reset(p.client);
+}
+
+static void disconnect_in_each_state(void)
+{
+    static const char *const names[] = { "as it is", "read", "write", "both" };
+    char text[64];
+
+    for (int how = -1; how < 3; how++) {
+        for (int peer = 0; peer < 3; peer++) {
+            snprintf(text, sizeof(text), "shut %s, peer closes %s", names[how + 1],
+                     peer == 0 ? "never" : peer == 1 ? "first" : "last");
+            section(text);
+            disconnect_after(how, peer == 1, peer == 2);
+        }
+    }
+}
+
 static void to_any(int family)
 {
     int listening = bound(family, SOCK_STREAM, ANY), fd = sys.socket(family, SOCK_STREAM, 0);
@@ -266,7 +312,7 @@ const struct scenario scenarios[] = {
     SCENARIO(only_v6_to_mapped), SCENARIO(not_waiting), SCENARIO(not_waiting_refused),
     SCENARIO(refused_by_recv), SCENARIO(refused_by_send), SCENARIO(refused_by_connect),
     SCENARIO(refused_and_again), SCENARIO(arguments_4), SCENARIO(arguments_6),
-    SCENARIO(disconnect), SCENARIO(to_any_4), SCENARIO(to_any_6),
+    SCENARIO(disconnect), SCENARIO(disconnect_in_each_state), SCENARIO(to_any_4), SCENARIO(to_any_6),
     SCENARIO(to_itself_4), SCENARIO(to_itself_6), SCENARIO(to_itself_not_waiting), SCENARIO(to_itself_much),
     SCENARIO(from_bound_to_same_address), SCENARIO(same_port_two_peers), { 0 },
 };
