@@ -196,11 +196,15 @@ static inline bool socket_has_port(const struct socket *sock)
     return sock->binding.bound || (state != SOCKET_IDLE && state != SOCKET_CLOSED);
 }
 
-/* An IPv6 socket that was bound to an IPv4 address, and can speak to no other family from there. */
+/* An IPv6 socket that was bound to an IPv4 address, or has one because its peer has: it can speak to no other
+ * family from there. */
 static inline bool socket_is_mapped(const struct socket *sock)
 {
-    return sock->family == AF_INET6 && sock->binding.bound && sock->binding.local.family == AF_INET &&
-           !endpoint_is_any(&sock->binding.local);
+    if (sock->family != AF_INET6)
+        return false;
+    return (sock->binding.bound && sock->binding.local.family == AF_INET &&
+            !endpoint_is_any(&sock->binding.local)) ||
+           (sock->peer.family == AF_INET && socket_state(sock) == SOCKET_CONNECTED);
 }
 
 static inline bool socket_has(const struct socket *sock, uint32_t flags)

@@ -45,8 +45,11 @@ int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, str
         result = endpoint_from_sockaddr(&record->to, family, msg->msg_name, msg->msg_namelen);
         if (result < 0)
             return result;
-        if (socket_is_mapped(sock) && record->to.family == AF_INET6)
-            return -EAFNOSUPPORT;
+        if (socket_is_mapped(sock) && record->to.family == AF_INET6) {
+            if (!endpoint_is_any(&record->to))
+                return -EAFNOSUPPORT;
+            record->to = (struct endpoint){ .family = AF_INET, .port = record->to.port };
+        }
         if (!udp_family_fits(sock, &record->to))
             return -ENETUNREACH;
         if (record->to.port == 0)

@@ -327,6 +327,32 @@ static void port_beside_a_peer(void)
     SAY(sys.bind(other, ADDR(a)));
 }
 
+/* Its peer is an IPv4 one, and so is its address. */
+static void mapped_by_its_peer(void)
+{
+    int fd = sys.socket(AF_INET6, SOCK_DGRAM, 0), six = bound(AF_INET6, SOCK_DGRAM, HOST);
+    struct address peer = address_of(AF_INET6, MAPPED_HOST, port_of(six)), to = address_at(six, AF_INET6);
+    struct address four = address_of(AF_INET, HOST, port_of(six)), any = address_of(AF_INET6, ANY, port_of(six));
+    struct sockaddr unspec = { .sa_family = AF_UNSPEC };
+    socklen_t len = sizeof(int);
+    int error;
+
+    SAY(sys.connect(fd, ADDR(peer)));
+    SAY(sys.sendto(fd, "x", 1, 0, ADDR(to)));
+    SAY(sys.connect(fd, ADDR(to)));
+    SAY_NAMES(fd);
+    SAY(sys.sendto(fd, "x", 1, 0, ADDR(four)));
+    settle();
+    SAY_OPTION(fd, SOL_SOCKET, SO_ERROR);
+    SAY(sys.sendto(fd, "x", 1, 0, ADDR(any))); /* of the host, whichever that is */
+    settle();
+    sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len); /* if it was this one, it refused */
+    SAY(sys.connect(fd, &unspec, sizeof(unspec)));
+    SAY(sys.sendto(fd, "x", 1, 0, ADDR(to)));
+    await(six, POLLIN);
+    SAY_RECV(six, 2, MSG_DONTWAIT);
+}
+
 /* It has no port yet, and is watched. */
 static void shutdown_is_told(void)
 {
@@ -346,5 +372,6 @@ const struct scenario scenarios[] = {
     SCENARIO(shutdown_both), SCENARIO(refused_by_recv), SCENARIO(refused_by_send),
     SCENARIO(refused_by_so_error), SCENARIO(refused_6), SCENARIO(refused_unconnected),
     SCENARIO(sizes), SCENARIO(more), SCENARIO(many), SCENARIO(timeout), SCENARIO(broadcast),
-    SCENARIO(port_beside_a_peer), SCENARIO(shutdown_is_told), { 0 },
+    SCENARIO(port_beside_a_peer), SCENARIO(mapped_by_its_peer),
+    SCENARIO(shutdown_is_told), { 0 },
 };
