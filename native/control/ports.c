@@ -145,7 +145,9 @@ static bool is_held(const struct binding *b)
 {
     struct held_call call = { .binding = b };
 
-    for (unsigned i = 0; b->protocol == IPPROTO_TCP && i < group.count && !call.held; i++) {
+    if (b->protocol != IPPROTO_TCP || b->drawn_elsewhere)
+        return false;
+    for (unsigned i = 0; i < group.count && !call.held; i++) {
         if (!has_pcbs(group.stacks[i], b->local.port))
             continue;
         rpc_init(&call.rpc, held_run);

@@ -71,6 +71,7 @@ static int make_ours(struct undecided *u, int fd, struct socket **out)
     sock->file.kernel_side = u->answer.verdict == ROUTE_BOTH && u->bound;
     file_set_nonblock(&sock->file, flags & O_NONBLOCK);
     apply_options(u, sock);
+    sock->binding.drawn_elsewhere = u->any_port;
     if (u->bound)
         result = socket_ops(sock)->bind(sock, &u->local);
     if (result == 0 && u->listening)
@@ -239,7 +240,7 @@ int undecided_listen(struct file *file, int fd, int backlog)
                 kernel.listen(fd, backlog);
             if (kernel.getsockname(fd, (struct sockaddr *)&name, &len) == 0)
                 endpoint_from_sockaddr(&u->local, u->domain, (struct sockaddr *)&name, len);
-            u->bound = true;
+            u->bound = u->any_port = true;
             u->towards = u->local;
         }
         if (!u->decided)

@@ -192,6 +192,7 @@ int socket_bind(struct socket *sock, const struct endpoint *local)
                            .fixed_address = !endpoint_is_any(local),
                            .fixed_port = local->port != 0,
                            .dual = local->family == AF_INET6 && !sock->options.v6_only,
+                           .drawn_elsewhere = b->drawn_elsewhere,
                            .reuse_addr = sock->options.reuse_addr,
                            .reuse_port = sock->options.reuse_port };
     list_init(&b->link);

@@ -32,7 +32,7 @@ void hear(int fd, const char *text);
 /* On sockets (calls_sockets.c), on processes (calls_processes.c), and by odd ways (calls_odd.c). */
 #define SCENARIOS(X)                                                                        \
     X(echo) X(before_connect) X(duplicates) X(streams) X(epolls) X(datagrams) X(wildcard)   \
-    X(files) X(cost) X(forks) X(daemons) X(rights) X(signals)              \
+    X(sharing) X(files) X(cost) X(forks) X(daemons) X(rights) X(signals)              \
     X(raw_waits) X(handlers) X(closes_all) X(odd_writes) X(failed_execs)
 #define DECLARE(name) void name(void);
 SCENARIOS(DECLARE)

@@ -21,6 +21,7 @@ const scenarios = [
     'epolls',
     'datagrams',
     'wildcard',
+    'sharing',
     'files',
     'raw_waits',
     'handlers',

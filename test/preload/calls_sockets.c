@@ -206,6 +206,52 @@ void wildcard(void)
     CHECK(recv(client, buffer, sizeof(buffer), 0) == 3 && memcmp(buffer, "UDP", 3) == 0);
 }
 
+static int take_all(int l)
+{
+    int count = 0;
+
+    for (int fd; (fd = accept(l, NULL, NULL)) >= 0; count++)
+        CHECK(close(fd) == 0);
+    return count;
+}
+
+/* Two listeners on all addresses share a port; then one of them alone has it. */
+void sharing(void)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET }, self;
+    socklen_t len = sizeof(at);
+    int l[2], on = 1, fds[64], got[2] = { 0 };
+
+    for (int i = 0; i < 2; i++) {
+        l[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        CHECK(setsockopt(l[i], SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0);
+        CHECK(bind(l[i], (struct sockaddr *)&at, sizeof(at)) == 0 && listen(l[i], 100) == 0);
+        CHECK(getsockname(l[i], (struct sockaddr *)&at, &len) == 0);
+    }
+    self = loopback(ntohs(at.sin_port));
+    for (int round = 0; round < 2; round++) {
+        int expected = round == 0 ? 64 : 8, all = 0;
+
+        for (int i = 0; i < expected; i++) {
+            fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+            CHECK(connect(fds[i], (struct sockaddr *)&self, sizeof(self)) == 0);
+        }
+        while (all < expected) { /* connect() returns before it waits to be accepted */
+            struct pollfd p[2] = { { .fd = l[0], .events = POLLIN }, { .fd = l[1], .events = POLLIN } };
+
+            CHECK(poll(p + round, 2 - (nfds_t)round, 5000) > 0);
+            for (int i = round; i < 2; i++)
+                got[i] += take_all(l[i]);
+            all = got[0] + got[1];
+        }
+        CHECK(all == expected && (round == 1 || (got[0] > 0 && got[1] > 0)));
+        for (int i = 0; i < expected; i++)
+            CHECK(close(fds[i]) == 0);
+        CHECK(round == 1 || close(l[0]) == 0);
+        got[0] = got[1] = 0;
+    }
+}
+
 void files(void)
 {
     char name[] = "/tmp/pronghorn-calls-XXXXXX", data[200000], back[sizeof(data)];

@@ -2,8 +2,10 @@
 // pronghorn run and explain, on the kernel's loopback and on ours.
 import { once } from 'node:events'
 import { chmodSync, chownSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { run } from '../../tools/net/commands.js'
@@ -98,4 +100,58 @@ print('ready', flush=True); time.sleep(60)`
     t.match(one.stdout, /ours +tcp +127\.0\.0\.9:4000 +rule: ours,address=127\.0\.0\.9/)
     t.match(await pronghorn('explain', `${process.pid}`), { status: 3, stderr: /does not run on Pronghorn/ })
     child.kill('SIGKILL')
+})
+
+t.test('listeners that share a port, each on both sides', async (t) => {
+    const code = `
+import select, socket, time
+def share(port):
+    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    s.bind(('0.0.0.0', port)); s.listen(100); s.setblocking(False)
+    return s
+first = share(0); port = first.getsockname()[1]; listeners = [first, share(port)]
+kept = []
+def take(expected):
+    counts = [0, 0]
+    while sum(counts) < expected and select.select(listeners, [], [], 20)[0]:
+        for i, s in enumerate(listeners):
+            try:
+                while True: kept.append(s.accept()); counts[i] += 1
+            except BlockingIOError: pass
+    return counts
+inside = [socket.create_connection(('127.0.0.1', port)) for _ in range(40)]
+print(*take(40), port, flush=True)
+print(*take(40), flush=True)
+time.sleep(60)`
+    for (const drive of ['dedicated', 'inline']) {
+        const rules = {
+            PRONGHORN_ROUTE: 'ours,address=127.0.0.0/8',
+            PRONGHORN_MEMORY_HUGEPAGES: 'off',
+            PRONGHORN_STACK_CORES: '0,1',
+            PRONGHORN_STACK_DRIVE: drive,
+        }
+        const child = startShimmed('/usr/bin/python3', ['-c', code], rules)
+        const lines = createInterface(child.stdout!)[Symbol.asyncIterator]()
+        const [one, two, port] = `${(await lines.next()).value}`.split(' ').map(Number) as [
+            number,
+            number,
+            number,
+        ]
+        t.ok(one > 0 && two > 0 && one + two === 40, `${drive}: of this process ${one} and ${two}`)
+        const outside = Array.from({ length: 40 }, () => connect(port, '127.0.0.1'))
+        const [three, four] = `${(await lines.next()).value}`.split(' ').map(Number) as [number, number]
+        t.ok(three > 0 && four > 0 && three + four === 40, `of others ${three} and ${four}`)
+        for (const socket of outside) socket.on('error', () => {}).destroy()
+        const { stdout, stderr, status } = await pronghorn('explain', `${child.pid}`, '--json')
+        t.equal(status, 0, stderr)
+        const listening = JSON.parse(stdout).sockets.filter(({ address }: { address: string }) =>
+            address.startsWith('0.0.0.0:'),
+        )
+        t.match(listening, [
+            { owner: 'both', address: `0.0.0.0:${port}`, reason: 'rule: ours,address=127.0.0.0/8' },
+            { owner: 'both', address: `0.0.0.0:${port}`, reason: 'rule: ours,address=127.0.0.0/8' },
+        ])
+        t.equal(listening.length, 2)
+        child.kill('SIGKILL')
+    }
 })
