@@ -20,8 +20,10 @@ static inline struct sockaddr_in address(int port)
 static inline void pair(int port, int *client, int *server)
 {
     struct sockaddr_in a = address(port);
-    int listener = ph_socket(AF_INET, SOCK_STREAM, 0);
+    int listener = ph_socket(AF_INET, SOCK_STREAM, 0), on = 1;
 
+    /* The port is used again and again, while connections to it are about. */
+    ck_assert_int_eq(ph_setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
     ck_assert_int_eq(ph_bind(listener, (void *)&a, sizeof(a)), 0);
     ck_assert_int_eq(ph_listen(listener, 1), 0);
     *client = ph_socket(AF_INET, SOCK_STREAM, 0);
