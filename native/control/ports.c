@@ -283,9 +283,8 @@ void ports_unlisten(struct binding *b)
 void ports_release(struct binding *b)
 {
     pthread_mutex_lock(&ports.lock);
-    if (b->bound) {
+    if (b->bound)
         leave(b);
-    }
     b->listening = false;
     pthread_mutex_unlock(&ports.lock);
 }
