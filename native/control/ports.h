@@ -21,7 +21,7 @@ struct binding {
     struct endpoint narrowed; /* ports_narrow(); family 0: it has what it is bound to */
     uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
     bool bound, dual; /* dual: an IPv6 wildcard that also takes IPv4 */
-    bool drawn_elsewhere; /* the kernel drew the port, for a socket of both: a connection of ours may have it by chance */
+    bool drawn_elsewhere; /* by the kernel, for a socket of both: a connection of ours may have it by chance */
     /* bind() named it, for this socket or its listener: it outlives a connection (the kernel's
      * SOCK_BINDADDR_LOCK and SOCK_BINDPORT_LOCK). */
     bool fixed_address, fixed_port;
