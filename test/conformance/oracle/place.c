@@ -16,7 +16,11 @@ static const char commands[] =
     "  a=${pair%:*} b=${pair#*:};"
     "  ip route replace table local local 10.0.0.$a dev lo src 10.0.0.$b;"
     "  ip -6 route add table local local fd00::$a dev lo src fd00::$b metric 1;"
-    "  ip -6 route del table local local fd00::$a dev lo metric 0;"
+    /* The kernel adds the route of its own a moment after the address, so it may have to be deleted later. */
+    "  for try in 1 2 3 4 5 6 7 8 9 10; do"
+    "    ip -6 route del table local local fd00::$a dev lo metric 0 2>/dev/null || true;"
+    "    ip -6 route get fd00::$a | grep -q \"src fd00::$b\" && break; sleep 0.02;"
+    "  done;"
     "done";
 
 bool place_enter(void)
