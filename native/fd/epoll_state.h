@@ -26,6 +26,7 @@ struct epoll {
     uint32_t kernel_count;
     int sleep_fd; /* epoll of kernel_fd, the waiter's bell, and the inline stacks' sleep_fds */
     bool prepared; /* stacks and bell are armed */
+    bool prepared_outside; /* by epoll_prepare(): who sleeps does so by itself */
     bool adopted;  /* kernel_fd is the program's, and may have a marker in it */
     struct lock sleeper; /* one thread sleeps with everything armed */
 

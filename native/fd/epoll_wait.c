@@ -99,14 +99,28 @@ void epoll_disarm(struct epoll *ep)
     lock_give(&ep->sleeper);
 }
 
-/* True: everything that can wake is armed, nothing is pending, sleep until `*until_us`. */
-static bool arm(struct epoll *ep, uint64_t *until_us)
+/* What lies ready was reported to another thread, level-triggered, and its bell is not ours. */
+static bool has_ready(struct epoll *ep)
+{
+    bool any;
+
+    lock_take(&ep->lock);
+    any = !list_is_empty(&ep->ready);
+    lock_give(&ep->lock);
+    return any;
+}
+
+/*
+ * True: everything that can wake is armed, nothing is pending, sleep until `*until_us`. `*shared`: another
+ * thread has armed it and disarms it; this one looks again soon.
+ */
+static bool arm(struct epoll *ep, uint64_t *until_us, bool *shared)
 {
     unsigned armed = 0;
 
     *until_us = UINT64_MAX;
-    if (!lock_try(&ep->sleeper)) {
-        /* Another thread waits on this epoll with the bell armed; share what it finds. */
+    *shared = !lock_try(&ep->sleeper);
+    if (*shared) {
         *until_us = clock_now_us() + 1000;
         return true;
     }
@@ -121,7 +135,7 @@ static bool arm(struct epoll *ep, uint64_t *until_us)
     }
     epoll_arm_nested(ep, until_us);
     if (armed == group.count && !waiter_is_signalled(&ep->waiter) && mpsc_is_empty(&ep->arrived) &&
-        !epoll_has_inner_news(ep)) {
+        !has_ready(ep) && !epoll_has_inner_news(ep)) {
         ep->prepared = true;
         return true;
     }
@@ -151,6 +165,15 @@ static int leave(struct epoll *ep, struct epoll_event *events, int max, int resu
     return count > 0 ? count : result;
 }
 
+/* What epoll_prepare() armed; never what a thread that sleeps here has. */
+static void end_prepared(struct epoll *ep)
+{
+    if (!ep->prepared_outside)
+        return;
+    ep->prepared_outside = false;
+    epoll_disarm(ep);
+}
+
 int epoll_collect(struct file *file, struct epoll_event *events, int max, uint64_t deadline_ns,
                   const sigset_t *mask)
 {
@@ -159,10 +182,11 @@ int epoll_collect(struct file *file, struct epoll_event *events, int max, uint64
 
     if (max <= 0)
         return -EINVAL;
-    epoll_disarm(ep);
+    end_prepared(ep);
     for (;;) {
         uint64_t until_us, now_us;
         int count, slept = 0;
+        bool shared;
 
         waiter_take(&ep->waiter);
         if (deadline_ns != 0)
@@ -181,12 +205,13 @@ int epoll_collect(struct file *file, struct epoll_event *events, int max, uint64
             cpu_relax();
             continue;
         }
-        if (arm(ep, &until_us)) {
+        if (arm(ep, &until_us, &shared)) {
             uint64_t deadline_us = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns / 1000;
 
             slept = sleep_masked(ep->sleep_fd, until_us < deadline_us ? until_us : deadline_us,
                                  mask);
-            epoll_disarm(ep);
+            if (!shared)
+                epoll_disarm(ep);
         }
         if (slept < 0)
             return leave(ep, events, max, slept);
@@ -202,15 +227,16 @@ int epoll_prepare(struct file *file, uint64_t *timeout_us)
 {
     struct epoll *ep = epoll_of(file);
     uint64_t until_us, now_us;
-    bool ready;
+    bool ready, shared;
 
-    epoll_disarm(ep);
+    end_prepared(ep);
     lock_take(&ep->lock);
     epoll_take_arrived(ep);
     ready = !list_is_empty(&ep->ready);
     lock_give(&ep->lock);
-    if (ready || waiter_take(&ep->waiter) || !arm(ep, &until_us))
+    if (ready || waiter_take(&ep->waiter) || !arm(ep, &until_us, &shared))
         return 1;
+    ep->prepared_outside = !shared;
     now_us = clock_now_us();
     *timeout_us = until_us == UINT64_MAX ? UINT64_MAX : until_us > now_us ? until_us - now_us : 0;
     return 0;
