@@ -265,6 +265,7 @@ static int listen_shutdown(struct socket *sock, int how)
         lock_give(&sock->lock);
         return -ENOTCONN;
     }
+    socket_clear(sock, SOCKET_RX_SHUT | SOCKET_TX_SHUT); /* what was shut before it listened (tcp_disconnect()) */
     unlisten(sock);
     tcp_give_port_back(sock);
     lock_give(&sock->lock);

@@ -367,6 +367,11 @@ static void shut_before_it_listens(int how)
     SAY_RECV(got, 1, 0);
     await(fd, POLLIN);
     SAY_RECV(fd, 2, MSG_DONTWAIT);
+
+    SAY(sys.shutdown(listening, SHUT_RD)); /* as new */
+    SAY_EVENTS(listening);
+    SAY(sys.send(listening, "x", 1, MSG_NOSIGNAL));
+    SAY_RECV(listening, 1, MSG_DONTWAIT);
 }
 static void write_shut_before_it_listens(void) { shut_before_it_listens(SHUT_WR); }
 static void read_shut_before_it_listens(void) { shut_before_it_listens(SHUT_RD); }
