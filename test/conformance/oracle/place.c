@@ -15,12 +15,12 @@ static const char commands[] =
     "for pair in 1:2 2:1; do"
     "  a=${pair%:*} b=${pair#*:};"
     "  ip route replace table local local 10.0.0.$a dev lo src 10.0.0.$b;"
-    "  ip -6 route add table local local fd00::$a dev lo src fd00::$b metric 1;"
-    /* The kernel adds the route of its own a moment after the address, so it may have to be deleted later. */
-    "  for try in 1 2 3 4 5 6 7 8 9 10; do"
-    "    ip -6 route del table local local fd00::$a dev lo metric 0 2>/dev/null || true;"
-    "    ip -6 route get fd00::$a | grep -q \"src fd00::$b\" && break; sleep 0.02;"
+    /* The kernel's own comes a moment after the address; only that one is meant ("metric 0" would mean any). */
+    "  tries=0;"
+    "  until ip -6 route del table local local fd00::$a dev lo proto kernel 2>/dev/null; do"
+    "    tries=$((tries + 1)); test $tries -lt 500; sleep 0.01;"
     "  done;"
+    "  ip -6 route add table local local fd00::$a dev lo src fd00::$b metric 1;"
     "done";
 
 bool place_enter(void)
