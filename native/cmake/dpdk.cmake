@@ -17,7 +17,8 @@ set(DPDK_LIBRARIES
 # Calls of some drivers that we answer otherwise (platform/plugins/driver_calls.c says why): they are
 # renamed in a copy of the driver.
 set(dpdk_renamed_net_af_packet setsockopt socket)
-set(dpdk_renamed_net_memif munmap)
+set(dpdk_renamed_net_memif munmap connect close)
+set(dpdk_renamed_net_tap fcntl64 sigaction)
 set(dpdk_renamed_net_virtio accept rte_intr_callback_unregister)
 
 # Copies an archive with each of these calls renamed to PREFIX_CALL.

@@ -31,6 +31,9 @@ struct device {
     const struct vdev *vdev; /* NULL: a card */
     char dpdk_name[RTE_DEV_NAME_MAX_LEN];
     bool probed, started;
+    bool is_client, is_trying; /* reconnect.c: waited for a server at `path`; lets it connect again soon */
+    int control_fd;            /* its connection, or -1 */
+    char path[128];
     bool tso_by_peer; /* segmentation.c listens to its link */
     uint16_t slots; /* of the smaller of a queue's two rings */
     struct interface interface;
@@ -94,6 +97,11 @@ void wire_set_doorbell(struct device *device, unsigned queue, struct doorbell *b
 /* quiesce.c: before the device is probed; after it is closed. */
 void quiesce_join(struct device *device);
 void quiesce_leave(struct device *device);
+
+/* reconnect.c: rte_eth_dev_start() of any device; a client's link is down; before it is stopped. */
+int reconnect_start(struct device *device, const struct port_config *config);
+void reconnect_look(struct device *device);
+void reconnect_leave(struct device *device);
 
 /* interrupt.c: the descriptors to sleep on. */
 struct fd_snapshot {

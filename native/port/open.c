@@ -233,6 +233,7 @@ static int peer_await(struct open *open)
     if (!is_virtio && strcmp(driver, "net_memif") != 0)
         return 0;
     if (!vdev_is_server(device->vdev, config)) {
+        device->is_client = true;
         if (vdev_path_wait(config->path, config->wait_s))
             return 0;
         return device_problem(device, -ECONNREFUSED, open->err, open->err_size,
@@ -276,7 +277,7 @@ static int open_on_thread(void *argument)
     if (status != 0)
         return status;
     queues_bind(open);
-    status = rte_eth_dev_start(device->port.id);
+    status = reconnect_start(device, open->config);
     if (status != 0)
         return dpdk_problem(open, "starting it", status);
     device->started = true;
@@ -307,6 +308,7 @@ static int close_on_thread(void *argument)
     struct device *device = argument;
 
     segmentation_leave(device);
+    reconnect_leave(device);
     if (device->started)
         rte_eth_dev_stop(device->port.id);
     if ((device->probed && rte_eth_dev_is_valid_port(device->port.id)) || device->wire != NULL)
@@ -422,7 +424,11 @@ bool port_link_is_up(const struct port *port)
         return wire_is_up(device);
     if (device->members > 0)
         return bond_look(device);
-    return rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+    if (rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP)
+        return true;
+    if (device->is_client)
+        reconnect_look(device);
+    return false;
 }
 
 struct port_queue *port_queue(struct port *port, unsigned index)

@@ -29,6 +29,7 @@ enum vdev_trait {
     VDEV_FRAMED = 1 << 16,    /* a ring of frames that are cut to their size: the packets must hold one */
     VDEV_TSO_BY_PEER = 1 << 18, /* takes large TCP frames if its peer does, see segmentation.c */
     VDEV_CUTS_BADLY = 1 << 19,  /* its driver's own segmentation refuses segments that fill the MTU */
+    VDEV_CONNECTS_ONCE = 1 << 20, /* as a client, when it is started: see reconnect.c */
     VDEV_XDP = 1 << 15,       /* takes an interface's frames, queue by queue, before the kernel sees them */
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Virtual devices that no other test uses: tap, pcap, a bond of two interfaces.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,6 +14,25 @@ const folder = mkdtempSync(join(tmpdir(), 'pronghorn-devices-'))
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 const clean = { stderr: '', status: 0 }
 let port = 7700
+
+const O_ASYNC = 0o20000
+const SIGRTMIN = 34
+
+/* The signals of DPDK's tap driver would wake whatever call of the program sleeps in the kernel. */
+function signalsOf(pid: number) {
+    const caught = readFileSync(`/proc/${pid}/status`, 'utf8').match(/SigCgt:\s*(\w+)/)?.[1] ?? ''
+    const taps = readdirSync(`/proc/${pid}/fd`).filter(
+        (fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === '/dev/net/tun',
+    )
+    const flags = taps.map(
+        (fd) => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8').match(/flags:\s*(\d+)/)?.[1],
+    )
+    return {
+        handlers: BigInt(`0x${caught}`) >> BigInt(SIGRTMIN - 1),
+        taps: taps.length > 0,
+        asks: flags.some((text) => Number.parseInt(text ?? '', 8) & O_ASYNC),
+    }
+}
 
 t.test('tap', async (t) => {
     const bare = makeWire()
@@ -36,6 +55,11 @@ t.test('tap', async (t) => {
         const told = await startEnd(wire, 'kernel', ['datagrams', to, port, 0, 1, 1472, 9000, 65000]).told
         t.match(told, { ok: 5, lost: 0, altered: 0 }, 'datagrams')
     }
+    t.strictSame(
+        signalsOf(server.child.pid as number),
+        { handlers: 0n, taps: true, asks: false },
+        'no signals',
+    )
     const again = await startEnd(wire, 'ours', ['serve', '::', 7799], env).told
     t.match(again.stderr, /port tap ptap0: the interface exists already.*ip link del ptap0/)
     t.match(await server.stop(), clean)

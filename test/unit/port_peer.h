@@ -159,7 +159,7 @@ static inline void line_print(char *out, const char *format, const char *socket)
 
 /*
  * Both ends of a wire, ours as returned, the peer as a process of its own. Each line has the socket's path
- * in it; opening a virtio_user waits for its peer, all others are there first.
+ * in it; opening a virtio_user or a client waits for its peer, all others are there first.
  */
 static inline struct port *pair_open(struct pair *pair, const char *ours, const char *theirs, unsigned queues,
                                      const char *socket)
@@ -170,7 +170,7 @@ static inline struct port *pair_open(struct pair *pair, const char *ours, const 
     line_print(line, ours, socket);
     line_print(pair->peer_line, theirs, socket);
     pair->queues = queues;
-    if (strncmp(ours, "virtio_user", 11) == 0) {
+    if (strncmp(ours, "virtio_user", 11) == 0 || strstr(ours, "role=client") != NULL) {
         pair->peer = peer_spawn(pair->peer_line, queues);
         port = port_must(line, queues);
     } else {

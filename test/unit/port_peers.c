@@ -46,6 +46,13 @@ START_TEST(memif_queues)
 }
 END_TEST
 
+/* It is the client that stays: it must find whoever serves at the path next. */
+START_TEST(memif_server_killed)
+{
+    killed_and_back("memif,path=%s,role=client", "memif,path=%s,role=server", _i ? 3 : 1, _i ? "m4" : "m3");
+}
+END_TEST
+
 START_TEST(vhost_guest_killed)
 {
     killed_and_back("vhost,path=%s", "virtio_user,path=%s", 1, "v1");
@@ -269,6 +276,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(tcase, port_setup, NULL);
     tcase_add_test(tcase, memif_client_killed);
     tcase_add_test(tcase, memif_queues);
+    tcase_add_loop_test(tcase, memif_server_killed, 0, 2);
     tcase_add_test(tcase, memif_roles_by_themselves);
     tcase_add_test(tcase, memif_waits_for_bursts);
     tcase_add_test(tcase, memif_client_killed_in_bursts);

@@ -2,8 +2,11 @@
 #include "platform/plugins/driver_calls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_packet.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -17,10 +20,21 @@
 void (*driver_calls_quiesce)(void);
 int driver_calls_accept_ms;
 int driver_calls_fanout = -1;
+void (*driver_calls_connected)(int fd);
+void (*driver_calls_closing)(int fd);
+
+/* Of DPDK's inside, which its installed headers leave out. memif may be missing in a build of DPDK. */
+struct rte_eth_dev;
+struct rte_eth_dev *rte_eth_dev_allocated(const char *name);
+__attribute__((weak)) int memif_connect_client(struct rte_eth_dev *device);
 
 int driver_net_af_packet_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
 int driver_net_af_packet_socket(int domain, int type, int protocol);
+int driver_net_memif_close(int fd);
+int driver_net_memif_connect(int fd, const struct sockaddr *address, socklen_t length);
 int driver_net_memif_munmap(void *memory, size_t bytes);
+int driver_net_tap_fcntl64(int fd, int command, ...);
+int driver_net_tap_sigaction(int number, const struct sigaction *action, struct sigaction *old);
 int driver_net_virtio_accept(int fd, struct sockaddr *address, socklen_t *length);
 int driver_net_virtio_rte_intr_callback_unregister(const struct rte_intr_handle *handle, rte_intr_callback_fn callback,
                                                    void *argument);
@@ -90,6 +104,33 @@ int driver_net_memif_munmap(void *memory, size_t bytes)
     return munmap(memory, bytes);
 }
 
+/*
+ * memif connects when it is started, and when that connection ends it is down for good: port/ connects
+ * again, and must know when the driver has let go of the last one.
+ */
+int driver_net_memif_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    int status = kernel.connect(fd, address, length);
+
+    if (status == 0 && driver_calls_connected != NULL)
+        driver_calls_connected(fd);
+    return status;
+}
+
+int driver_net_memif_close(int fd)
+{
+    if (driver_calls_closing != NULL)
+        driver_calls_closing(fd);
+    return kernel.close(fd);
+}
+
+int driver_calls_memif_connect(const char *dpdk_name)
+{
+    struct rte_eth_dev *device = rte_eth_dev_allocated(dpdk_name);
+
+    return device != NULL && memif_connect_client != NULL ? memif_connect_client(device) : -1;
+}
+
 /* As a server, virtio_user accepts its first peer while it is probed: the whole start would wait. */
 int driver_net_virtio_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
@@ -121,4 +162,31 @@ int driver_net_virtio_rte_intr_callback_unregister(const struct rte_intr_handle 
         status = rte_intr_callback_unregister(handle, callback, argument);
     }
     return status;
+}
+
+/*
+ * tap has the kernel send a signal to the process for received frames, and reads after one has come. A
+ * thread of the program that sleeps in the kernel would wake with EINTR. Where no signal was ever had
+ * the driver reads whenever it is asked: so it finds one that is free, and nobody ever sends it.
+ */
+int driver_net_tap_sigaction(int number, const struct sigaction *action, struct sigaction *old)
+{
+    (void)number;
+    (void)action;
+    if (old != NULL)
+        *old = (struct sigaction){.sa_handler = SIG_DFL};
+    return 0;
+}
+
+int driver_net_tap_fcntl64(int fd, int command, ...)
+{
+    va_list list;
+    long argument;
+
+    va_start(list, command);
+    argument = va_arg(list, long);
+    va_end(list);
+    if (command == F_SETSIG || command == F_SETOWN)
+        return 0;
+    return kernel.fcntl(fd, command, command == F_SETFL ? argument & ~(long)O_ASYNC : argument);
 }

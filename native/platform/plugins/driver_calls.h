@@ -24,4 +24,15 @@ extern int driver_calls_accept_ms;
  */
 extern int driver_calls_fanout;
 
+/*
+ * Of a memif port as client: the connection to its server is there, or over; set by port/. The first is
+ * called inside of the call that connects, the second on DPDK's interrupt thread too, and for every
+ * other descriptor that the driver closes.
+ */
+extern void (*driver_calls_connected)(int fd);
+extern void (*driver_calls_closing)(int fd);
+
+/* Connects once more: 0, or -1. On DPDK's interrupt thread, where the driver takes a lost connection down. */
+int driver_calls_memif_connect(const char *dpdk_name);
+
 #endif
