@@ -205,6 +205,17 @@ int socket_bind(struct socket *sock, const struct endpoint *local)
     return 0;
 }
 
+int socket_autobind(struct socket *sock)
+{
+    struct endpoint local = { .family = sock->family };
+
+    if (!endpoint_is_any(&sock->local)) {
+        local = sock->local;
+        local.port = 0;
+    }
+    return socket_bind(sock, &local);
+}
+
 void socket_mark_dirty(struct socket *sock, bool soon)
 {
     struct stack *stack = socket_stack(sock);

@@ -196,14 +196,13 @@ static inline bool socket_has_port(const struct socket *sock)
     return sock->binding.bound || (state != SOCKET_IDLE && state != SOCKET_CLOSED);
 }
 
-/* An IPv6 socket that was bound to an IPv4 address, or has one because its peer has: it can speak to no other
- * family from there. */
+/* An IPv6 socket that has an IPv4 address, of bind(), of its listener's or for its peer's sake: it can speak to no
+ * other family from there. */
 static inline bool socket_is_mapped(const struct socket *sock)
 {
     if (sock->family != AF_INET6)
         return false;
-    return (sock->binding.bound && sock->binding.local.family == AF_INET &&
-            !endpoint_is_any(&sock->binding.local)) ||
+    return (sock->local.family == AF_INET && !endpoint_is_any(&sock->local)) ||
            (sock->peer.family == AF_INET && socket_state(sock) == SOCKET_CONNECTED);
 }
 
@@ -254,6 +253,11 @@ void socket_options_apply(struct socket *sock);
  * sock->binding are set. 0, -EINVAL (bound already), -EADDRNOTAVAIL, -EADDRINUSE, -EACCES.
  */
 int socket_bind(struct socket *sock, const struct endpoint *local);
+/*
+ * The same to a port of the library's choice, for a call that needs one: on the wildcard, or on the address that
+ * bind() gave the socket or its listener and that stayed when a peer was given up and the port went back.
+ */
+int socket_autobind(struct socket *sock);
 
 /* FIONREAD; -1: a listener has none (EINVAL). */
 int socket_readable_bytes(struct socket *sock);

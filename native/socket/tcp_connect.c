@@ -41,10 +41,10 @@ static int connect_begin(struct socket *sock, const struct endpoint *peer)
     if (endpoint_is_multicast(&to))
         return -ENETUNREACH;
     /* What comes from a loopback address stays on the loopback (RFC 1122 3.2.1.3). */
-    if (sock->binding.bound && endpoint_is_loopback(&sock->binding.local) && !endpoint_is_loopback(&to))
+    if (endpoint_is_loopback(&sock->local) && !endpoint_is_loopback(&to))
         return -EINVAL;
-    if (sock->binding.bound && !endpoint_is_any(&sock->binding.local))
-        from = address_stacks(&sock->binding.local);
+    if (!endpoint_is_any(&sock->local))
+        from = address_stacks(&sock->local);
     stacks = address_stacks_to(&to) & from;
     if (stacks == 0) /* to itself: through its own interface's loop */
         stacks = address_stacks(&to) & from;

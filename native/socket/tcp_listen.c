@@ -362,11 +362,8 @@ int tcp_listen_call(struct socket *sock, int backlog)
         lock_give(&sock->lock);
         return -EINVAL;
     }
-    if (!sock->binding.bound) { /* listen(2): an ephemeral port on the wildcard address */
-        struct endpoint any = { .family = sock->family };
-
-        result = socket_bind(sock, &any);
-    }
+    if (!sock->binding.bound)
+        result = socket_autobind(sock);
     if (result == 0)
         result = ports_listen(&sock->binding);
     if (result == 0) {

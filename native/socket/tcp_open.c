@@ -66,6 +66,9 @@ int tcp_start(struct socket *sock, struct stack *stack)
             tcp_abort(pcb);
             return err == ERR_USE ? -EADDRINUSE : -tcp_err_to_errno(err);
         }
+    } else if (sock->local.family == sock->peer.family && !endpoint_is_any(&sock->local)) {
+        endpoint_to_ip(&sock->local, &local); /* bind()'s, whose port went back: tcp_give_port_back() */
+        ip_addr_copy(pcb->local_ip, local);
     }
     tcp_hook(sock, pcb);
     atomic_store_explicit(&sock->state, SOCKET_CONNECTING, memory_order_release);

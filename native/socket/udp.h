@@ -31,7 +31,7 @@ int udp_autobind(struct socket *sock, const struct endpoint *towards);
 bool udp_family_fits(const struct socket *sock, const struct endpoint *to);
 /* ops->send */
 ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int flags);
-/* Of a datagram that MSG_MORE has begun. */
+/* Of a datagram that MSG_MORE has begun, with its record: 0 is that there is none. */
 uint32_t udp_gathered_bytes(struct socket *sock);
 
 enum udp_wish_what { /* as struct multicast_wish has them */

@@ -90,16 +90,11 @@ static int udp_bind_call(struct socket *sock, const struct endpoint *local)
 
 int udp_autobind(struct socket *sock, const struct endpoint *towards)
 {
-    struct endpoint any = { .family = sock->family };
     int result;
 
     if (sock->binding.bound)
         return 0;
-    if (!endpoint_is_any(&sock->local)) { /* it had a peer, which took the port along, not the address */
-        any = sock->local;
-        any.port = 0;
-    }
-    result = socket_bind(sock, &any);
+    result = socket_autobind(sock);
     return result == 0 ? udp_settle(sock, towards) : result;
 }
 

@@ -85,7 +85,7 @@ uint32_t udp_gathered_bytes(struct socket *sock)
     uint32_t bytes;
 
     lock_take(&sock->tx.writer);
-    bytes = is_corked(sock) ? sock->cork->bytes : 0;
+    bytes = is_corked(sock) ? (uint32_t)sizeof(struct send_record) + sock->cork->bytes : 0;
     lock_give(&sock->tx.writer);
     return bytes;
 }
