@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stats/flight.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,45 +34,6 @@ static const char *const event_names[] = {
 const char *flight_event_name(unsigned event)
 {
     return event < FLIGHT_EVENT_COUNT ? event_names[event] : "?";
-}
-
-/* ---- what others left -------------------------------------------------------------------------- */
-
-/* Of those without an owner the newest stay: what else would tell why they died? */
-static void sweep(void)
-{
-    struct { char path[sizeof(SHARED_FILE_DIRECTORY) + NAME_MAX + 2]; struct timespec made; } kept[FLIGHT_KEPT];
-    unsigned count = 0;
-    struct dirent *entry;
-    DIR *directory = opendir(SHARED_FILE_DIRECTORY);
-
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        char path[sizeof(kept[0].path)];
-        struct stat about;
-        unsigned at;
-
-        if (!shared_file_is_named(entry->d_name, FLIGHT_SUFFIX))
-            continue;
-        snprintf(path, sizeof(path), SHARED_FILE_DIRECTORY "/%s", entry->d_name);
-        if (!shared_file_is_stale(path) || stat(path, &about) < 0)
-            continue;
-        for (at = count; at > 0 && (kept[at - 1].made.tv_sec < about.st_ctim.tv_sec ||
-                                    (kept[at - 1].made.tv_sec == about.st_ctim.tv_sec &&
-                                     kept[at - 1].made.tv_nsec < about.st_ctim.tv_nsec)); at--)
-            ;
-        if (count == FLIGHT_KEPT) {
-            shared_file_remove_stale(at == FLIGHT_KEPT ? path : kept[FLIGHT_KEPT - 1].path);
-            if (at == FLIGHT_KEPT)
-                continue;
-            count--;
-        }
-        memmove(&kept[at + 1], &kept[at], (count - at) * sizeof(kept[0]));
-        memcpy(kept[at].path, path, sizeof(path));
-        kept[at].made = about.st_ctim;
-        count++;
-    }
-    if (directory != NULL)
-        closedir(directory);
 }
 
 /* ---- life -------------------------------------------------------------------------------------- */
@@ -128,7 +87,7 @@ int flight_create(const struct flight_settings *settings)
     flight.owner = getpid();
     snprintf(flight.path, sizeof(flight.path), SHARED_FILE_DIRECTORY "/" SHARED_FILE_PREFIX "%d" FLIGHT_SUFFIX,
              (int)flight.owner);
-    sweep();
+    shared_file_sweep(FLIGHT_SUFFIX);
     shared_file_remove_stale(flight.path); /* of an earlier process with our number */
     flight.fd = shared_file_create(planned.total_bytes);
     if (flight.fd < 0)

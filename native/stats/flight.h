@@ -11,7 +11,7 @@
  * the records up to the first head are whole but for those that the second one says were, or are
  * being, written over. Times are those of the turn, by the monotonic clock.
  *
- * The file goes at exit. Of killed processes the newest FLIGHT_KEPT stay until the next ones.
+ * The file goes at exit; those of killed processes stay as shared_file.h says.
  */
 #ifndef STATS_FLIGHT_H
 #define STATS_FLIGHT_H
@@ -26,7 +26,6 @@
 #define FLIGHT_MAGIC "PRNGFLIT"
 #define FLIGHT_VERSION 1
 #define FLIGHT_SUFFIX ".flight"
-#define FLIGHT_KEPT 4
 
 /* Little-endian, as all in the file. Never shrinks or changes order within a version. */
 struct flight_header {

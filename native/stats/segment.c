@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stats/segment.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,9 +139,10 @@ int segment_create(const struct segment_settings *settings, char *err, size_t er
     segment.chosen_backed = 0;
     segment.owner = getpid();
     if (settings->shared) {
-        segment_sweep();
         snprintf(segment.path, sizeof(segment.path), SEGMENT_DIRECTORY "/" SHARED_FILE_PREFIX "%d",
                  (int)segment.owner);
+        shared_file_sweep("");
+        shared_file_remove_stale(segment.path); /* of an earlier process with our number */
         result = open_unnamed(&planned);
         if (result == 0)
             result = map(&planned, segment.fd);
@@ -249,26 +248,4 @@ struct stats_chosen *segment_chosen(unsigned index)
         segment.chosen_backed = index + 1;
     }
     return (struct stats_chosen *)((char *)header + header->chosen_offset + (size_t)index * header->chosen_bytes);
-}
-
-/* ---- what others left ------------------------------------------------------------------------ */
-
-unsigned segment_sweep(void)
-{
-    unsigned removed = 0;
-    struct dirent *entry;
-    DIR *directory = opendir(SEGMENT_DIRECTORY);
-
-    if (!directory)
-        return 0;
-    while ((entry = readdir(directory))) {
-        char path[sizeof(SEGMENT_DIRECTORY) + NAME_MAX + 2];
-
-        if (!shared_file_is_named(entry->d_name, ""))
-            continue;
-        snprintf(path, sizeof(path), SEGMENT_DIRECTORY "/%s", entry->d_name);
-        removed += shared_file_remove_stale(path);
-    }
-    closedir(directory);
-    return removed;
 }

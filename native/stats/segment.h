@@ -10,8 +10,8 @@
  *
  * The facts are what does not change after the start (settings, ports, sizes): lines of JSON.
  *
- * It appears complete, in one moment, and goes at exit. A process that was killed leaves its file;
- * the next start removes it (shared_file.h).
+ * It appears complete, in one moment, and goes at exit. A process that was killed leaves its file,
+ * for a while (shared_file.h).
  *
  * If shared memory cannot be had, the counters go to private memory, with a warning: a process must
  * not fail because it cannot be watched.
@@ -118,8 +118,5 @@ struct stats_chosen *segment_chosen(unsigned index);
 
 /* After the stacks have stopped. Idempotent. In a forked child: leaves the file to the parent. */
 void segment_remove(void);
-
-/* Removes the segments of processes that are gone; returns how many. */
-unsigned segment_sweep(void);
 
 #endif

@@ -2,12 +2,14 @@
 #include "stats/shared_file.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/kernel_calls.h"
@@ -39,17 +41,6 @@ int shared_file_publish(int fd, const char *path)
     return linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 }
 
-bool shared_file_is_named(const char *name, const char *suffix)
-{
-    size_t prefix = strlen(SHARED_FILE_PREFIX);
-
-    if (strncmp(name, SHARED_FILE_PREFIX, prefix) != 0 || !isdigit((unsigned char)name[prefix]))
-        return false;
-    for (name += prefix; isdigit((unsigned char)*name); name++)
-        ;
-    return strcmp(name, suffix) == 0;
-}
-
 /* The file locked, or -1. (The name may meanwhile be a new process's: what was locked must be it.) */
 static int lock_stale(const char *path)
 {
@@ -64,15 +55,6 @@ static int lock_stale(const char *path)
     return -1;
 }
 
-bool shared_file_is_stale(const char *path)
-{
-    int fd = lock_stale(path);
-
-    if (fd >= 0)
-        kernel.close(fd);
-    return fd >= 0;
-}
-
 bool shared_file_remove_stale(const char *path)
 {
     int fd = lock_stale(path);
@@ -80,6 +62,78 @@ bool shared_file_remove_stale(const char *path)
 
     if (fd >= 0)
         kernel.close(fd);
+    return removed;
+}
+
+/* ---- what others left ------------------------------------------------------------------------ */
+
+/* Whether `name` is pronghorn.<digits><suffix>. */
+static bool is_named(const char *name, const char *suffix)
+{
+    size_t prefix = strlen(SHARED_FILE_PREFIX);
+
+    if (strncmp(name, SHARED_FILE_PREFIX, prefix) != 0 || !isdigit((unsigned char)name[prefix]))
+        return false;
+    for (name += prefix; isdigit((unsigned char)*name); name++)
+        ;
+    return strcmp(name, suffix) == 0;
+}
+
+/* Locked, so of two that sweep one notes it. False: it has an owner, or is not ours. */
+static bool note_stale(const char *path, struct timespec *noted)
+{
+    int fd = lock_stale(path);
+    struct stat about;
+    bool done = fd >= 0 && fstat(fd, &about) == 0;
+
+    if (done && (about.st_mode & S_IWUSR)) /* its owner could write: nobody was here since it died */
+        done = futimens(fd, NULL) == 0 && fchmod(fd, S_IRUSR) == 0 && fstat(fd, &about) == 0;
+    if (done)
+        *noted = about.st_mtim;
+    if (fd >= 0)
+        kernel.close(fd);
+    return done;
+}
+
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+unsigned shared_file_sweep(const char *suffix)
+{
+    /* The newest first. */
+    struct { char path[64]; struct timespec noted; } dead[SHARED_FILE_DEAD_MAX + 1];
+    unsigned count = 0, removed = 0;
+    struct timespec now;
+    struct dirent *entry;
+    DIR *directory = opendir(SHARED_FILE_DIRECTORY);
+
+    while (directory && (entry = readdir(directory))) {
+        struct timespec noted;
+        char path[sizeof(dead[0].path)];
+        unsigned at;
+
+        if (!is_named(entry->d_name, suffix) ||
+            snprintf(path, sizeof(path), SHARED_FILE_DIRECTORY "/%s", entry->d_name) >= (int)sizeof(path) ||
+            !note_stale(path, &noted))
+            continue;
+        for (at = count; at > 0 && is_before(&dead[at - 1].noted, &noted); at--)
+            ;
+        memmove(&dead[at + 1], &dead[at], (count - at) * sizeof(dead[0]));
+        memcpy(dead[at].path, path, sizeof(path));
+        dead[at].noted = noted;
+        if (count < SHARED_FILE_DEAD_MAX)
+            count++;
+        else
+            removed += shared_file_remove_stale(dead[count].path);
+    }
+    if (directory)
+        closedir(directory);
+    clock_gettime(CLOCK_REALTIME, &now);
+    for (unsigned i = SHARED_FILE_KEPT; i < count; i++)
+        if (now.tv_sec - dead[i].noted.tv_sec > SHARED_FILE_GRACE_S)
+            removed += shared_file_remove_stale(dead[i].path);
     return removed;
 }
 

@@ -286,20 +286,69 @@ static void wait_to_be_killed(void)
 
 static bool exists(pid_t pid) { return access(path_of(pid), F_OK) == 0; }
 
-START_TEST(sweep_takes_the_dead_only)
+static void noted_ago(pid_t pid, int seconds)
 {
-    pid_t dead = start_child(wait_to_be_killed), live = start_child(wait_to_be_killed);
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
 
-    end_child(dead);
-    ck_assert(exists(dead));
-    ck_assert(exists(live));
-    segment_sweep(); /* may find those of other programs too */
-    ck_assert(!exists(dead));
-    ck_assert(exists(live));
-    end_child(live);
+    clock_gettime(CLOCK_REALTIME, &times[1]);
+    times[1].tv_sec -= seconds;
+    ck_assert_int_eq(utimensat(AT_FDCWD, path_of(pid), times, 0), 0);
+}
+
+/* Whoever is restarted at once leaves its numbers all the same; many dead ones leave few for long. */
+START_TEST(the_dead_stay_for_a_while)
+{
+    pid_t dead[SHARED_FILE_DEAD_MAX + 3], live;
+    unsigned left = 0;
+    struct stat about;
+
+    if (!small_shm("size=64m"))
+        return;
+    live = start_child(wait_to_be_killed);
+    for (size_t i = 0; i < ARRAY_SIZE(dead); i++) {
+        dead[i] = start_child(wait_to_be_killed);
+        end_child(dead[i]);
+        ck_assert(exists(dead[i]));
+    }
     create(); /* sweeps by itself */
-    ck_assert(!exists(live));
+    for (size_t i = 0; i < ARRAY_SIZE(dead); i++)
+        left += exists(dead[i]);
+    ck_assert_uint_eq(left, SHARED_FILE_DEAD_MAX);
+    ck_assert(exists(dead[ARRAY_SIZE(dead) - 1]));
+    ck_assert_int_eq(stat(path_of(dead[ARRAY_SIZE(dead) - 1]), &about), 0);
+    ck_assert_uint_eq(about.st_mode & 0777, 0400);
+    ck_assert_uint_eq(shared_file_sweep(""), 0);
+
+    for (size_t i = 0; i < ARRAY_SIZE(dead); i++)
+        if (exists(dead[i]))
+            noted_ago(dead[i], SHARED_FILE_GRACE_S + 2 + (int)(ARRAY_SIZE(dead) - i));
+    ck_assert_uint_eq(shared_file_sweep(""), SHARED_FILE_DEAD_MAX - SHARED_FILE_KEPT);
+    for (size_t i = 0; i < ARRAY_SIZE(dead); i++)
+        ck_assert_msg(exists(dead[i]) == (i >= ARRAY_SIZE(dead) - SHARED_FILE_KEPT), "the dead one number %zu", i);
+    ck_assert(exists(live));
     ck_assert(exists(getpid()));
+    segment_remove();
+    end_child(live);
+}
+END_TEST
+
+/* In a container each start may have the same number. */
+START_TEST(the_dead_give_their_number_back)
+{
+    struct stat about;
+    pid_t dead;
+
+    if (!small_shm("size=8m"))
+        return;
+    dead = start_child(wait_to_be_killed);
+    end_child(dead);
+    static char path[64];
+    snprintf(path, sizeof(path), "%s", path_of(dead));
+    ck_assert_int_eq(rename(path, path_of(getpid())), 0);
+    create();
+    ck_assert_uint_eq(map_of(getpid())->pid, (uint32_t)getpid());
+    ck_assert_int_eq(stat(path_of(getpid()), &about), 0);
+    ck_assert_uint_eq(about.st_mode & 0777, 0600);
     segment_remove();
 }
 END_TEST
@@ -314,7 +363,7 @@ START_TEST(sweep_leaves_other_things)
         close(fd);
     }
     ck_assert_int_eq(symlink("/etc/passwd", path_of(1999999999)), 0);
-    segment_sweep();
+    shared_file_sweep("");
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(unlink(paths[i]), 0);
     ck_assert_int_eq(unlink(path_of(1999999999)), 0);
@@ -411,10 +460,11 @@ START_TEST(reader_beside_the_writer_and_after_its_death)
     /* Killed in the middle of whatever it did: what is mapped can still be read... */
     ck_assert_uint_ge(counter_of(header, 0, "rx_packets"), packets);
     ck_assert_mem_eq(header->magic, SEGMENT_MAGIC, 8);
-    /* ...and the next start clears up. */
+    /* ...also by who comes after the next start. */
     create();
-    ck_assert(!exists(child));
+    ck_assert_uint_eq(map_of(child)->pid, (uint32_t)child);
     segment_remove();
+    ck_assert_int_eq(unlink(path_of(child)), 0);
 }
 END_TEST
 
@@ -430,7 +480,8 @@ static Suite *suite(void)
     tcase_add_test(tests, name_is_taken);
     tcase_add_test(tests, shared_memory_is_full_at_once);
     tcase_add_test(tests, shared_memory_is_full_later);
-    tcase_add_test(tests, sweep_takes_the_dead_only);
+    tcase_add_test(tests, the_dead_stay_for_a_while);
+    tcase_add_test(tests, the_dead_give_their_number_back);
     tcase_add_test(tests, sweep_leaves_other_things);
     tcase_add_test(tests, fork_leaves_it_to_the_parent);
     tcase_add_test(tests, reader_beside_the_writer_and_after_its_death);
