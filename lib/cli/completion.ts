@@ -39,7 +39,7 @@ export function complete(root: Command, words: string[]): string[] {
     )
     let choices: string[]
     if (option?.argChoices) choices = option.argChoices
-    else if (option?.long === '--pid' || command.name() === 'explain')
+    else if (option?.long === '--pid' || (command.name() === 'explain' && !last.startsWith('-')))
         choices = listProcesses().flatMap(({ pid, name }) => [`${pid}`, name])
     else if (option?.required) choices = []
     else
