@@ -128,7 +128,9 @@ t.test('who may not', { skip: process.getuid!() !== 0 && 'only root can become a
     t.teardown(() => rmSync(folder, { recursive: true }))
     chmodSync(folder, 0o755)
     const { written } = machine(folder, 'none0', ['vfio-pci'])
-    const bundle = join(folder, 'cli.mjs')
+    mkdirSync(join(folder, 'dist'))
+    writeFileSync(join(folder, 'package.json'), readFileSync(`${root}package.json`))
+    const bundle = join(folder, 'dist/cli.mjs')
     await build({
         entryPoints: [`${root}lib/cli/main.ts`],
         outfile: bundle,
@@ -142,7 +144,7 @@ t.test('who may not', { skip: process.getuid!() !== 0 && 'only root can become a
     const { status, stderr } = spawnSync(process.execPath, [bundle, 'bind', CARD, '--sys', folder], {
         uid: 65534,
         gid: 65534,
-        cwd: '/',
+        cwd: folder,
         env: { NO_COLOR: '1' },
         encoding: 'utf8',
     })
