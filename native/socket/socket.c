@@ -28,7 +28,7 @@ static void close_run(struct rpc *rpc)
     struct close_call *call = container_of(rpc, struct close_call, rpc);
     struct socket *sock = call->sock;
     struct stack *stack = call->stack;
-    bool lingers = stack == socket_stack(sock) && sock->options.linger_s > 0 &&
+    bool lingers = sock->type == SOCK_STREAM && stack == socket_stack(sock) && sock->options.linger_s > 0 &&
                    !file_nonblock(&sock->file) && socket_state(sock) == SOCKET_CONNECTED;
 
     socket_set(sock, SOCKET_ORPHAN);
@@ -189,7 +189,7 @@ int socket_bind(struct socket *sock, const struct endpoint *local)
         return result;
     *b = (struct binding){ .local = *local,
                            .protocol = sock->protocol,
-                           .fixed_address = !endpoint_is_any(local),
+                           .fixed_address = !endpoint_is_any(local) || local->family != sock->family,
                            .fixed_port = local->port != 0,
                            .dual = local->family == AF_INET6 && !sock->options.v6_only,
                            .drawn_elsewhere = b->drawn_elsewhere,
@@ -207,12 +207,9 @@ int socket_bind(struct socket *sock, const struct endpoint *local)
 
 int socket_autobind(struct socket *sock)
 {
-    struct endpoint local = { .family = sock->family };
+    struct endpoint local = sock->local;
 
-    if (!endpoint_is_any(&sock->local)) {
-        local = sock->local;
-        local.port = 0;
-    }
+    local.port = 0; /* one that is gone may still be shown */
     return socket_bind(sock, &local);
 }
 

@@ -162,17 +162,15 @@ bool is_on_wildcard(int fd)
                                           (IN6_IS_ADDR_V4MAPPED(&a.sin6_addr) && a.sin6_addr.s6_addr32[3] == 0);
 }
 
-/*
- * Left out: connect() that fails for want of a route where an IPv4 datagram socket has a peer. It keeps the peer, but
- * from the second datagram on the kernel's sends to the address that failed, which lies in its flow already.
- */
-static bool would_lose_its_peer(const struct step *s)
+bool would_lose_its_peer(const struct step *s)
 {
     struct sockaddr_storage peer;
     socklen_t len = sizeof(peer);
     int fd = number(s->slot);
 
-    return s->place == FOREIGN && fd >= 0 && !slots[s->slot].stream && family_of(fd) == AF_INET &&
+    if (fd < 0 || slots[s->slot].stream || (family_of(fd) == AF_INET6 && s->place < MAPPED_HOST))
+        return false;
+    return (s->op == OP_CONNECT ? s->place == FOREIGN : (s->b & MSG_MORE) != 0) &&
            sys.getpeername(fd, (void *)&peer, &len) == 0;
 }
 

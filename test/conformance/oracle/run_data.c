@@ -215,7 +215,7 @@ static void step_send(const struct step *s)
         break;
     case OP_SENDMSG:
         msg.msg_iovlen = (size_t)split(iov, buffer[0], s->a, s->c);
-        if (s->other != NOWHERE && !is_on_wildcard(slot->fd)) {
+        if (s->other != NOWHERE && !is_on_wildcard(slot->fd) && !would_lose_its_peer(s)) {
             to = target(s);
             msg.msg_name = &to.any;
             msg.msg_namelen = to.len;

@@ -25,6 +25,12 @@ struct address target(const struct step *s);
 bool is_on_wildcard(int fd);
 
 /*
+ * Left out, of an IPv4 datagram socket that has a peer: connect() that fails for want of a route, and a name with
+ * MSG_MORE. The peer stays, but the kernel's flow has the other address from then on, and later datagrams go there.
+ */
+bool would_lose_its_peer(const struct step *s);
+
+/*
  * run_data.c: MSG_MORE has begun a datagram. Left out: connect() then; the kernel's takes the datagram along to the
  * new peer with IPv4, and not with IPv6.
  */
