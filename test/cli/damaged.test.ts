@@ -76,3 +76,49 @@ t.test('a segment from before there were facts', async (t) => {
     t.equal((await json('show', 'settings', '--pid', '6', '--directory', folder)).settings.length, 0)
     t.equal((await json('show', 'stacks', '--pid', '6', '--directory', folder)).stacks.length, 2)
 })
+
+/* Of another build: rows and entries longer, a counter that this one does not know, one fewer, a kind of a later one. */
+t.test('a segment of another build of the same version', async (t) => {
+    const read = (pid: number) => readSegment(pid, { directory: folder })
+    const before = read(target.pid)
+    const at = bytes.readUInt32LE(144)
+    const count = bytes.readUInt32LE(148)
+    const size = bytes.readUInt32LE(152)
+    const stackBytes = bytes.readUInt32LE(156)
+    const stackOffset = Number(bytes.readBigUInt64LE(160))
+    const entry = (name: string) => {
+        for (let i = 0; i < count; i++)
+            if (bytes.toString('utf8', at + i * size, at + i * size + 32).replace(/\0.*$/s, '') === name)
+                return at + i * size
+        throw new Error(name)
+    }
+    const grown = 4096
+    const stacks = bytes.readUInt32LE(28)
+    const parts = [bytes.subarray(0, stackOffset)]
+    for (let i = 0; i < stacks; i++)
+        parts.push(
+            bytes.subarray(stackOffset + i * stackBytes, stackOffset + (i + 1) * stackBytes),
+            Buffer.alloc(grown, i + 1),
+        )
+    const other = Buffer.concat([...parts, bytes.subarray(stackOffset + stacks * stackBytes)])
+    other.writeBigUInt64LE(BigInt(other.length), 16)
+    other.writeUInt32LE(stackBytes + grown, 156)
+    for (const where of [168, 208])
+        other.writeBigUInt64LE(bytes.readBigUInt64LE(where) + BigInt(stacks * grown), where)
+    const renamed = entry('tx_packets')
+    other.fill(0, renamed, renamed + 32).write('rx_by_pigeon', renamed)
+    other.writeUInt32LE(stackBytes, renamed + 52) // in the part that has grown
+    other.writeUInt8(200, entry('tx_bytes') + 49) // a kind that nobody knows
+    writeFileSync(join(folder, 'pronghorn.7'), other)
+    const after = read(7)
+    t.equal(after.stacks[1]!.counters.rx_packets, before.stacks[1]!.counters.rx_packets)
+    t.equal(after.stacks[1]!.counters.rx_by_pigeon, Number(0x0202020202020202n))
+    t.notOk('tx_packets' in after.stacks[0]!.counters || 'tx_bytes' in after.stacks[0]!.counters)
+    t.same(after.sockets, before.sockets)
+    for (const words of [['show', 'stacks'], ['show', 'sockets', '-i'], ['drops'], ['snmp'], ['export']]) {
+        const { code, out, err } = await pronghorn(...words, '--pid', '7', '--directory', folder)
+        if (/unknown option '--directory'/.test(err)) continue
+        t.equal(code, 0, `${words.join(' ')}: ${err}`)
+        t.notMatch(out, /NaN|undefined/, words.join(' '))
+    }
+})

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # terminal.py COLUMNS ROWS PROGRAM ARGUMENT... : runs a program in a terminal of its own. Each line of
-# stdin is a JSON string, typed into it once it has drawn again; its whole output comes at the end.
+# stdin is a JSON string, typed into it once it has drawn again, or [COLUMNS, ROWS]: the terminal's new size;
+# its whole output comes at the end.
 import fcntl, json, os, pty, select, struct, sys, termios, time
 
 columns, rows, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
@@ -30,7 +31,11 @@ def read(frames):
 
 read(2)
 for line in sys.stdin:
-    os.write(fd, json.loads(line).encode())
+    what = json.loads(line)
+    if isinstance(what, str):
+        os.write(fd, what.encode())
+    else:
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", what[1], what[0], 0, 0))
     if not read(2):
         break
 status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

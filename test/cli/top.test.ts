@@ -12,7 +12,7 @@ await target.tell('echo 100000')
 const python = fileURLToPath(new URL('terminal.py', import.meta.url))
 
 /** The screens that were drawn, as text, and how it ended. */
-function screens(columns: number, rows: number, keys: string[]) {
+function screens(columns: number, rows: number, keys: (string | [columns: number, rows: number])[]) {
     return new Promise<{ screens: string[][]; raw: string; code: number }>((resolve) => {
         const args = [python, `${columns}`, `${rows}`, process.execPath, tool, 'top', '-d', '0.2']
         const child = execFile('python3', [...args, '--pid', `${target.pid}`], (error, raw) => {
@@ -60,6 +60,21 @@ t.test('a tiny one', async (t) => {
     const { screens: drawn, code } = await screens(40, 8, ['q'])
     t.equal(code, 0)
     for (const screen of drawn) t.ok(screen.length <= 8 && screen.every((line) => line.length <= 40))
+})
+
+t.test('60 columns of 20 lines, and then larger and smaller', async (t) => {
+    const fits = (screen: string[], columns: number, rows: number) =>
+        screen.length <= rows && screen.every((line) => line.length <= columns)
+    const { screens: drawn, code } = await screens(60, 20, ['s', [120, 40], 'p', 's', [50, 12], ' ', 'q'])
+    t.equal(code, 0)
+    t.ok(fits(drawn[0]!, 60, 20))
+    t.match(drawn[0]!.join('\n'), /^STACK {2}BUSY/m)
+    t.ok(
+        drawn.some((screen) => screen.length === 40 && screen.at(-1)!.length > 60),
+        'a larger one is filled',
+    )
+    t.ok(drawn.some((screen) => /PAUSED/.test(screen[0]!)))
+    t.ok(fits(drawn.at(-1)!, 50, 12), 'a smaller one is not left')
 })
 
 t.test('no terminal', async (t) => {
