@@ -176,7 +176,7 @@ static bool is_hopeless(const struct tcp_pcb *pcb, uint32_t now_ms)
     const struct instance_tcp_settings *settings = instance_tcp_settings();
 
     if (pcb->state == SYN_SENT)
-        return pcb->nrtx >= settings->syn_retries;
+        return pcb->nrtx >= (pcb->syn_retries ? pcb->syn_retries : settings->syn_retries);
     if (pcb->state == SYN_RCVD)
         return pcb->nrtx >= SYN_RCVD_RETRIES;
     if (!pcb->nrtx && !pcb->persist_probe)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "socket/control_message.h"
 
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/time.h>
@@ -125,11 +126,21 @@ void control_message_error(struct socket *sock, const struct arrival *a, const v
     msg->msg_controllen = w.used;
 }
 
-void control_message_time(struct socket *sock, uint64_t arrived_ns, struct msghdr *msg)
+/* As tcp_inq_hint() of the kernel: the peer's end counts as one byte more, so that it is read too. */
+static int queued_hint(struct socket *sock)
+{
+    bool is_ended = socket_has(sock, SOCKET_RX_END); /* before the look at the queue: it comes after all data */
+
+    return (int)recv_queue_bytes(&sock->rx) + is_ended;
+}
+
+void control_message_stream(struct socket *sock, uint64_t arrived_ns, struct msghdr *msg)
 {
     struct writer w = { .msg = msg };
 
-    if (sock->options.timestamp)
+    if (sock->options.timestamp && arrived_ns)
         put_time(&w, sock->options.timestamp, arrived_ns);
+    if (sock->options.tell_queued)
+        put_number(&w, IPPROTO_TCP, TCP_CM_INQ, queued_hint(sock));
     msg->msg_controllen = w.used;
 }

@@ -21,6 +21,7 @@ enum timestamp { TIMESTAMP_NONE, TIMESTAMP_US, TIMESTAMP_NS, TIMESTAMP_US_NEW, T
 struct socket_options {
     /* socket(7) */
     bool reuse_addr, reuse_port, keep_alive, broadcast, oob_inline, dont_route;
+    bool debug, select_error_queue;
     uint8_t timestamp; /* enum timestamp: at most one kind at a time */
     int linger_s;      /* LINGER_OFF, or seconds */
     int linger_last_s; /* the seconds that were set last; told even while it is off */
@@ -28,14 +29,16 @@ struct socket_options {
     bool receive_buffer_fixed, send_buffer_fixed;     /* set by the user: no autotuning */
     uint64_t receive_timeout_us, send_timeout_us;     /* 0: none */
     int priority, mark, low_water, busy_poll_us;
+    int incoming_core; /* -1: that of the socket's stack is told */
     /* tcp(7) */
     bool no_delay, cork, quick_ack;
+    bool tell_queued; /* TCP_INQ */
     uint32_t keep_idle_s, keep_interval_s, keep_count;
     uint32_t user_timeout_ms, defer_accept_s, syn_count, max_segment, linger2_s, window_clamp;
     uint32_t not_sent_low_water;
     uint8_t congestion; /* enum tcp_congestion */
     /* ip(7), ipv6(7) */
-    bool v6_only, packet_info, packet_info6, receive_ttl, receive_tos, receive_error, free_bind;
+    bool v6_only, packet_info, packet_info6, receive_ttl, receive_tos, receive_error, free_bind, bind_no_port;
     bool receive_hop_limit, receive_class, receive_error6;
     uint8_t tos, traffic_class;
     int ttl, hops;                                          /* -1: the stack's default */

@@ -278,8 +278,12 @@ static ssize_t tcp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
         if (over) {
             if (done > 0)
                 break;
-            msg->msg_controllen = 0;
-            return tcp_recv_nothing(sock);
+            result = tcp_recv_nothing(sock);
+            if (result == 0)
+                control_message_stream(sock, 0, msg);
+            else
+                msg->msg_controllen = 0;
+            return result;
         }
         result = socket_look_again(sock, &patience, EPOLLRDHUP, peek ? done + behind : 0,
                                    sock->options.receive_timeout_us);
@@ -289,7 +293,7 @@ static ssize_t tcp_recv_call(struct socket *sock, struct msghdr *msg, int flags)
             break;
     }
     if (done > 0)
-        control_message_time(sock, sock->rx.read_ns, msg);
+        control_message_stream(sock, sock->rx.read_ns, msg);
     else
         msg->msg_controllen = 0;
     return (ssize_t)done;

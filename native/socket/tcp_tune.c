@@ -76,6 +76,7 @@ void tcp_options_changed(struct socket *sock)
     pcb->keep_intvl = o->keep_interval_s * 1000;
     pcb->keep_cnt = o->keep_count;
     pcb->user_timeout_ms = o->user_timeout_ms;
+    pcb->syn_retries = (uint8_t)o->syn_count; /* 127 at most */
     pcb->tos = socket_options_tos(o, sock->peer.family);
     pcb->ttl = socket_options_ttl(o, sock->peer.family);
     pcb->congestion = o->congestion;

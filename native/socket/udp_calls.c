@@ -262,7 +262,7 @@ static uint32_t udp_events(struct socket *sock)
     uint32_t flags = atomic_load_explicit(&sock->flags, memory_order_acquire), events = 0;
 
     if (atomic_load_explicit(&sock->error, memory_order_relaxed) || !error_queue_is_empty(sock))
-        events |= EPOLLERR;
+        events |= EPOLLERR | (sock->options.select_error_queue ? EPOLLPRI : 0);
     if (!recv_queue_is_empty(&sock->rx) || (flags & SOCKET_RX_SHUT))
         events |= EPOLLIN | EPOLLRDNORM;
     if (flags & SOCKET_RX_SHUT)

@@ -18,6 +18,9 @@ static const struct option {
     O(SOL_SOCKET, SO_PROTOCOL, 1, 1), O(SOL_SOCKET, SO_DOMAIN, 1, 1),
     O(SOL_SOCKET, SO_ACCEPTCONN, 1, 1), O(SOL_SOCKET, SO_ERROR, 1, 1),
     O(SOL_SOCKET, SO_SNDLOWAT, 4, 1), O(SOL_SOCKET, 9999, 4, 1),
+    O(SOL_SOCKET, SO_DEBUG, 1, -7), O(SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1, 200),
+    O(SOL_SOCKET, SO_INCOMING_CPU, 0, 70000), O(IPPROTO_TCP, TCP_INQ, 1, 200),
+    O(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1, -7), O(IPPROTO_IPV6, IPV6_FREEBIND, 1, 70000),
     O(IPPROTO_TCP, TCP_NODELAY, 1, 77), O(IPPROTO_TCP, TCP_CORK, 1, 7),
     O(IPPROTO_TCP, TCP_QUICKACK, 1, 0), O(IPPROTO_TCP, TCP_KEEPIDLE, 100, 0),
     O(IPPROTO_TCP, TCP_KEEPINTVL, 100, 40000), O(IPPROTO_TCP, TCP_KEEPCNT, 3, 128),
@@ -130,6 +133,32 @@ static void inherited(void)
     SAY_OPTION(fd, SOL_SOCKET, SO_KEEPALIVE);
 }
 
+/* TCP_INQ: what is left after a call, and the end as one byte more. */
+static void queued(void)
+{
+    struct pair p = tcp_pair(AF_INET);
+    unsigned char control[64] = { 0 };
+    char bytes[16];
+
+    SAY(set_int(p.server, IPPROTO_TCP, TCP_INQ, 1));
+    SAY(sys.send(p.client, "0123456789", 10, 0));
+    SAY(sys.recv(p.server, bytes, 10, MSG_PEEK | MSG_WAITALL));
+    SAY(sys.shutdown(p.client, SHUT_WR));
+    await(p.server, POLLRDHUP);
+    for (int i = 0; i < 4; i++) {
+        struct iovec iov = { bytes, 4 };
+        struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = 64 };
+        struct cmsghdr *header;
+        int left = -1;
+
+        SAY(sys.recvmsg(p.server, &msg, 0));
+        header = CMSG_FIRSTHDR(&msg);
+        if (header != NULL)
+            memcpy(&left, CMSG_DATA(header), sizeof(left));
+        NOTE("left", "%d (%d %d)", left, header ? header->cmsg_level : -1, header ? header->cmsg_type : -1);
+    }
+}
+
 static void late(void)
 {
     struct pair p = tcp_pair(AF_INET6);
@@ -157,5 +186,6 @@ static void segments(void)
 
 const struct scenario scenarios[] = {
     SCENARIO(tcp_4), SCENARIO(tcp_6), SCENARIO(udp_4), SCENARIO(udp_6), SCENARIO(times),
-    SCENARIO(lingers), SCENARIO(inherited), SCENARIO(late), SCENARIO(segments), { 0 },
+    SCENARIO(lingers), SCENARIO(inherited), SCENARIO(late), SCENARIO(segments),
+    SCENARIO(queued), { 0 },
 };

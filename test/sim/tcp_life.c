@@ -202,6 +202,24 @@ START_TEST(silent_peer_connect)
 }
 END_TEST
 
+START_TEST(silent_peer_connect_with_its_own_count)
+{
+    struct sim_flow *flow;
+    struct dropper dropper = {TCP_SYN, 0, 1000, 0, false};
+
+    sim_open(&sim, 8);
+    drop_on(SIM_TO_SERVER, &dropper);
+    flow = sim_connect(&sim, &small);
+    flow->app[SIM_CLIENT].pcb->syn_retries = 1;
+    sim_run(&sim, 2 * SIM_SECOND);
+    ck_assert(!flow->app[SIM_CLIENT].gone);
+    sim_run(&sim, 2 * SIM_SECOND); /* 1 + 2 s */
+    ck_assert(flow->app[SIM_CLIENT].gone);
+    ck_assert_int_eq(flow->app[SIM_CLIENT].error, ERR_TIMEOUT);
+    ck_assert_uint_eq(dropper.seen, 2);
+}
+END_TEST
+
 START_TEST(silent_peer_data)
 {
     struct sim_plan plan = {.up_bytes = 1 << 20};
@@ -408,6 +426,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, zero_window);
     tcase_add_test(tcase, slow_reader);
     tcase_add_test(tcase, silent_peer_connect);
+    tcase_add_test(tcase, silent_peer_connect_with_its_own_count);
     tcase_add_test(tcase, silent_peer_data);
     tcase_add_test(tcase, user_timeout);
     tcase_add_test(tcase, keepalive);
