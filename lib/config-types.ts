@@ -80,8 +80,15 @@ export interface Settings {
         name?: string
     }
     log?: {
-        /** The least important messages that are still written to stderr. Default: info. */
+        /** The least important messages that are still written. Default: info. */
         level?: 'error' | 'warning' | 'info' | 'debug'
+        /** How messages are written. Default: text. */
+        format?: 'text' | 'json'
+        /**
+         * Where messages go: a file's absolute path; it is opened for each line, so it may be moved away.
+         * Empty: stderr.
+         */
+        file?: string
     }
     stack?: {
         /** One stack per core listed, for example 2,3 or 2-5. Empty: one stack, not pinned. */

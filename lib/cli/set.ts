@@ -5,7 +5,7 @@ import { choosePid, pidOption, type ViewOptions } from './view.js'
 
 export const set = () =>
     new Command('set')
-        .description('change a setting of a live process: log.level, stack.idle, stack.spin_us')
+        .description('change a setting of a live process: log.level, log.format, stack.idle, stack.spin_us, flight.*')
         .argument('<setting>', 'its name, as in pronghorn show settings')
         .argument('<value>')
         .addOption(pidOption())

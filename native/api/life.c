@@ -84,7 +84,7 @@ bool life_shim(void)
             result = fd_table_start(true, config->sockets_max);
     }
     if (result == 0) {
-        log_set_level(config->log_level);
+        start_log(config);
         route_start(config);
         loaded = config;
     } else {
@@ -268,6 +268,7 @@ void life_leave(void)
         grace();
         pthread_mutex_unlock(&lock);
     }
+    log_flush();
     inside_leave();
 }
 

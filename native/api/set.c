@@ -42,9 +42,10 @@ void set_open(struct config *config, struct port *const *ports, unsigned ports_c
     live.ports_count = ports_count;
 }
 
-static int apply_log_level(const struct config *c)
+static int apply_log(const struct config *c)
 {
     log_set_level(c->log_level);
+    log_set_format(c->log_format);
     return -1;
 }
 
@@ -72,7 +73,8 @@ static const struct {
     const char *key;
     int (*apply)(const struct config *config); /* -1, or the stack that did not answer */
 } changeable[] = {
-    { "log.level", apply_log_level },
+    { "log.level", apply_log },
+    { "log.format", apply_log },
     { "stack.idle", apply_spin },
     { "stack.spin_us", apply_spin },
     { "flight.record", flight_apply },

@@ -297,7 +297,7 @@ static int open_port(const struct port_config *config, char *err, size_t err_siz
 
 static int drive(const struct config *c, char *err, size_t err_size)
 {
-    int result = 0;
+    int result = log_start(group_here);
 
     for (unsigned i = 0; i < group.count && result == 0; i++)
         result = loop_sleep_open(group.stacks[i]);
@@ -353,6 +353,13 @@ static int take_over(struct config *c, char *err, size_t err_size)
     return result;
 }
 
+void start_log(const struct config *c)
+{
+    log_set_level(c->log_level);
+    log_set_format(c->log_format);
+    log_set_file(c->log_file);
+}
+
 int start_all(struct config *c, const char *product, char *err, size_t err_size)
 {
     struct segment_settings segment = { .name = c->runtime_name, .product = product,
@@ -363,7 +370,7 @@ int start_all(struct config *c, const char *product, char *err, size_t err_size)
 
     memset(&parts, 0, sizeof(parts));
     group.count = 0;
-    log_set_level(c->log_level);
+    start_log(c);
     limits(c);
     result = take_over(c, err, err_size);
     if (result == 0)
@@ -492,4 +499,5 @@ void stop_all(void)
     address_clear();
     flight_remove();
     segment_remove();
+    log_stop();
 }

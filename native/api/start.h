@@ -13,6 +13,9 @@ struct config;
  */
 int start_all(struct config *config, const char *product, char *err, size_t err_size);
 
+/* What the settings say of messages. */
+void start_log(const struct config *config);
+
 /* Idempotent. All sockets must be closed before. */
 void stop_all(void);
 

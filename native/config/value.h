@@ -69,6 +69,7 @@ struct config_mac {
 #define VALUE_FIELD_gateways(field) struct config_addresses field
 #define VALUE_FIELD_mac(field) struct config_mac field
 #define VALUE_FIELD_log_level(field) enum log_level field
+#define VALUE_FIELD_log_format(field) enum log_format field
 #define VALUE_FIELD_drive(field) enum config_drive field
 #define VALUE_FIELD_idle(field) enum config_idle field
 #define VALUE_FIELD_hugepages(field) enum config_hugepages field
@@ -93,6 +94,7 @@ enum value_type {
     VALUE_mac,
     /* One of the words that keys.def lists for the type. */
     VALUE_log_level,
+    VALUE_log_format,
     VALUE_drive,
     VALUE_idle,
     VALUE_hugepages,

@@ -33,18 +33,12 @@ bool follow_pump(struct follow *f, struct output *out)
     struct log_entry entry;
 
     while (log_read(&f->next, &entry)) {
-        char line[LOG_LINE_BYTES * 6 + 128]; /* each character may become six */
+        char line[LOG_JSON_BYTES];
         struct json_out json;
         char *room;
 
         json_out_init(&json, line, sizeof(line));
-        json_open(&json, NULL, '{');
-        json_number(&json, "sequence", entry.sequence);
-        json_number(&json, "time_ms", entry.time_ms);
-        json_string(&json, "level", log_level_name(entry.level));
-        json_string(&json, "text", entry.text);
-        json_close(&json, '}');
-        json_line(&json);
+        log_entry_json(&json, &entry);
         room = output_take(out, json.length);
         if (room == NULL)
             return false;

@@ -32,6 +32,12 @@ static inline void core_leave(unsigned previous)
     RTE_PER_LCORE(_lcore_id) = previous;
 }
 
+/* The id that the calling thread has borrowed, or LCORE_ID_ANY. */
+static inline unsigned core_borrowed(void)
+{
+    return RTE_PER_LCORE(_lcore_id);
+}
+
 /* Pins the calling thread to one CPU. 0 or -EINVAL (not one that this process may use). */
 int core_pin(unsigned cpu);
 

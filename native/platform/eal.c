@@ -65,9 +65,9 @@ static ssize_t said_write(void *cookie, const char *text, size_t bytes)
         pthread_mutex_unlock(&said.lock);
     }
     if (level <= RTE_LOG_CRIT) /* it is about to abort */
-        log_error("dpdk: %.*s", (int)length, text);
+        log_fatal("dpdk: %.*s", (int)length, text);
     else if (said.verbose)
-        log_info("dpdk: %.*s", (int)length, text);
+        log_line(NULL, LOG_LEVEL_INFO, "dpdk: %.*s", (int)length, text);
     else
         log_debug("dpdk: %.*s", (int)length, text);
     return (ssize_t)bytes;

@@ -3,6 +3,16 @@
 
 struct group group;
 
+int group_here(void)
+{
+    unsigned lcore = core_borrowed();
+
+    for (unsigned id = 0; id < group.count && lcore != LCORE_ID_ANY; id++)
+        if (group.stacks[id]->lcore == lcore)
+            return (int)id;
+    return -1;
+}
+
 struct stack *group_choose(uint64_t stacks)
 {
     static _Atomic unsigned next;

@@ -17,6 +17,9 @@ static inline uint64_t group_mask(void)
     return group.count == 64 ? UINT64_MAX : (UINT64_C(1) << group.count) - 1;
 }
 
+/* The number of the stack in whose turn the calling thread is, or -1. */
+int group_here(void);
+
 /* One stack of the mask (not 0): the calling thread's last one if it is in it, else the next in turn. */
 struct stack *group_choose(uint64_t stacks);
 
