@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The console: what can be asked and changed, faults, and who misuses it. */
-import { existsSync, statSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import t from 'tap'
-import { eventually, json, pronghorn, Target } from './support.js'
+import { eventually, json, pronghorn, Target, tool } from './support.js'
 
-const target = await Target.start()
+const file = join(t.testdir(), 'messages')
+const target = await Target.start({ PRONGHORN_LOG_FORMAT: 'json', PRONGHORN_LOG_FILE: file })
 t.teardown(() => target.end('SIGKILL'))
 const { pid, hello } = target
 const of = ['--pid', `${pid}`]
@@ -60,7 +64,21 @@ t.test('log', async (t) => {
     t.match(out, /info +log.level is now info \(pronghorn set\)/)
     const { out: lines } = await pronghorn('log', '--json', ...of)
     for (const line of lines.trim().split('\n'))
-        t.match(JSON.parse(line), { sequence: Number, time_ms: Number, level: String, text: String })
+        t.match(JSON.parse(line), { sequence: Number, time: /^\d{4}-.*Z$/, level: String, message: String, pid })
+    t.match(lines, /"message":"port .*: link is up".*"stack":\d.*"port":"/)
+    t.equal(readFileSync(file, 'utf8'), lines, 'what the process wrote is the same')
+})
+
+t.test('log: a level, and those to come', async (t) => {
+    t.equal((await pronghorn('log', '--level', 'warning', ...of)).out, '')
+    t.match(await pronghorn('log', '--level', 'loud', ...of), { code: 2, err: /choices are error, warning/ })
+    const follow = spawn(process.execPath, [tool, 'log', '-f', '--json', ...of])
+    t.teardown(() => follow.kill())
+    const lines = createInterface(follow.stdout)[Symbol.asyncIterator]()
+    while (!/log.level is now info/.test((await lines.next()).value));
+    t.equal((await pronghorn('set', 'log.format', 'text', ...of)).code, 0)
+    t.match(JSON.parse((await lines.next()).value), { level: 'info', message: /^log.format is now text/ })
+    t.match(readFileSync(file, 'utf8'), /\npronghorn: info: log.format is now text \(pronghorn set\)\n$/)
 })
 
 t.test('faults: counted, announced, ended', async (t) => {
