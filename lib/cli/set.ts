@@ -5,7 +5,9 @@ import { choosePid, pidOption, type ViewOptions } from './view.js'
 
 export const set = () =>
     new Command('set')
-        .description('change a setting of a live process: log.level, log.format, stack.idle, stack.spin_us, flight.*')
+        .description(
+            'change a setting of a live process: log.level, log.format, stack.idle, stack.spin_us, flight.*',
+        )
         .argument('<setting>', 'its name, as in pronghorn show settings')
         .argument('<value>')
         .addOption(pidOption())
