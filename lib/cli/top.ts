@@ -57,7 +57,6 @@ async function live(options: Options): Promise<void> {
         process.stdout.write(`\u001b[H${text.replaceAll('\n', '\u001b[K\r\n')}\u001b[K\u001b[J`)
     }
     const step = () => {
-        if (choice.paused) return
         try {
             frame.before = frame.after
             frame.after = momentOf(fixed, { sockets: true })
@@ -67,6 +66,9 @@ async function live(options: Options): Promise<void> {
         } catch (error) {
             leave(error as Error)
         }
+    }
+    const tick = () => {
+        if (!choice.paused) step()
     }
     const onKey = (data: Buffer) => {
         const key = `${data}`
@@ -80,8 +82,8 @@ async function live(options: Options): Promise<void> {
     process.stdin.resume().on('data', onKey)
     process.on('SIGTERM', onSignal).on('SIGHUP', onSignal)
     process.stdout.on('resize', paint)
-    const timer = setInterval(step, options.delay * 1000)
-    setTimeout(step, Math.min(200, options.delay * 1000))
+    const timer = setInterval(tick, options.delay * 1000)
+    setTimeout(tick, Math.min(200, options.delay * 1000))
     try {
         await over
     } finally {

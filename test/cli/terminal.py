@@ -13,12 +13,12 @@ out = b""
 
 
 def read(frames):
-    """Until so many more screens were drawn, or the program has ended."""
+    """Until so many more screens were drawn, one at least if it is paused, or the program has ended."""
     global out
-    want = out.count(b"\x1b[H") + frames
+    before = out.count(b"\x1b[H")
     end = time.time() + 60
-    while time.time() < end and out.count(b"\x1b[H") < want:
-        if select.select([fd], [], [], 0.1)[0]:
+    while time.time() < end and (drawn := out.count(b"\x1b[H") - before) < frames:
+        if select.select([fd], [], [], 2 if drawn else 60)[0]:
             try:
                 more = os.read(fd, 65536)
             except OSError:
@@ -26,6 +26,8 @@ def read(frames):
             if not more:
                 return False
             out += more
+        elif drawn:
+            break
     return True
 
 
