@@ -1,37 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TCP's urgent data: MSG_OOB, SO_OOBINLINE, SIOCATMARK, EPOLLPRI, and the mark that reading stops at. */
-#include "harness.h"
+/* TCP's urgent data: MSG_OOB, SO_OOBINLINE, SIOCATMARK, and the mark that reading stops at. */
+#include "urgent.h"
 
 const char group_name[] = "urgent";
-
-static void say_mark(int fd)
-{
-    int mark = -1, bytes = -1;
-
-    sys.ioctl(fd, SIOCATMARK, &mark);
-    sys.ioctl(fd, FIONREAD, &bytes);
-    NOTE("at the mark", "%d, to be read %d", mark, bytes);
-}
-#define SAY_STATE(fd)   \
-    do {                \
-        SAY_EVENTS(fd); \
-        say_mark(fd);   \
-    } while (0)
-
-/* Sends `text`, whose last byte is urgent, between what comes before and after it; all has arrived. */
-static void give(const struct pair *p, const char *before, const char *text, const char *after)
-{
-    if (*before) {
-        sys.send(p->client, before, strlen(before), 0);
-        settle();
-    }
-    SAY(sys.send(p->client, text, strlen(text), MSG_OOB));
-    settle();
-    if (*after) {
-        sys.send(p->client, after, strlen(after), 0);
-        settle();
-    }
-}
 
 static void each_family(void (*run)(struct pair))
 {
@@ -213,20 +184,6 @@ static void changed_on_the_way(void)
     SAY_STATE(p.server);
 }
 
-static void low_water(void)
-{
-    struct pair p = tcp_pair(AF_INET);
-
-    set_int(p.server, SOL_SOCKET, SO_RCVLOWAT, 3);
-    give(&p, "", "U", "ab");
-    SAY_STATE(p.server);
-    sys.send(p.client, "c", 1, 0);
-    settle();
-    SAY_STATE(p.server);
-    SAY_RECV(p.server, 9, 0);
-    SAY_STATE(p.server);
-}
-
 static void wait_for_all(void)
 {
     struct pair p = tcp_pair(AF_INET);
@@ -241,94 +198,6 @@ static void wait_for_all(void)
     SAY_RECV(p.server, 0, 0);
     SAY_RECV(p.server, 1, MSG_TRUNC);
     SAY_STATE(p.server);
-}
-
-static void edges(void)
-{
-    struct pair p = tcp_pair(AF_INET);
-    int ep = sys.epoll_create1(0);
-    struct epoll_event all = { .events = EPOLLIN | EPOLLPRI | EPOLLET, .data.u64 = 1 };
-    struct epoll_event urgent = { .events = EPOLLPRI, .data.u64 = 2 };
-    struct epoll_event edge = { .events = EPOLLPRI | EPOLLET, .data.u64 = 3 };
-    int one = sys.epoll_create1(0), two = sys.epoll_create1(0);
-
-    sys.epoll_ctl(ep, EPOLL_CTL_ADD, p.server, &all);
-    sys.epoll_ctl(one, EPOLL_CTL_ADD, p.server, &urgent);
-    sys.epoll_ctl(two, EPOLL_CTL_ADD, p.server, &edge);
-    give(&p, "", "U", "");
-    SAY_EPOLL(ep, 100);
-    SAY_EPOLL(ep, 0);
-    SAY_EPOLL(one, 100);
-    SAY_EPOLL(one, 0);
-    SAY_EPOLL(two, 100);
-    SAY_EPOLL(two, 0);
-    sys.send(p.client, "a", 1, 0);
-    settle();
-    SAY_EPOLL(ep, 100);
-    SAY_EPOLL(one, 0);
-    SAY_EPOLL(two, 100);
-    SAY_RECV(p.server, 1, MSG_OOB);
-    SAY_EPOLL(ep, 0);
-    SAY_EPOLL(one, 0);
-    SAY_EPOLL(two, 0);
-    SAY_RECV(p.server, 9, 0);
-    SAY_EPOLL(one, 0);
-}
-
-static void give_later(void *argument)
-{
-    struct pair *p = argument;
-
-    sys.send(p->client, "U", 1, MSG_OOB);
-}
-
-static void waiting(void)
-{
-    struct pair p = tcp_pair(AF_INET);
-    struct pollfd urgent = { .fd = p.server, .events = POLLPRI };
-
-    section("poll");
-    later(30, give_later, &p);
-    SAY(sys.poll(&urgent, 1, 10000));
-    NOTE("events", "%s", event_names((uint32_t)urgent.revents));
-    join();
-    SAY_RECV(p.server, 1, MSG_OOB);
-    SAY(sys.poll(&urgent, 1, 0));
-
-    section("recv stops at the mark");
-    sys.send(p.client, "abc", 3, 0);
-    await(p.server, POLLIN);
-    later(30, give_later, &p);
-    SAY_RECV(p.server, 9, MSG_WAITALL);
-    join();
-    SAY_STATE(p.server);
-    SAY_RECV(p.server, 1, MSG_OOB);
-}
-
-/* Those with numbers beyond FD_SETSIZE poll(). */
-static bool is_excepted(int fd, int ms)
-{
-    struct timeval limit = { .tv_sec = ms / 1000 };
-    struct pollfd urgent = { .fd = fd, .events = POLLPRI };
-    fd_set except;
-
-    if (world.virtual_numbers)
-        return sys.poll(&urgent, 1, ms) > 0;
-    FD_ZERO(&except);
-    FD_SET(fd, &except);
-    return sys.select(fd + 1, NULL, NULL, &except, &limit) == 1 && FD_ISSET(fd, &except);
-}
-
-static void selecting(void)
-{
-    struct pair p = tcp_pair(AF_INET);
-
-    NOTE("is set", "%d", is_excepted(p.server, 0));
-    later(30, give_later, &p);
-    NOTE("is set", "%d", is_excepted(p.server, 10000));
-    join();
-    SAY_RECV(p.server, 1, MSG_OOB);
-    NOTE("is set", "%d", is_excepted(p.server, 0));
 }
 
 static void at_the_end(void)
@@ -501,11 +370,9 @@ static void synch(void)
 }
 
 const struct scenario scenarios[] = {
-    SCENARIO(out_of_line),   SCENARIO(in_line),            SCENARIO(back_from_the_server),
-    SCENARIO(alone),         SCENARIO(flags_of_messages),  SCENARIO(one_after_another),
-    SCENARIO(changed_on_the_way), SCENARIO(low_water),     SCENARIO(wait_for_all),
-    SCENARIO(edges),         SCENARIO(waiting),            SCENARIO(selecting),
-    SCENARIO(at_the_end),    SCENARIO(without_a_connection), SCENARIO(datagrams),
-    SCENARIO(not_held_back), SCENARIO(ahead_of_the_data),  SCENARIO(synch),
-    { 0 },
+    SCENARIO(out_of_line),        SCENARIO(in_line),           SCENARIO(back_from_the_server),
+    SCENARIO(alone),              SCENARIO(flags_of_messages), SCENARIO(one_after_another),
+    SCENARIO(changed_on_the_way), SCENARIO(wait_for_all),      SCENARIO(at_the_end),
+    SCENARIO(without_a_connection), SCENARIO(datagrams),       SCENARIO(not_held_back),
+    SCENARIO(ahead_of_the_data),  SCENARIO(synch),             { 0 },
 };

@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A UDP server on all addresses serves who reaches ours and who reaches the kernel's, and answers each on its side.
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import t from 'tap'
 import { must, tryRun } from '../../tools/net/commands.js'
-import { makeWire, whyNoWires } from '../../tools/net/wire.js'
-import { shim, skipWithout, startShimmed } from './support.js'
+import { linesOf, onWire, start, startShimmed } from './support.js'
 
 const python = '/usr/bin/python3'
-const why = whyNoWires()
-if (why) {
-    t.plan(0, why)
-    process.exit(0)
-}
-skipWithout(shim, python)
-
-const wire = makeWire()
-t.teardown(() => wire.close())
+const wire = start(python)
 
 /* A second way into the namespace, the kernel's, and behind it a host that no interface here is on. */
 const [device, peer] = [`phx${process.pid}a`, `phx${process.pid}b`]
@@ -49,13 +39,9 @@ for (const [name, loop] of Object.entries(servers)) {
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("0.0.0.0", 5354))
 print("bound", flush=True)${loop}`
-        const env = {
-            PRONGHORN_PORT: `${wire.port},gateway=${wire.peer4}`,
-            PRONGHORN_MEMORY_HUGEPAGES: 'off',
-        }
+        const env = { ...onWire(wire), PRONGHORN_PORT: `${wire.port},gateway=${wire.peer4}` }
         const server = startShimmed(python, ['-c', code], env)
-        if (server.stdout === null) throw new Error('no pipe')
-        for await (const line of createInterface(server.stdout)) if (line === 'bound') break
+        t.equal((await linesOf(server).next()).value, 'bound')
         /* From an address, to an address: the answer, which comes to a connected socket from there alone. */
         const ask = async (from: string, to: string) => {
             const client = `import socket, time

@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // However a process of ours ends by itself, its peer gets all that it sent, and then the end.
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import t from 'tap'
-import { makeWire, whyNoWires } from '../../tools/net/wire.js'
-import { runShimmed, shim, skipWithout } from './support.js'
+import { linesOf, onWire, runShimmed, start } from './support.js'
 
 const python = '/usr/bin/python3'
-const why = whyNoWires()
-if (why) {
-    t.plan(0, why)
-    process.exit(0)
-}
-skipWithout(shim, python)
-
-const wire = makeWire()
-t.teardown(() => wire.close())
+const wire = start(python)
 
 const ways = {
     exit: 'sys.exit(3)',
@@ -47,8 +37,7 @@ while True:
 
 t.test('ways to end', async (t) => {
     const server = wire.spawn(python, ['-c', peer], { stdio: ['ignore', 'pipe', 'inherit'] })
-    if (server.stdout === null) throw new Error('no pipe')
-    const lines = createInterface(server.stdout)[Symbol.asyncIterator]()
+    const lines = linesOf(server)
     const line = async () => (await lines.next()).value
     for (const [name, way] of Object.entries(ways)) {
         if (name === 'a number' && process.arch !== 'x64') continue
@@ -57,8 +46,7 @@ t.test('ways to end', async (t) => {
 s = socket.create_connection(("${wire.peer4}", 7777))
 s.sendall(b"x" * 100000)
 ${way}`
-        const env = { PRONGHORN_PORT: wire.port, PRONGHORN_MEMORY_HUGEPAGES: 'off' }
-        t.match(await runShimmed(python, ['-c', code], env), { status: 3, stderr: '' }, name)
+        t.match(await runShimmed(python, ['-c', code], onWire(wire)), { status: 3, stderr: '' }, name)
         t.equal(await line(), `${name.startsWith('after') ? 100001 : 100000} and the end`, name)
     }
     server.kill()

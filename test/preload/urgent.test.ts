@@ -4,19 +4,10 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import t from 'tap'
-import { makeWire, whyNoWires } from '../../tools/net/wire.js'
-import { runShimmed, shim, skipWithout } from './support.js'
+import { onWire, runShimmed, start } from './support.js'
 
 const python = '/usr/bin/python3'
-const why = whyNoWires()
-if (why) {
-    t.plan(0, why)
-    process.exit(0)
-}
-skipWithout(shim, python)
-
-const wire = makeWire()
-t.teardown(() => wire.close())
+const wire = start(python)
 
 // Both ends of it: "give" or "take", on a connection that the one listens for and the other makes. After
 // each round the taker says ".", so that nothing of the next one has arrived before.
@@ -60,7 +51,6 @@ def take(s):
 {"give": give, "take": take}[role](connection())
 `
 
-const env = { PRONGHORN_PORT: wire.port, PRONGHORN_MEMORY_HUGEPAGES: 'off' }
 let port = 7000
 
 /* What the taker says: the kernel's end listens, ours connects or, without `ours`, the kernel's as well. */
@@ -84,7 +74,7 @@ async function said(
     while (lines.length === 0) await once(reader, 'line')
     const args = ['-c', program, own, 'connect', ...at]
     const result = ours
-        ? await runShimmed(python, args, { ...env, PRONGHORN_STACK_DRIVE: drive })
+        ? await runShimmed(python, args, { ...onWire(wire), PRONGHORN_STACK_DRIVE: drive })
         : await wire.run(python, args)
     t.match(result, { status: 0, stderr: '' })
     if (result.status !== 0) peer.kill()

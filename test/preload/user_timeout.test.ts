@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // TCP_USER_TIMEOUT: when the peer is gone, a program under the shim hears of it when the kernel's would.
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import t from 'tap'
-import { makeWire, whyNoWires } from '../../tools/net/wire.js'
-import { shim, skipWithout, startShimmed } from './support.js'
+import { linesOf, onWire, start, startShimmed } from './support.js'
 
 const python = '/usr/bin/python3'
-const why = whyNoWires()
-if (why) {
-    t.plan(0, why)
-    process.exit(0)
-}
-skipWithout(shim, python)
-
-const wire = makeWire()
-t.teardown(() => wire.close())
+const wire = start(python)
 
 const peer = `import socket, time
 l = socket.create_server(("${wire.peer4}", 7000))
@@ -43,16 +32,13 @@ except OSError as error:
 
 t.test('the peer is gone', async (t) => {
     const server = wire.spawn(python, ['-c', peer], { stdio: ['ignore', 'pipe', 'inherit'] })
-    if (server.stdout === null) throw new Error('no pipe')
-    await once(createInterface(server.stdout), 'line')
-    const env = { PRONGHORN_PORT: wire.port, PRONGHORN_MEMORY_HUGEPAGES: 'off' }
-    const client = startShimmed(python, ['-c', program], env, { stdio: ['pipe', 'pipe', 'inherit'] })
-    if (client.stdout === null || client.stdin === null) throw new Error('no pipe')
-    const lines = createInterface(client.stdout)[Symbol.asyncIterator]()
+    t.equal((await linesOf(server).next()).value, 'ready')
+    const client = startShimmed(python, ['-c', program], onWire(wire), { stdio: ['pipe', 'pipe', 'inherit'] })
+    const lines = linesOf(client)
     t.equal((await lines.next()).value, 'connected')
     // It drops what comes, so that nobody says that it is not there.
     await wire.run('ip', ['addr', 'flush', 'dev', wire.peerDevice])
-    client.stdin.write('\n')
+    client.stdin?.write('\n')
     const [errno, seconds] = ((await lines.next()).value ?? '').split(' ')
     t.equal(errno, '110', 'ETIMEDOUT')
     t.ok(Number(seconds) >= 1.4, `not before its time: ${seconds} s`)

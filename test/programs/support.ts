@@ -9,22 +9,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { end } from '../../tools/net/commands.js'
-import { type BarePair, makeBarePair, makeWire, type Wire, whyNoWires } from '../../tools/net/wire.js'
-import { type Environment, shim, skipWithout, startShimmed } from '../preload/support.js'
+import { type BarePair, makeBarePair, type Wire } from '../../tools/net/wire.js'
+import { type Environment, startShimmed } from '../preload/support.js'
 
-/* Skips the file without wires, the shim, or one of the programs. */
-export function start(...programs: string[]): Wire {
-    const missing = programs.find((name) => spawnSync('which', [name]).status !== 0)
-    const why = whyNoWires() ?? (missing && `${missing} is not installed`)
-    if (why) {
-        t.plan(0, why)
-        process.exit(0)
-    }
-    skipWithout(shim)
-    const wire = makeWire()
-    t.teardown(() => wire.close())
-    return wire
-}
+export { start } from '../preload/support.js'
 
 /* Both ends for processes of ours. */
 export function startPair(): BarePair {

@@ -17,28 +17,11 @@
 #include <unistd.h>
 
 #include "main.h"
+#include "on_wire.h"
 #include "pronghorn.h"
 
 /* Inline, the other side's stacks are turned by the caretaker alone, once in 10 ms. */
 #define ROUNDS (TEST_DRIVE[0] == 'i' ? 80 : 2000)
-
-static struct sockaddr_in address(const char *ip, int port)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-
-    inet_pton(AF_INET, ip, &a.sin_addr);
-    return a;
-}
-
-static int bound(int type, const char *ip, int port)
-{
-    struct sockaddr_in a = address(ip, port);
-    int fd = ph_socket(AF_INET, type, 0);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_msg(ph_bind(fd, (void *)&a, sizeof(a)) == 0, "bind: %s", strerror(errno));
-    return fd;
-}
 
 static int port_of(int fd)
 {
@@ -199,15 +182,7 @@ static void wait_for_the_way(void)
 
 static void start(void)
 {
-    const struct ph_setting settings[] = {
-        { "memory.hugepages", "off" },
-        { "stack.drive", TEST_DRIVE },
-        { "fd.numbers", TEST_NUMBERS },
-        { "stack.count", "4" },
-        { "port", "wire,address=10.0.0.1/24,stacks=0+1;wire,address=10.0.0.2/24,stacks=2+3" },
-    };
-
-    ck_assert_msg(ph_init(settings, sizeof(settings) / sizeof(*settings)) == 0, "%s", ph_error());
+    start_with(TWO_STACKS_EACH);
     wait_for_the_way();
 }
 

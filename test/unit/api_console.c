@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "main.h"
+#include "on_wire.h"
 #include "port/burst.h"
 #include "pronghorn.h"
 #include "stack/group.h"
@@ -115,16 +116,7 @@ END_TEST
 
 static void start(void)
 {
-    const struct ph_setting settings[] = {
-        { "memory.hugepages", "off" },
-        { "stack.drive", TEST_DRIVE },
-        { "fd.numbers", TEST_NUMBERS },
-        { "stack.count", "2" },
-        { "log.level", "warning" },
-        { "port", "wire,address=10.0.0.1/24,stacks=0;wire,address=10.0.0.2/24,stacks=1" },
-    };
-
-    ck_assert_msg(ph_init(settings, sizeof(settings) / sizeof(*settings)) == 0, "%s", ph_error());
+    start_with({ "log.level", "warning" }, STACK_EACH);
 }
 
 static Suite *suite(void)

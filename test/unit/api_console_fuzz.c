@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "main.h"
+#include "on_wire.h"
 #include "pronghorn.h"
 
 #define FUZZ_NS 500000000u
@@ -155,16 +156,7 @@ END_TEST
 
 static void start(void)
 {
-    const struct ph_setting settings[] = {
-        { "memory.hugepages", "off" },
-        { "stack.drive", TEST_DRIVE },
-        { "fd.numbers", TEST_NUMBERS },
-        { "stack.count", "2" },
-        { "log.level", "error" },
-        { "port", "wire,address=10.0.0.1/24,stacks=0;wire,address=10.0.0.2/24,stacks=1" },
-    };
-
-    ck_assert_msg(ph_init(settings, sizeof(settings) / sizeof(*settings)) == 0, "%s", ph_error());
+    start_with({ "log.level", "error" }, STACK_EACH);
     snprintf(name.sun_path, sizeof(name.sun_path), "/dev/shm/pronghorn.%d.console", (int)getpid());
 }
 

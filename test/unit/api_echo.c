@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The exported calls end to end: two stacks in this process, joined by a wire. */
 #define RUN_NOFORK
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,14 +12,6 @@
 #include "main.h"
 #include "on_wire.h"
 #include "pronghorn.h"
-
-static struct sockaddr_in address(const char *ip, int port)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-
-    inet_pton(AF_INET, ip, &a.sin_addr);
-    return a;
-}
 
 static int listener(int port)
 {

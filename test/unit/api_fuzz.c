@@ -16,6 +16,7 @@
 
 #include "lwip/packet.h"
 #include "main.h"
+#include "on_wire.h"
 #include "port/burst.h"
 #include "port/port.h"
 #include "port_setup.h"
@@ -453,17 +454,9 @@ END_TEST
 
 static void start(void)
 {
-    const struct ph_setting settings[] = {
-        { "memory.hugepages", "off" },
-        { "stack.drive", TEST_DRIVE },
-        { "fd.numbers", TEST_NUMBERS },
-        { "log.level", "error" },
-        { "memory.limit_mib", "128" }, /* for the other end's packets, too */
-        { "tcp.time_wait_ms", "100" },
-        { "port", "wire,id=9,address=10.0.0.1/24,address=fd00::1/64" },
-    };
-
-    ck_assert_msg(ph_init(settings, 7) == 0, "%s", ph_error());
+    /* The other end's packets need memory, too. */
+    start_with({ "log.level", "error" }, { "memory.limit_mib", "128" }, { "tcp.time_wait_ms", "100" },
+               { "port", "wire,id=9,address=10.0.0.1/24,address=fd00::1/64" });
     port_packets = packet_pool_create("fuzz", 4095, 2048, SOCKET_ID_ANY);
     ck_assert_ptr_nonnull(port_packets);
     wire = port_must("wire,id=9", 1);

@@ -144,13 +144,11 @@ START_TEST(a_stream_is_lent_in_order_and_whole)
 }
 END_TEST
 
-static int bound(int port)
+static int target_at(int port)
 {
-    struct sockaddr_in a = address(port);
     struct timeval limit = { .tv_sec = 20 };
-    int fd = ph_socket(AF_INET, SOCK_DGRAM, 0);
+    int fd = bound(SOCK_DGRAM, "10.0.0.1", port);
 
-    ck_assert_int_eq(ph_bind(fd, (void *)&a, sizeof(a)), 0);
     ck_assert_int_eq(ph_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
     return fd;
 }
@@ -170,8 +168,8 @@ static size_t datagram_check(const struct ph_segment *segments, ssize_t count, u
 
 START_TEST(datagrams_are_lent_whole_with_their_names)
 {
-    int server = bound(53), client = ph_socket(AF_INET, SOCK_DGRAM, 0);
-    struct sockaddr_in to = address(53), from, target;
+    int server = target_at(53), client = ph_socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in to = address("10.0.0.1", 53), from, target;
     static uint8_t out[60000];
     struct ph_segment segments[PH_SEGMENTS_MIN];
 
@@ -251,9 +249,9 @@ END_TEST
 
 START_TEST(who_does_not_return_datagrams_misses_the_next)
 {
-    int server = bound(54), client = ph_socket(AF_INET, SOCK_DGRAM, 0), size = 16384;
+    int server = target_at(54), client = ph_socket(AF_INET, SOCK_DGRAM, 0), size = 16384;
     static struct ph_segment lent[4096];
-    struct sockaddr_in to = address(54);
+    struct sockaddr_in to = address("10.0.0.1", 54);
     size_t count = 0;
     char buffer[1000] = "";
     ssize_t n;
@@ -290,7 +288,7 @@ END_TEST
 START_TEST(mistakes_are_errors)
 {
     struct ph_segment segments[PH_SEGMENTS_MIN] = { { .loan = 0 } };
-    struct sockaddr_in a = address(72);
+    struct sockaddr_in a = address("10.0.0.1", 72);
     int client, server, pipes[2], listener = ph_socket(AF_INET, SOCK_STREAM, 0);
     int datagrams = ph_socket(AF_INET, SOCK_DGRAM, 0);
     void *room;
@@ -351,7 +349,7 @@ START_TEST(loans_outlive_their_descriptor)
         ck_assert_int_eq(ph_recv_lend(server, segments, PH_SEGMENTS_MIN, 0), 1);
         ck_assert_int_eq(ph_close(server), 0);
         ck_assert_int_eq(ph_close(client), 0);
-        again = bound(75); /* may get the number of one that was closed, and its memory */
+        again = target_at(75); /* may get the number of one that was closed, and its memory */
         check_bytes(segments[0].data, (uint64_t)round, 100);
         ck_assert_int_eq(ph_return(segments, 1), 0);
         REFUSED(ph_return(segments, 1), EINVAL);
@@ -362,8 +360,8 @@ END_TEST
 
 START_TEST(warming_sends_nothing)
 {
-    int client, server, datagrams = ph_socket(AF_INET, SOCK_DGRAM, 0), target = bound(55);
-    struct sockaddr_in to = address(55);
+    int client, server, datagrams = ph_socket(AF_INET, SOCK_DGRAM, 0), target = target_at(55);
+    struct sockaddr_in to = address("10.0.0.1", 55);
     struct ph_segment segments[PH_SEGMENTS_MIN];
     static char message[1000];
     void *room;

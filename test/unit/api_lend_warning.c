@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who borrows and does not return is told so: which descriptor, how much, for how long, and who it was. */
 #define RUN_NOFORK
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

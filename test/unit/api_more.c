@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MSG_MORE against the stack's own time: what it holds back is held from the moment it can be seen. */
 #define RUN_NOFORK
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -12,14 +11,6 @@
 
 #define ROUNDS 5000
 #define HELD_NS 100000000 /* half of what it is held: a thread that the machine put aside proves nothing */
-
-static struct sockaddr_in address(int port)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-
-    inet_pton(AF_INET, "10.0.0.1", &a.sin_addr);
-    return a;
-}
 
 /* Answers each pair of bytes with the number of those that came first. */
 static void *answer(void *argument)
@@ -62,7 +53,7 @@ static void by_commit(int fd, char byte, int flags)
 
 static void pairs(void (*put)(int fd, char byte, int flags))
 {
-    struct sockaddr_in a = address(7001);
+    struct sockaddr_in a = address("10.0.0.1", 7001);
     int listening = ph_socket(AF_INET, SOCK_STREAM, 0), client = ph_socket(AF_INET, SOCK_STREAM, 0), server, on = 1;
     int early = 0;
     pthread_t thread;

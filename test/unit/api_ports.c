@@ -5,11 +5,11 @@
  * side of a wire, and so few numbers that a careless choice meets a taken one.
  */
 #define RUN_NOFORK
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
 #include "main.h"
+#include "on_wire.h"
 #include "pronghorn.h"
 
 /* Of "tcp.local_ports", half of which are the client's stack's. */
@@ -18,27 +18,9 @@
 #define CLOSED 14
 #define LEFT (NUMBERS_OF_STACK - CLOSED)
 
-static struct sockaddr_in address(const char *ip, int port)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-
-    inet_pton(AF_INET, ip, &a.sin_addr);
-    return a;
-}
-
-static int bound(const char *ip, int port)
-{
-    struct sockaddr_in a = address(ip, port);
-    int fd = ph_socket(AF_INET, SOCK_STREAM, 0);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_msg(ph_bind(fd, (void *)&a, sizeof(a)) == 0, "bind: %s", strerror(errno));
-    return fd;
-}
-
 static int listener(int port)
 {
-    int fd = bound("10.0.0.1", port);
+    int fd = bound(SOCK_STREAM, "10.0.0.1", port);
 
     ck_assert_int_eq(ph_listen(fd, 64), 0);
     return fd;
@@ -69,13 +51,13 @@ START_TEST(every_number_once)
     struct sockaddr_in a = address("10.0.0.1", 4000);
 
     for (int i = 0; i < CLOSED; i++) {
-        fd = bound("10.0.0.2", 0);
+        fd = bound(SOCK_STREAM, "10.0.0.2", 0);
         connect_to(fd, 4000);
         close_both(fd, server);
     }
     /* Bound before, connected after the others: those may not take the numbers away. */
     for (int i = 0; i < LEFT / 2; i++)
-        early[i] = bound("10.0.0.2", 0);
+        early[i] = bound(SOCK_STREAM, "10.0.0.2", 0);
     for (int i = 0; i < LEFT - LEFT / 2; i++) {
         late[i] = ph_socket(AF_INET, SOCK_STREAM, 0);
         connect_to(late[i], 4000);
@@ -88,7 +70,7 @@ START_TEST(every_number_once)
     ck_assert_int_eq(ph_close(fd), 0);
 
     /* Each is taken, towards that peer: another one can still be reached. */
-    fd = bound("10.0.0.2", 0);
+    fd = bound(SOCK_STREAM, "10.0.0.2", 0);
     connect_to(fd, 4001);
     ck_assert_int_eq(ph_close(fd), 0);
     for (int i = 0; i < LEFT / 2; i++)
@@ -102,16 +84,7 @@ END_TEST
 
 static void start(void)
 {
-    const struct ph_setting settings[] = {
-        { "memory.hugepages", "off" },
-        { "stack.drive", TEST_DRIVE },
-        { "fd.numbers", TEST_NUMBERS },
-        { "stack.count", "2" },
-        { "tcp.local_ports", NUMBERS },
-        { "port", "wire,address=10.0.0.1/24,stacks=0;wire,address=10.0.0.2/24,stacks=1" },
-    };
-
-    ck_assert_msg(ph_init(settings, sizeof(settings) / sizeof(*settings)) == 0, "%s", ph_error());
+    start_with({ "tcp.local_ports", NUMBERS }, STACK_EACH);
 }
 
 static Suite *suite(void)

@@ -1,28 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Slow readers: what lies unread in sockets does not take the packets that others need. */
 #define RUN_NOFORK
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "main.h"
+#include "on_wire.h"
 #include "pronghorn.h"
 
 #define SOCKETS 40
 #define EACH 300 /* together three times the pool of packets */
 
-static struct sockaddr_in address(int port)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-
-    inet_pton(AF_INET, "10.0.0.1", &a.sin_addr);
-    return a;
-}
-
 /* What is sent before link and neighbour are known may be lost. */
 static void wait_for_the_way(int sender, int arrived)
 {
-    struct sockaddr_in a = address(999);
+    struct sockaddr_in a = address("10.0.0.1", 999);
     struct timeval second = { .tv_sec = 1 };
     char byte = 0;
     int got = 0;
@@ -48,26 +40,26 @@ START_TEST(unread_datagrams_leave_packets_for_others)
     struct sockaddr_in a;
     char byte = 'x', got[64];
 
-    a = address(999);
+    a = address("10.0.0.1", 999);
     ck_assert_int_eq(ph_bind(arrived, (void *)&a, sizeof(a)), 0);
     for (int i = 0; i < SOCKETS; i++) {
-        a = address(1000 + i);
+        a = address("10.0.0.1", 1000 + i);
         readers[i] = ph_socket(AF_INET, SOCK_DGRAM, 0);
         ck_assert_int_eq(ph_bind(readers[i], (void *)&a, sizeof(a)), 0);
     }
     wait_for_the_way(sender, arrived);
     for (int n = 0; n < EACH; n++) {
         for (int i = 0; i < SOCKETS; i++) {
-            a = address(1000 + i);
+            a = address("10.0.0.1", 1000 + i);
             memset(got, n + i, sizeof(got));
             ck_assert_int_eq(ph_sendto(sender, got, sizeof(got), 0, (void *)&a, sizeof(a)), 64);
         }
         /* Nothing is sent faster than it arrives: the slots of the wire are never the limit. */
-        a = address(999);
+        a = address("10.0.0.1", 999);
         ck_assert_int_eq(ph_sendto(sender, got, 1, 0, (void *)&a, sizeof(a)), 1);
         ck_assert_int_eq(ph_recv(arrived, got, sizeof(got), 0), 1); /* bounded by SO_RCVTIMEO */
     }
-    a = address(80);
+    a = address("10.0.0.1", 80);
     server = ph_socket(AF_INET, SOCK_STREAM, 0);
     ck_assert_int_eq(ph_bind(server, (void *)&a, sizeof(a)), 0);
     ck_assert_int_eq(ph_listen(server, 1), 0);
@@ -95,13 +87,7 @@ END_TEST
 
 static void start(void)
 {
-    const struct ph_setting settings[] = {
-        { "memory.hugepages", "off" },
-        { "memory.packets", "4096" },
-        { "stack.drive", TEST_DRIVE },
-    };
-
-    ck_assert_msg(ph_init(settings, 3) == 0, "%s", ph_error());
+    start_with({ "memory.packets", "4096" });
 }
 
 static Suite *suite(void)

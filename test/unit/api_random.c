@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "main.h"
+#include "on_wire.h"
 #include "pronghorn.h"
 #include "random_stream.h"
 #include "stack/group.h"
@@ -406,14 +407,8 @@ static uint64_t number_from(const char *name, uint64_t fallback)
 static void start(void)
 {
     /* Small pools: empty ones are part of the game. */
-    const struct ph_setting settings[] = {
-        { "memory.hugepages", "off" }, { "stack.drive", TEST_DRIVE },
-        { "fd.numbers", TEST_NUMBERS }, { "port", "" },
-        { "memory.chunks", "512" },     { "memory.packets", "4096" },
-        { "tcp.time_wait_ms", "20" },   { "udp.receive_buffer_bytes", "100000" },
-    };
-
-    ck_assert_msg(ph_init(settings, sizeof(settings) / sizeof(*settings)) == 0, "%s", ph_error());
+    start_with({ "port", "" }, { "memory.chunks", "512" }, { "memory.packets", "4096" },
+               { "tcp.time_wait_ms", "20" }, { "udp.receive_buffer_bytes", "100000" });
     signal(SIGPIPE, SIG_IGN);
     signal(SIGALRM, alarmed);
     seed = number_from("PRONGHORN_TEST_SEED", 1);

@@ -34,14 +34,6 @@
         ck_assert_msg(condition, "%s", #condition); \
     } while (0)
 
-static struct sockaddr_in address(const char *ip, int port)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-
-    inet_pton(AF_INET, ip, &a.sin_addr);
-    return a;
-}
-
 static int listener(int port, int backlog)
 {
     struct sockaddr_in a = address("10.0.0.1", port);

@@ -4,35 +4,17 @@
  * with two queues. A connection's packets come to its stack as long as it lives.
  */
 #define RUN_NOFORK
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
 #include "main.h"
+#include "on_wire.h"
 #include "pronghorn.h"
 
 #define SERVER_PORT 4000
 #define FIRST_PORT 5000 /* not among those for connect() without bind() */
 #define CONNECTIONS 16  /* chance would lead half of them home */
 #define SEND_BUFFER (32 << 10)
-
-static struct sockaddr_in address(const char *ip, int port)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-
-    inet_pton(AF_INET, ip, &a.sin_addr);
-    return a;
-}
-
-static int bound(const char *ip, int port)
-{
-    struct sockaddr_in a = address(ip, port);
-    int fd = ph_socket(AF_INET, SOCK_STREAM, 0);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_msg(ph_bind(fd, (void *)&a, sizeof(a)) == 0, "bind: %s", strerror(errno));
-    return fd;
-}
 
 /* More than the peer takes before it reads: the rest waits here. */
 static size_t fill(int fd)
@@ -63,7 +45,7 @@ static size_t read_to_the_end(int fd)
 /* Closed with data waiting: nobody has the port bound any more, and the stack still sends from it. */
 START_TEST(what_close_left_still_arrives)
 {
-    int server = bound("10.0.0.2", SERVER_PORT), client[CONNECTIONS], accepted[CONNECTIONS];
+    int server = bound(SOCK_STREAM, "10.0.0.2", SERVER_PORT), client[CONNECTIONS], accepted[CONNECTIONS];
     int bytes = 16384;
     struct sockaddr_in to = address("10.0.0.2", SERVER_PORT);
     size_t sent[CONNECTIONS];
@@ -72,7 +54,7 @@ START_TEST(what_close_left_still_arrives)
     ck_assert_int_eq(ph_listen(server, CONNECTIONS), 0);
     bytes = SEND_BUFFER;
     for (int i = 0; i < CONNECTIONS; i++) {
-        client[i] = bound("0.0.0.0", FIRST_PORT + i);
+        client[i] = bound(SOCK_STREAM, "0.0.0.0", FIRST_PORT + i);
         ck_assert_int_eq(ph_setsockopt(client[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)), 0);
         ck_assert_msg(ph_connect(client[i], (void *)&to, sizeof(to)) == 0, "connect: %s", strerror(errno));
         accepted[i] = ph_accept(server, NULL, NULL);
@@ -91,15 +73,7 @@ END_TEST
 
 static void start(void)
 {
-    const struct ph_setting settings[] = {
-        { "memory.hugepages", "off" },
-        { "stack.drive", TEST_DRIVE },
-        { "fd.numbers", TEST_NUMBERS },
-        { "stack.count", "4" },
-        { "port", "wire,address=10.0.0.1/24,stacks=0+1;wire,address=10.0.0.2/24,stacks=2+3" },
-    };
-
-    ck_assert_msg(ph_init(settings, sizeof(settings) / sizeof(*settings)) == 0, "%s", ph_error());
+    start_with(TWO_STACKS_EACH);
 }
 
 static Suite *suite(void)

@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Threads that come and go: what each keeps at hand goes home with it. */
 #define RUN_NOFORK
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <string.h>
 
 #include "main.h"
+#include "on_wire.h"
 #include "pronghorn.h"
 
 /* Each thread takes a bundle of 32 chunks: of 256, the eighth would find none if none came home. */
 #define THREADS 100
 
-static struct sockaddr_in address(void)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(9) };
-
-    inet_pton(AF_INET, "10.0.0.1", &a.sin_addr);
-    return a;
-}
-
 static void *send_one(void *argument)
 {
-    struct sockaddr_in a = address();
+    struct sockaddr_in a = address("10.0.0.1", 9);
     int fd = ph_socket(AF_INET, SOCK_DGRAM, 0);
     ssize_t sent = ph_sendto(fd, "x", 1, MSG_DONTWAIT, (void *)&a, sizeof(a));
 
@@ -45,14 +37,7 @@ END_TEST
 
 static void start(void)
 {
-    const struct ph_setting settings[] = {
-        { "memory.hugepages", "off" },
-        { "memory.chunks", "256" },
-        { "stack.drive", TEST_DRIVE },
-        { "fd.numbers", TEST_NUMBERS },
-    };
-
-    ck_assert_msg(ph_init(settings, 4) == 0, "%s", ph_error());
+    start_with({ "memory.chunks", "256" });
 }
 
 static Suite *suite(void)

@@ -3,23 +3,15 @@
 #ifndef LEND_PAIR_H
 #define LEND_PAIR_H
 
-#include <arpa/inet.h>
 #include <sys/socket.h>
 
 #include "main.h"
+#include "on_wire.h"
 #include "pronghorn.h"
-
-static inline struct sockaddr_in address(int port)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-
-    inet_pton(AF_INET, "10.0.0.1", &a.sin_addr);
-    return a;
-}
 
 static inline void pair(int port, int *client, int *server)
 {
-    struct sockaddr_in a = address(port);
+    struct sockaddr_in a = address("10.0.0.1", port);
     int listener = ph_socket(AF_INET, SOCK_STREAM, 0), on = 1;
 
     /* The port is used again and again, while connections to it are about. */
