@@ -38,6 +38,7 @@ const MIB: [name: string, ...fields: string[]][] = [
     ['UdpOutDatagrams', 'udp_out'],
     ['UdpRcvbufErrors', 'drop_rx_socket_full'],
     ['UdpInCsumErrors', 'drop_rx_checksum_udp'],
+    ['TcpExtDelayedACKs', 'tcp_delayed_acks'],
     ['TcpExtTW', 'sockets_time_wait'],
     ['TcpExtListenOverflows', 'drop_rx_listen_full'],
     ['TcpExtListenDrops', 'drop_rx_listen_full'],

@@ -35,6 +35,8 @@
     EVENT(tcp_zero_window_out) \
     EVENT(tcp_persist_probes) \
     EVENT(tcp_keepalive_probes) \
+    EVENT(tcp_nagle_holds) \
+    EVENT(tcp_delayed_acks) \
     EVENT(tcp_challenge_acks) \
     EVENT(tcp_syn_cookies_out) \
     EVENT(tcp_syn_cookies_in)

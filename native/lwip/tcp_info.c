@@ -34,6 +34,8 @@ void tcp_snapshot(const struct tcp_pcb *pcb, struct tcp_snapshot *snapshot)
     snapshot->segments_out = pcb->segments_out;
     snapshot->out_of_order = pcb->out_of_order;
     snapshot->zero_windows = pcb->zero_windows;
+    snapshot->nagle_holds = pcb->nagle_holds;
+    snapshot->delayed_acks = pcb->delayed_acks;
     snapshot->bytes_acked = pcb->bytes_delivered;
     snapshot->bytes_received = pcb->bytes_in;
     snapshot->mss = pcb->mss;

@@ -23,6 +23,7 @@ struct tcp_snapshot {
     uint32_t segments_in, segments_out;
     uint32_t out_of_order;                  /* segments that came before their predecessors */
     uint32_t zero_windows;                  /* times that a window closed, either way */
+    uint32_t nagle_holds, delayed_acks;     /* as in stats/counters.def */
     uint64_t bytes_acked, bytes_received;
 };
 

@@ -285,6 +285,8 @@ bool tcp_timeout_run(struct tcp_pcb *pcb)
     }
     if ((pcb->flags & TF_ACK_DELAY) &&
         (int32_t)(now_ms - pcb->ack_at - instance_tcp_settings()->delayed_ack_ms) >= 0) {
+        COUNT_EVENT(tcp_delayed_acks);
+        pcb->delayed_acks++;
         tcp_ack_now(pcb);
         tcp_output(pcb);
         tcp_clear_flags(pcb, TF_ACK_DELAY | TF_ACK_NOW);

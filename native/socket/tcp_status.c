@@ -55,6 +55,8 @@ void tcp_row(struct socket *sock, struct stats_socket *row)
     row->retransmits = s.total_retransmits;
     row->out_of_order = s.out_of_order;
     row->zero_windows = s.zero_windows;
+    row->nagle_holds = s.nagle_holds;
+    row->delayed_acks = s.delayed_acks;
     row->rx_bytes = s.bytes_received;
     row->tx_bytes = s.bytes_acked;
     row->rx_packets = s.segments_in;

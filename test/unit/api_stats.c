@@ -251,6 +251,33 @@ START_TEST(a_closed_window_is_seen_from_both_sides)
 }
 END_TEST
 
+START_TEST(what_nagle_holds_and_what_waits_for_the_delayed_ack)
+{
+    uint64_t holds = SUM(tcp_nagle_holds), late = SUM(tcp_delayed_acks);
+    int server = listener(17, 4), client = dial(17, 0), accepted = ph_accept(server, NULL, NULL);
+    uint32_t sent;
+    int off = 0;
+
+    ck_assert_int_eq(ph_setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &off, sizeof(off)), 0);
+    /* The second is held, if it is written before the first is acknowledged. */
+    for (int tries = 0; tries < 400 && SUM(tcp_nagle_holds) == holds; tries++) {
+        sent = row_of(client).tx_packets;
+        ck_assert_int_eq(ph_send(client, "a", 1, 0), 1);
+        EVENTUALLY(row_of(client).tx_packets > sent);
+        ck_assert_int_eq(ph_send(client, "b", 1, 0), 1);
+        EVENTUALLY(row_of(client).send_queue == 0);
+    }
+    EVENTUALLY(row_of(client).nagle_holds == SUM(tcp_nagle_holds) - holds);
+    ck_assert_uint_gt(row_of(client).nagle_holds, 0);
+    EVENTUALLY(row_of(accepted).delayed_acks == SUM(tcp_delayed_acks) - late);
+    ck_assert_uint_gt(row_of(accepted).delayed_acks, 0);
+    ck_assert_uint_eq(row_of(accepted).nagle_holds + row_of(client).delayed_acks, 0);
+    ph_close(client);
+    ph_close(accepted);
+    ph_close(server);
+}
+END_TEST
+
 START_TEST(what_goes_nowhere_has_its_reason)
 {
     struct sockaddr_in unroutable = address("192.0.2.1", 5000), absent = address("10.0.0.77", 5000);
@@ -322,6 +349,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_refused_connection_is_one_of_each);
     tcase_add_test(t, a_listener_counts_whom_it_had_no_place_for);
     tcase_add_test(t, a_closed_window_is_seen_from_both_sides);
+    tcase_add_test(t, what_nagle_holds_and_what_waits_for_the_delayed_ack);
     tcase_add_test(t, what_goes_nowhere_has_its_reason);
     tcase_add_test(t, the_turn_is_watched_too);
     suite_add_tcase(s, t);

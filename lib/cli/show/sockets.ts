@@ -90,6 +90,8 @@ const TROUBLES: Detail[] = [
     ['retrans', 'retransmits', plain],
     ['ooo', 'out_of_order', plain],
     ['zero_windows', 'zero_windows', plain],
+    ['nagle_holds', 'nagle_holds', plain],
+    ['delayed_acks', 'delayed_acks', plain],
     ['drops', 'drops', plain],
 ]
 
