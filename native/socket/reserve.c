@@ -127,9 +127,14 @@ ssize_t reserve_commit(struct socket *sock, size_t bytes, int flags, const struc
         return result == -EAGAIN ? result : give_up(sock, result);
     stack = socket_stack(sock);
     lock_take(&sock->tx.writer);
-    if (more && sock->type == SOCK_STREAM)
+    /* Of a stream once more: it may have been shut or broken meanwhile. */
+    result = sock->type == SOCK_STREAM ? ops->send_refusal(sock) : 0;
+    if (result < 0 && result != -EAGAIN)
+        send_queue_unreserve(&sock->tx);
+    if (result == 0 && more && sock->type == SOCK_STREAM)
         send_queue_hold(&sock->tx);
-    result = commit_now(sock, stack, bytes, &record);
+    if (result == 0)
+        result = commit_now(sock, stack, bytes, &record);
     if (result == 0 && !more)
         send_queue_let_go(&sock->tx);
     lock_give(&sock->tx.writer);

@@ -122,35 +122,44 @@ static size_t write_urgent(struct socket *sock, struct chunk_pool *pool, const s
                : part + send_queue_write_urgent(q, pool, byte_of(msg, from + part), mark_urgent);
 }
 
+/* Under writer: as much as there is room for. */
+static size_t write_some(struct socket *sock, const struct msghdr *msg, size_t from, size_t bytes, int flags)
+{
+    struct send_queue *q = &sock->tx;
+    struct chunk_pool *pool = socket_stack(sock)->chunks;
+    size_t part;
+
+    if (UNLIKELY(flags & MSG_MORE))
+        send_queue_hold(q);
+    part = LIKELY(!(flags & MSG_OOB))
+               ? send_queue_write(q, pool, msg->msg_iov, (int)msg->msg_iovlen, from, bytes)
+               : write_urgent(sock, pool, msg, from, bytes);
+    if (part > 0 && !(flags & MSG_MORE))
+        send_queue_let_go(q);
+    if (part < bytes)
+        atomic_store(&q->wants_room, true);
+    return part;
+}
+
 static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
 {
     struct patience patience = { .block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file) };
-    struct stack *stack = socket_stack(sock);
     size_t bytes = iov_bytes(msg), done = 0;
     int result;
 
     for (;;) {
         size_t part = 0;
 
+        /* Asked under the lock: what is written is written before shutdown(), and to this peer. */
+        lock_take(&sock->tx.writer);
         result = tcp_send_refusal(sock);
-        if (result == 0) {
-            if (bytes == 0)
-                return 0;
-            lock_take(&sock->tx.writer);
-            if (UNLIKELY(flags & MSG_MORE))
-                send_queue_hold(&sock->tx);
-            part = LIKELY(!(flags & MSG_OOB))
-                       ? send_queue_write(&sock->tx, stack->chunks, msg->msg_iov, (int)msg->msg_iovlen,
-                                          done, bytes - done)
-                       : write_urgent(sock, stack->chunks, msg, done, bytes - done);
-            if (part > 0 && !(flags & MSG_MORE))
-                send_queue_let_go(&sock->tx);
-            if (done + part < bytes)
-                atomic_store(&sock->tx.wants_room, true);
-            lock_give(&sock->tx.writer);
-        } else if (result != -EAGAIN) {
+        if (result == 0 && bytes > 0)
+            part = write_some(sock, msg, done, bytes - done, flags);
+        lock_give(&sock->tx.writer);
+        if (result == 0 && bytes == 0)
+            return 0;
+        if (result < 0 && result != -EAGAIN)
             return done ? (ssize_t)done : result;
-        }
         done += part;
         if (part > 0) {
             socket_mark_dirty(sock, true);
@@ -166,7 +175,6 @@ static ssize_t tcp_send_call(struct socket *sock, const struct msghdr *msg, int 
         result = socket_look_again(sock, &patience, EPOLLOUT, UINT64_MAX, sock->options.send_timeout_us);
         if (result < 0)
             return done ? (ssize_t)done : result;
-        stack = socket_stack(sock);
     }
 }
 

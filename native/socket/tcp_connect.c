@@ -219,7 +219,9 @@ int tcp_shutdown_call(struct socket *sock, int how)
     if (sock->way == WAY_CONNECTING)
         sock->way = state == SOCKET_CONNECTED ? WAY_CONNECTED : WAY_DISCONNECTING;
     lock_give(&sock->lock);
+    lock_take(&sock->tx.writer); /* nothing is written after it: the FIN comes behind all that was taken */
     socket_set(sock, (how != SHUT_WR ? SOCKET_RX_SHUT : 0) | (how != SHUT_RD ? SOCKET_TX_SHUT : 0));
+    lock_give(&sock->tx.writer);
     if (state != SOCKET_CONNECTED) {
         ready_poke(sock);
         return -ENOTCONN; /* and yet, as in the kernel, it is shut */
