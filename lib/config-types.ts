@@ -253,4 +253,18 @@ export interface Settings {
          */
         directory?: string
     }
+    trace?: {
+        /** What is noted of a stack while it runs, in shared memory, for pronghorn trace. Default: none. */
+        points?: string | string[]
+        /**
+         * The trace point slow-turn: a turn of a stack that takes longer, in microseconds. 0 to 60000000.
+         * Default: 1000.
+         */
+        slow_turn_us?: number
+        /**
+         * How much of it each stack remembers, once a point was on: 64 bytes for each note. 16384 to
+         * 1073741824. Default: 256K.
+         */
+        ring_bytes?: Bytes
+    }
 }

@@ -58,7 +58,7 @@ function wanted(flight: Flight, { events, last, count }: Options) {
     return count ? records.slice(-count) : records
 }
 
-function timeOf(timeNs: bigint): string {
+export function timeOf(timeNs: bigint): string {
     const time = new Date(Number(timeNs / 1_000_000n))
     return `${time.toISOString().slice(11, 19)}.${`${timeNs % 1_000_000_000n}`.padStart(9, '0').slice(0, 6)}`
 }

@@ -23,6 +23,7 @@ import { show } from './show/index.js'
 import { snmp } from './snmp.js'
 import { useColour } from './text.js'
 import { top } from './top.js'
+import { trace } from './trace.js'
 import { packageVersion, version } from './version.js'
 
 /** A new command is a line here. */
@@ -39,6 +40,7 @@ const commands = [
     captures,
     recorders,
     flight,
+    trace,
     inject,
     set,
     log,

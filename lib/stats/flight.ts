@@ -2,19 +2,12 @@
 // Reads a process's flight recorder (native/stats/flight.h): the last packets and TCP events of its
 // stacks. Of a live process, of one that hangs, and of one that was killed.
 
-import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { SegmentError, textAt } from './layout.js'
-import { isAlive } from './life.js'
+import { type FlightProcess, processOf, RECORD_BYTES, readRing, withRings } from './rings.js'
 import { ipv4, ipv6 } from './sockets.js'
 
-const MAGIC = 'PRNGFLIT'
-const VERSION = 1
-const HEADER_BYTES = 184
-const RECORD_BYTES = 24
 const EVENT_BYTES = 76
-const STACKS_MAX = 4096
-const SLOT_BYTES_MAX = 64 << 10
 
 const KIND_PACKET = 1
 const KIND_TCP = 2
@@ -34,7 +27,7 @@ const EVENTS = [
     'persist-probe',
     'keepalive-probe',
 ]
-const STATES = [
+export const STATES = [
     'closed',
     'listening',
     'syn-sent',
@@ -110,22 +103,6 @@ export interface FlightEvent {
     retries: number
 }
 
-/** Whose recorder it is. */
-export interface FlightProcess {
-    /** Its number. */
-    pid: number
-    /** runtime.name, or the program's. */
-    name: string
-    /** The versions that it runs. */
-    product: string
-    /** When its runtime started. */
-    startedAt: Date
-    /** False: it ended, or was killed. */
-    alive: boolean
-    /** Of the recorder's file. */
-    path: string
-}
-
 /** All that a recorder holds. */
 export interface Flight {
     /** Whose it is. */
@@ -136,60 +113,6 @@ export interface Flight {
     lost: number[]
     /** Oldest first. */
     records: (FlightPacket | FlightEvent)[]
-}
-
-interface Head {
-    pid: number
-    startTicks: bigint
-    startedAt: Date
-    name: string
-    product: string
-    stacks: number
-    ringOffset: number
-    ringBytes: number
-    ringHeadBytes: number
-    slots: number
-    slotBytes: number
-    snapBytes: number
-    wallNs: bigint
-}
-
-function headOf(path: string, bytes: Buffer, fileBytes: number): Head {
-    const wrong = (what: string) => new SegmentError(path, what)
-    if (bytes.length < HEADER_BYTES || bytes.toString('latin1', 0, 8) !== MAGIC)
-        throw wrong('is no flight recorder')
-    if (bytes.readUInt32LE(8) !== VERSION)
-        throw wrong(`is a flight recorder of version ${bytes.readUInt32LE(8)}; this tool knows ${VERSION}`)
-    const long = (at: number) => Number(bytes.readBigUInt64LE(at))
-    const head = {
-        pid: bytes.readUInt32LE(24),
-        stacks: bytes.readUInt32LE(28),
-        startTicks: bytes.readBigUInt64LE(32),
-        startedAt: new Date(long(40)),
-        name: textAt(bytes, 48, 32),
-        product: textAt(bytes, 80, 64),
-        ringOffset: long(144),
-        ringBytes: long(152),
-        ringHeadBytes: bytes.readUInt32LE(160),
-        slots: bytes.readUInt32LE(164),
-        slotBytes: bytes.readUInt32LE(168),
-        snapBytes: bytes.readUInt32LE(172),
-        wallNs: bytes.readBigUInt64LE(176),
-    }
-    const { stacks, slots, slotBytes, ringHeadBytes, ringBytes, ringOffset } = head
-    if (
-        stacks > STACKS_MAX ||
-        slots === 0 ||
-        (slots & (slots - 1)) !== 0 ||
-        slotBytes < RECORD_BYTES + EVENT_BYTES ||
-        slotBytes > SLOT_BYTES_MAX ||
-        ringHeadBytes < 8 ||
-        ringBytes < ringHeadBytes + slots * slotBytes ||
-        ringOffset < HEADER_BYTES ||
-        ringOffset + stacks * ringBytes > fileBytes
-    )
-        throw wrong('is damaged (impossible sizes)')
-    return head
 }
 
 function eventFrom(slot: Buffer, stack: number, timeNs: bigint): FlightEvent {
@@ -239,55 +162,13 @@ function recordFrom(slot: Buffer, stack: number, wallNs: bigint): FlightPacket |
     }
 }
 
-/** The whole records of one ring, oldest first, while its writer may go on. */
-function readRing(fd: number, head: Head, stack: number, path: string) {
-    const at = head.ringOffset + stack * head.ringBytes
-    const word = Buffer.alloc(8)
-    const position = () => {
-        const got = readSync(fd, word, 0, 8, at)
-        const value = Number(word.readBigUInt64LE(0))
-        // (Beyond it, counting stands still.)
-        if (got < 8 || !Number.isSafeInteger(value)) throw new SegmentError(path, 'is damaged')
-        return value
-    }
-    const slots = Buffer.alloc(head.slots * head.slotBytes)
-    const end = position()
-    const got = readSync(fd, slots, 0, slots.length, at + head.ringHeadBytes)
-    // Record `later` may be half written: into the slot of the one that is `slots` older.
-    const later = Math.max(end, position())
-    const first = later >= head.slots ? later - head.slots + 1 : 0
-    const records: (FlightPacket | FlightEvent)[] = []
-    for (let n = first; n < end; n++) {
-        const slot = (n % head.slots) * head.slotBytes
-        if (slot + head.slotBytes > got) continue
-        const record = recordFrom(slots.subarray(slot, slot + head.slotBytes), stack, head.wallNs)
-        if (record) records.push(record)
-    }
-    return { lost: Math.min(first, end), records }
-}
-
-function withFlight<T>(path: string, use: (fd: number, head: Head) => T): T {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    try {
-        const stat = fstatSync(fd)
-        if (!stat.isFile()) throw new SegmentError(path, 'is not a file')
-        const bytes = Buffer.alloc(Math.min(HEADER_BYTES, stat.size))
-        readSync(fd, bytes, 0, bytes.length, 0)
-        return use(fd, headOf(path, bytes, stat.size))
-    } finally {
-        closeSync(fd)
-    }
-}
-
-function processOf({ pid, name, product, startedAt, startTicks }: Head, path: string): FlightProcess {
-    return { pid, name, product, startedAt, alive: isAlive(pid, startTicks), path }
-}
-
 /** Throws as readSegment() does. */
 export function readFlight(pid: number, { directory = '/dev/shm' }: { directory?: string } = {}): Flight {
     const path = join(directory, `pronghorn.${pid}.flight`)
-    return withFlight(path, (fd, head) => {
-        const rings = Array.from({ length: head.stacks }, (_, stack) => readRing(fd, head, stack, path))
+    return withRings(path, EVENT_BYTES, (fd, head) => {
+        const rings = Array.from({ length: head.stacks }, (_, stack) =>
+            readRing(fd, head, stack, path, recordFrom),
+        )
         // (Of one moment: the order in which the ring has them.)
         const records = rings.flatMap((ring) => ring.records)
         records.sort((a, b) => (a.timeNs < b.timeNs ? -1 : a.timeNs > b.timeNs ? 1 : 0))
@@ -307,7 +188,7 @@ export function listFlights({ directory = '/dev/shm' }: { directory?: string } =
         if (!/^pronghorn\.\d+\.flight$/.test(name)) continue
         const path = join(directory, name)
         try {
-            found.push(withFlight(path, (_fd, head) => processOf(head, path)))
+            found.push(withRings(path, EVENT_BYTES, (_fd, head) => processOf(head, path)))
         } catch {
             // Another user's, just gone, or none.
         }

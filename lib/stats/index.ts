@@ -25,3 +25,5 @@ export {
     type StatsOptions,
 } from './segment.js'
 export type { SocketStats } from './sockets.js'
+export { readTrace, type Trace, type TraceRecord } from './trace.js'
+export { tracePoints } from './trace-points.js'

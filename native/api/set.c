@@ -8,6 +8,7 @@
 
 #include "api/facts.h"
 #include "api/flight.h"
+#include "api/trace.h"
 #include "base/compiler.h"
 #include "base/log.h"
 #include "config/config.h"
@@ -82,6 +83,8 @@ static const struct {
     { "flight.latency_us", apply_watch },
     { "flight.signal", apply_watch },
     { "flight.directory", apply_watch },
+    { "trace.points", trace_apply },
+    { "trace.slow_turn_us", trace_apply },
 };
 
 /* "log.level, stack.idle, ..." */
@@ -97,7 +100,7 @@ static const char *changeable_names(char *text, size_t size)
 int set_live(const char *key, const char *value, char *err, size_t err_size)
 {
     struct config *changed;
-    char names[256];
+    char names[320];
     int result, silent;
 
     for (size_t i = 0; i < ARRAY_SIZE(changeable); i++) {

@@ -12,6 +12,7 @@
 #include "api/flight.h"
 #include "api/parts.h"
 #include "api/set.h"
+#include "api/trace.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
@@ -385,6 +386,7 @@ int start_all(struct config *c, const char *product, char *err, size_t err_size)
     if (result == 0) {
         flight_apply(c);
         flight_apply_watch(c);
+        trace_apply(c);
         open_console(c);
         open_telemetry(c);
     }

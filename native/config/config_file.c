@@ -59,13 +59,14 @@ static bool is_list(enum config_key key)
 {
     enum value_type type = config_rule(key)->type;
 
-    return type == VALUE_cores || type == VALUE_ports || type == VALUE_routes;
+    return type == VALUE_cores || type == VALUE_trace || type == VALUE_ports || type == VALUE_routes;
 }
 
 /* An element of a list: "stack.cores[0]", "port[1]". */
 static bool list_element(struct file_state *state, enum config_key key, const char *text)
 {
-    bool is_line = config_rule(key)->type != VALUE_cores;
+    enum value_type type = config_rule(key)->type;
+    bool is_line = type != VALUE_cores && type != VALUE_trace;
 
     if (is_line && strpbrk(text, ";\n"))
         return fail(state, config_rule(key)->name,

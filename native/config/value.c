@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/trace.h"
 
 static const struct {
     enum value_type type;
@@ -174,6 +175,51 @@ static bool parse_word(const struct value_rule *rule, const char *text, int *val
     return value_fail(problem, "is not a word known here; give one of: %s", list);
 }
 
+static const char *const trace_points[] = {
+#define TRACE_POINT(name, word, first, second, help) word,
+#include "base/trace.def"
+};
+
+static uint32_t trace_bits(const char *name, size_t length)
+{
+    if (length == 3 && strncmp(name, "all", length) == 0)
+        return TRACE_ALL;
+    for (unsigned i = 0; i < TRACE_POINTS; i++)
+        if (strlen(trace_points[i]) == length && strncmp(name, trace_points[i], length) == 0)
+            return UINT32_C(1) << i;
+    return 0;
+}
+
+static void format_trace(uint32_t bits, char *text, size_t size)
+{
+    size_t length = (size_t)snprintf(text, size, "%s", bits ? "" : "none");
+
+    for (unsigned i = 0; i < TRACE_POINTS && length < size; i++)
+        if (bits & UINT32_C(1) << i)
+            length += (size_t)snprintf(text + length, size - length, "%s%s", length ? "," : "", trace_points[i]);
+}
+
+/* "state,rto", "all", "none". */
+static bool parse_trace(const char *text, uint32_t *bits, struct value_problem *problem)
+{
+    *bits = 0;
+    if (strcmp(text, "none") == 0)
+        return true;
+    while (*text) {
+        size_t length = strcspn(text, ",");
+        uint32_t more = trace_bits(text, length);
+        char names[200];
+
+        if (more == 0 || (text[length] && !text[length + 1])) {
+            format_trace(TRACE_ALL, names, sizeof(names));
+            return value_fail(problem, "is no list of trace points; give all, none, or some of: %s", names);
+        }
+        *bits |= more;
+        text += length + (text[length] != '\0');
+    }
+    return true;
+}
+
 static bool parse_string(const struct value_rule *rule, const char *text, char *value,
                          struct value_problem *problem)
 {
@@ -317,6 +363,8 @@ bool value_parse(const struct value_rule *rule, const char *text, void *field,
         return parse_range(rule, text, field, problem);
     case VALUE_cores:
         return parse_cores(rule, text, field, problem);
+    case VALUE_trace:
+        return parse_trace(text, field, problem);
     case VALUE_addresses:
     case VALUE_gateways:
         return parse_addresses(rule, text, field, problem);
@@ -382,6 +430,9 @@ void value_format(const struct value_rule *rule, const void *field, char *text, 
     case VALUE_cores:
         for (uint32_t i = 0; i < cores->count; i++)
             append(text, size, "%s%" PRIu32, i ? "," : "", cores->core[i]);
+        break;
+    case VALUE_trace:
+        format_trace(*(const uint32_t *)field, text, size);
         break;
     case VALUE_addresses:
     case VALUE_gateways:

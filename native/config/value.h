@@ -79,6 +79,7 @@ struct config_mac {
 #define VALUE_FIELD_flight(field) enum config_flight field
 #define VALUE_FIELD_trigger(field) enum config_trigger field
 #define VALUE_FIELD_role(field) enum config_role field
+#define VALUE_FIELD_trace(field) uint32_t field /* bits of base/trace.h */
 
 enum value_type {
     VALUE_bool,
@@ -87,6 +88,7 @@ enum value_type {
     VALUE_string,
     VALUE_range,
     VALUE_cores,
+    VALUE_trace,  /* a list of trace points */
     VALUE_ports,  /* config.c: a list of port lines */
     VALUE_routes, /* config.c: a list of route lines */
     VALUE_addresses,

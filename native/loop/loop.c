@@ -92,6 +92,14 @@ static int drain(struct stack *s)
     return 1;
 }
 
+static void trace_slow_turn(struct stack *s, uint64_t start_ns, int work)
+{
+    uint64_t turn_ns = clock_now_ns() - start_ns;
+
+    if (turn_ns > s->trace.slow_turn_ns)
+        trace_values(&s->trace, TRACE_slow_turn, turn_ns, (uint64_t)work);
+}
+
 int loop_turn(struct stack *s)
 {
     struct stack_visit visit = stack_enter(s);
@@ -125,6 +133,8 @@ int loop_turn(struct stack *s)
         if (s->stats->turns % MEASURE_EVERY == 0)
             histogram_add(&s->stats->turn_ns, clock_now_ns() - start_ns);
     }
+    if (trace_is_on(&s->trace, TRACE_BIT(slow_turn)))
+        trace_slow_turn(s, start_ns, work);
     stack_leave(visit);
     return work;
 }
@@ -158,6 +168,9 @@ bool loop_arm(struct stack *s, uint64_t *until_us)
     STAT_SET(s->stats, sleeping, 1);
     s->asleep_us = s->now_us;
     s->wake_us = until;
+    if (trace_is_on(&s->trace, TRACE_BIT(sleep)))
+        trace_values(&s->trace, TRACE_sleep, until == UINT64_MAX ? 0 : until - s->now_us,
+                     nap_max_us == UINT64_MAX ? 0 : nap_max_us);
     return true;
 }
 
@@ -165,15 +178,21 @@ bool loop_arm(struct stack *s, uint64_t *until_us)
 static void count_sleep(struct stack *s)
 {
     uint64_t now_us = clock_now_us();
+    enum trace_wake by = TRACE_WAKE_DEVICE;
 
     STAT_ADD(s->stats, sleep_us, now_us - s->asleep_us);
     STAT_SET(s->stats, sleeping, 0);
-    if (doorbell_was_rung(&s->bell))
+    if (doorbell_was_rung(&s->bell)) {
         STAT_INC(s->stats, wakeups_doorbell);
-    else if (now_us >= s->wake_us)
+        by = TRACE_WAKE_CALL;
+    } else if (now_us >= s->wake_us) {
         STAT_INC(s->stats, wakeups_timer);
-    else
+        by = TRACE_WAKE_TIMER;
+    } else {
         STAT_INC(s->stats, wakeups_device);
+    }
+    if (trace_is_on(&s->trace, TRACE_BIT(wake)))
+        trace_values(&s->trace, TRACE_wake, now_us - s->asleep_us, by);
     s->asleep_us = 0;
 }
 

@@ -18,6 +18,8 @@ static bool levels(struct stack *s)
         STAT_SET(s->stats, packets_free, netif_port_packets_free(s->ports[0]));
     histogram_settle(&s->stats->rx_burst_packets, s->stats->rx_packets, PORT_BURST_MAX);
     STAT_SET(s->stats, chunks_free, chunk_pool_free_count(s->chunks));
+    if (trace_is_on(&s->trace, TRACE_BIT(drop)))
+        trace_drops(&s->trace, s->stats);
     return ran;
 }
 

@@ -7,6 +7,7 @@
 #ifndef PRONGHORN_LWIP_EVENTS_H
 #define PRONGHORN_LWIP_EVENTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lwip/instance_var.h"
@@ -46,23 +47,26 @@ struct lwip_events {
     LWIP_EVENTS(LWIP_EVENT_FIELD)
 #undef LWIP_EVENT_FIELD
     uint32_t time_wait; /* a level: PCBs in TIME_WAIT */
+    bool noted; /* by one of these two */
     struct flight_ring *flight; /* the stack's flight recorder; NULL: off */
+    const struct trace *trace;  /* its trace points; NULL: those of connections are off */
+    trace_socket_id *socket_id;
 };
 
 extern INSTANCE_VAR_GLOBAL struct lwip_events template_lwip_events;
 
 #define COUNT_EVENT(name) (INSTANCE(lwip_events).name++)
 
-/* The same of one connection: the flight recorder notes it too (tcp_flight.h). flight.pl puts them in. */
+/* The same of one connection: flight recorder and trace points note it too (tcp_flight.h). flight.pl puts them in. */
 #define COUNT_PCB_EVENT(name, pcb) do { \
     COUNT_EVENT(name); \
-    if (INSTANCE(lwip_events).flight) \
+    if (INSTANCE(lwip_events).noted) \
         tcp_flight_note((pcb), FLIGHT_EVENT_##name, (pcb)->state); \
 } while (0)
 #define TCP_STATE_SET(pcb, new_state) do { \
     enum tcp_state tcp_state_before = (pcb)->state; \
     (pcb)->state = (new_state); \
-    if (INSTANCE(lwip_events).flight) \
+    if (INSTANCE(lwip_events).noted) \
         tcp_flight_note((pcb), FLIGHT_EVENT_state, tcp_state_before); \
 } while (0)
 

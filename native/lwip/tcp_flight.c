@@ -7,10 +7,47 @@
 #include "lwip/events.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp_info.h"
+#include "stats/trace.h"
+
+static void decide(struct lwip_events *events)
+{
+    events->noted = events->flight != NULL || events->trace != NULL;
+}
 
 void tcp_flight_use(struct flight_ring *ring)
 {
     INSTANCE(lwip_events).flight = ring;
+    decide(&INSTANCE(lwip_events));
+}
+
+void tcp_trace_use(const struct trace *trace, trace_socket_id *socket_id)
+{
+    INSTANCE(lwip_events).trace = trace;
+    INSTANCE(lwip_events).socket_id = socket_id;
+    decide(&INSTANCE(lwip_events));
+}
+
+static void trace_event(const struct trace *trace, const struct tcp_pcb *pcb, enum flight_event event,
+                        unsigned state_before)
+{
+    /* (A listener is a shorter struct.) */
+    bool listens = pcb->state == LISTEN || state_before == LISTEN;
+    struct trace_note note = { .socket = INSTANCE(lwip_events).socket_id(pcb), .local_port = pcb->local_port,
+                               .peer_port = listens ? 0 : pcb->remote_port };
+
+    if (event == FLIGHT_EVENT_state && trace_is_on(trace, TRACE_BIT(state))) {
+        note.value[0] = state_before;
+        note.value[1] = pcb->state;
+        trace_write(trace, TRACE_state, &note);
+    } else if (event == FLIGHT_EVENT_tcp_retransmits && trace_is_on(trace, TRACE_BIT(retransmit))) {
+        note.value[0] = pcb->lastack;
+        note.value[1] = pcb->nrtx;
+        trace_write(trace, TRACE_retransmit, &note);
+    } else if (event == FLIGHT_EVENT_tcp_rto && trace_is_on(trace, TRACE_BIT(rto))) {
+        note.value[0] = (uint64_t)pcb->rto * 1000;
+        note.value[1] = pcb->nrtx;
+        trace_write(trace, TRACE_rto, &note);
+    }
 }
 
 static void note_addresses(struct flight_tcp *note, const ip_addr_t *local, const ip_addr_t *remote)
@@ -33,8 +70,13 @@ static struct flight_tcp *begin(struct flight_ring *ring, enum flight_event even
 void tcp_flight_note(const struct tcp_pcb *pcb, enum flight_event event, unsigned state_before)
 {
     struct flight_ring *ring = INSTANCE(lwip_events).flight;
-    struct flight_tcp *note = begin(ring, event);
+    struct flight_tcp *note;
 
+    if (INSTANCE(lwip_events).trace != NULL)
+        trace_event(INSTANCE(lwip_events).trace, pcb, event, state_before);
+    if (ring == NULL)
+        return;
+    note = begin(ring, event);
     memset(note, 0, sizeof(*note));
     note->state = (uint8_t)pcb->state;
     note->state_before = (uint8_t)state_before;

@@ -367,6 +367,13 @@ err_t tcp_on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
     return ERR_OK;
 }
 
+uint64_t tcp_socket_id(const struct tcp_pcb *pcb)
+{
+    const struct socket *sock = tcp_ext_arg_get(pcb, 0);
+
+    return sock != NULL && sock->row != NULL ? sock->row->id : 0;
+}
+
 void tcp_hook(struct socket *sock, struct tcp_pcb *pcb)
 {
     sock->tcp = pcb;

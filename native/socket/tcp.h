@@ -11,6 +11,9 @@
 /* Makes the PCB, binds it to sock->local as far as set, sends the SYN to sock->peer. 0 or -errno. */
 int tcp_start(struct socket *sock, struct stack *stack);
 
+/* Its socket's id in the statistics; 0: it has none (yet). The stack. */
+uint64_t tcp_socket_id(const struct tcp_pcb *pcb);
+
 /* Takes over an established PCB (accept). */
 void tcp_adopt(struct socket *sock, struct stack *stack, struct tcp_pcb *pcb);
 

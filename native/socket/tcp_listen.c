@@ -35,6 +35,15 @@ struct accept_queue {
     struct listener_end end[];
 };
 
+/* (Its socket is too young to have a row.) */
+static void trace_accept(struct stack *stack, struct accept_queue *q, const struct tcp_pcb *pcb)
+{
+    struct trace_note note = { .value = { atomic_load(&q->count), q->backlog }, .local_port = pcb->local_port,
+                               .peer_port = pcb->remote_port };
+
+    trace_write(&stack->trace, TRACE_accept, &note);
+}
+
 static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 {
     struct listener_end *end = arg;
@@ -61,6 +70,8 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
         tcp_drain(sock); /* the FIN */
     STAT_INC(end->stack->stats, tcp_accepts);
     atomic_fetch_add(&q->count, 1);
+    if (trace_is_on(&end->stack->trace, TRACE_BIT(accept)))
+        trace_accept(end->stack, q, pcb);
     mpsc_push(&q->arrived, &sock->dirty_node);
     ready_raise(listener, end->stack, EPOLLIN);
     return ERR_OK;

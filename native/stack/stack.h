@@ -29,6 +29,7 @@
 #include "stack/waiter.h"
 #include "stats/flight.h"
 #include "stats/stats.h"
+#include "stats/trace.h"
 
 #define STACK_PORTS_MAX 8
 #define STACKS_MAX 64
@@ -122,6 +123,7 @@ struct stack {
     struct stack_timer tick; /* loop/tick.c */
     uint64_t asleep_us;      /* since when; 0: awake */
     uint64_t wake_us;        /* when the sleep is to end at the latest */
+    struct trace trace;
 };
 
 /* What a driver of the turn must give back. */

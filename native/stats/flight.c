@@ -17,14 +17,16 @@
 #define RINGS_MAX 64
 #define PAGE 4096
 
-static struct {
+static struct file {
     struct flight_header *header;
     int fd;
     bool named;
     pid_t owner;
     char path[64];
     struct flight_ring *ring[RINGS_MAX];
-} flight = { .fd = -1 };
+} files[FLIGHT_FILES] = { { .fd = -1 }, { .fd = -1 } };
+
+static const char *const suffixes[] = { [FLIGHT_FILE_RECORDER] = ".flight", [FLIGHT_FILE_TRACE] = ".trace" };
 
 static const char *const event_names[] = {
 #define FLIGHT_EVENT_NAME(name, text) text,
@@ -42,12 +44,12 @@ void flight_set_wall(void)
 {
     struct timespec now;
 
-    if (flight.header == NULL)
-        return;
     clock_gettime(CLOCK_REALTIME, &now);
-    atomic_store_explicit(&flight.header->wall_ns,
-                          (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - clock_now_ns(),
-                          memory_order_relaxed);
+    for (unsigned i = 0; i < FLIGHT_FILES; i++)
+        if (files[i].header != NULL)
+            atomic_store_explicit(&files[i].header->wall_ns,
+                                  (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - clock_now_ns(),
+                                  memory_order_relaxed);
 }
 
 static struct flight_header plan(const struct flight_settings *settings)
@@ -77,29 +79,45 @@ static struct flight_header plan(const struct flight_settings *settings)
     return header;
 }
 
+static void remove_file(struct file *file)
+{
+    /* A forked child shares the memory and the name with its parent: they stay the parent's. */
+    if (file->named && file->owner == getpid())
+        unlink(file->path);
+    if (file->header != NULL)
+        munmap(file->header, file->header->total_bytes);
+    if (file->fd >= 0)
+        kernel.close(file->fd);
+    file->header = NULL;
+    file->named = false;
+    file->fd = -1;
+}
+
 int flight_create(const struct flight_settings *settings)
 {
     struct flight_header planned = plan(settings);
+    struct file *file = &files[settings->file];
     void *memory;
     int result;
 
-    INVARIANT(flight.header == NULL);
-    flight.owner = getpid();
-    snprintf(flight.path, sizeof(flight.path), SHARED_FILE_DIRECTORY "/" SHARED_FILE_PREFIX "%d" FLIGHT_SUFFIX,
-             (int)flight.owner);
-    shared_file_sweep(FLIGHT_SUFFIX);
-    shared_file_remove_stale(flight.path); /* of an earlier process with our number */
-    flight.fd = shared_file_create(planned.total_bytes);
-    if (flight.fd < 0)
-        return flight.fd;
-    result = shared_file_back(flight.fd, 0, planned.total_bytes);
+    INVARIANT(file->header == NULL);
+    file->owner = getpid();
+    snprintf(file->path, sizeof(file->path), SHARED_FILE_DIRECTORY "/" SHARED_FILE_PREFIX "%d%s", (int)file->owner,
+             suffixes[settings->file]);
+    for (unsigned i = 0; i < FLIGHT_FILES; i++)
+        shared_file_sweep(suffixes[i]);
+    shared_file_remove_stale(file->path); /* of an earlier process with our number */
+    file->fd = shared_file_create(planned.total_bytes);
+    if (file->fd < 0)
+        return file->fd;
+    result = shared_file_back(file->fd, 0, planned.total_bytes);
     memory = result < 0 ? MAP_FAILED
-                        : mmap(NULL, planned.total_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, flight.fd, 0);
+                        : mmap(NULL, planned.total_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
     if (result == 0 && memory == MAP_FAILED)
         result = -errno;
     if (result == 0) {
-        flight.header = memory;
-        *flight.header = planned;
+        file->header = memory;
+        *file->header = planned;
         flight_set_wall();
         for (unsigned i = 0; i < planned.stacks; i++) {
             struct flight_ring *ring = (void *)((uint8_t *)memory + planned.ring_offset + i * planned.ring_bytes);
@@ -107,36 +125,28 @@ int flight_create(const struct flight_settings *settings)
             ring->mask = planned.slots - 1;
             ring->slot_bytes = planned.slot_bytes;
             ring->slot = (uint8_t *)ring + planned.ring_head_bytes;
-            flight.ring[i] = ring;
+            file->ring[i] = ring;
         }
-        result = shared_file_publish(flight.fd, flight.path);
-        flight.named = result == 0;
+        result = shared_file_publish(file->fd, file->path);
+        file->named = result == 0;
     }
     if (result < 0)
-        flight_remove();
+        remove_file(file);
     return result;
 }
 
-struct flight_ring *flight_ring(unsigned stack)
+struct flight_ring *flight_ring_of(enum flight_file file, unsigned stack)
 {
-    return flight.header != NULL && stack < flight.header->stacks ? flight.ring[stack] : NULL;
+    return files[file].header != NULL && stack < files[file].header->stacks ? files[file].ring[stack] : NULL;
 }
 
-const struct flight_header *flight_header(void)
+const struct flight_header *flight_header_of(enum flight_file file)
 {
-    return flight.header;
+    return files[file].header;
 }
 
 void flight_remove(void)
 {
-    /* A forked child shares the memory and the name with its parent: they stay the parent's. */
-    if (flight.named && flight.owner == getpid())
-        unlink(flight.path);
-    if (flight.header != NULL)
-        munmap(flight.header, flight.header->total_bytes);
-    if (flight.fd >= 0)
-        kernel.close(flight.fd);
-    flight.header = NULL;
-    flight.named = false;
-    flight.fd = -1;
+    for (unsigned i = 0; i < FLIGHT_FILES; i++)
+        remove_file(&files[i]);
 }

@@ -12,6 +12,8 @@
  * being, written over. Times are those of the turn, by the monotonic clock.
  *
  * The file goes at exit; those of killed processes stay as shared_file.h says.
+ *
+ * Trace points (trace.h) have a second file of the same form, with smaller slots.
  */
 #ifndef STATS_FLIGHT_H
 #define STATS_FLIGHT_H
@@ -25,7 +27,6 @@
 
 #define FLIGHT_MAGIC "PRNGFLIT"
 #define FLIGHT_VERSION 1
-#define FLIGHT_SUFFIX ".flight"
 
 /* Little-endian, as all in the file. Never shrinks or changes order within a version. */
 struct flight_header {
@@ -56,13 +57,13 @@ struct flight_ring {
     bool packets; /* or events only */
 };
 
-enum flight_kind { FLIGHT_PACKET = 1, FLIGHT_TCP = 2 };
+enum flight_kind { FLIGHT_PACKET = 1, FLIGHT_TCP = 2, FLIGHT_TRACE = 3 };
 
 /* A slot begins with it. */
 struct flight_record {
     uint64_t time_ns;
     uint8_t kind;   /* enum flight_kind */
-    uint8_t detail; /* of a packet: 1 in, 2 out; else enum flight_event */
+    uint8_t detail; /* of a packet: 1 in, 2 out; of an event enum flight_event; of a note enum trace_point */
     uint16_t port;
     uint32_t length;   /* of the packet on the wire */
     uint32_t captured; /* bytes that follow */
@@ -107,22 +108,36 @@ struct flight_tcp {
 _Static_assert(sizeof(struct flight_record) + FLIGHT_SNAP_MIN == 128, "two cache lines");
 _Static_assert(sizeof(struct flight_tcp) <= FLIGHT_SNAP_MIN, "an event fits");
 
+/* The files: .flight, .trace. */
+enum flight_file { FLIGHT_FILE_RECORDER, FLIGHT_FILE_TRACE, FLIGHT_FILES };
+
 struct flight_settings {
+    enum flight_file file;
     unsigned stacks;
     uint32_t ring_bytes, snap_bytes;
 };
 
-/* Once, after segment_create(). 0, or -errno: there will be none. Sweeps what killed processes left. */
+/* Once for each file, after segment_create(). 0, or -errno: there will be none. Sweeps what killed processes left. */
 int flight_create(const struct flight_settings *settings);
 
 /* NULL: there are none. Valid until flight_remove(). */
-struct flight_ring *flight_ring(unsigned stack);
-const struct flight_header *flight_header(void);
+struct flight_ring *flight_ring_of(enum flight_file file, unsigned stack);
+const struct flight_header *flight_header_of(enum flight_file file);
+
+static inline struct flight_ring *flight_ring(unsigned stack)
+{
+    return flight_ring_of(FLIGHT_FILE_RECORDER, stack);
+}
+
+static inline const struct flight_header *flight_header(void)
+{
+    return flight_header_of(FLIGHT_FILE_RECORDER);
+}
 
 /* Sets the clock of the wall anew; any thread, now and then. */
 void flight_set_wall(void);
 
-/* After the stacks have stopped. Idempotent. In a forked child: leaves the file to the parent. */
+/* Both files, after the stacks have stopped. Idempotent. In a forked child: leaves them to the parent. */
 void flight_remove(void);
 
 const char *flight_event_name(unsigned event);

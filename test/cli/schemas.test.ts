@@ -5,7 +5,7 @@ import { Ajv } from 'ajv'
 import t from 'tap'
 import { pronghorn, root, Target } from './support.js'
 
-const target = await Target.start()
+const target = await Target.start({ PRONGHORN_TRACE_POINTS: 'all' })
 t.teardown(() => target.end('SIGKILL'))
 await target.tell('echo 10000 10')
 await target.tell('datagrams 2')

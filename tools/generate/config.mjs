@@ -21,6 +21,14 @@ const devices = rowsOf(readTable('native/port/vdev.def'), 'VDEV', [
     'help',
 ])
 
+const points = rowsOf(readTable('native/base/trace.def'), 'TRACE_POINT', [
+    'name',
+    'word',
+    'first',
+    'second',
+    'help',
+])
+
 const wordsOf = (type) => words.filter((word) => word.type === type)
 const takesUnit = (key) => key.path.endsWith('_bytes')
 const isNumber = (key) => key.type === 'u32' || key.type === 'u64'
@@ -51,6 +59,8 @@ function accepts(key) {
             return `first-last, ${key.min} to ${key.max}`
         case 'cores':
             return `list like ${key.path.includes('.') ? '1,3-5' : '1+3-5'}, each ${key.min} to ${key.max}`
+        case 'trace':
+            return '`none`, `all`, or a list of points'
         case 'addresses':
             return 'IPv4 or IPv6 address/prefix length'
         case 'gateways':
@@ -77,6 +87,20 @@ function wordLists(list) {
                 .join('; ')}.\n`,
     )
 }
+
+const pointList = (list) =>
+    list.some(({ type }) => type === 'trace')
+        ? [
+              markdownTable(
+                  ['point', 'values', 'when'],
+                  points.map(({ word, first, second, help }) => [
+                      `\`${word}\``,
+                      `\`${first}\`, \`${second}\``,
+                      help,
+                  ]),
+              ),
+          ]
+        : []
 
 const documentation = `<!-- Made by tools/generate/config.mjs from native/config/keys.def: change it there. -->
 # Configuration
@@ -115,6 +139,7 @@ ${sections
                 rowsFor(inSection(section), (key) => key.path),
             ),
             ...wordLists(inSection(section)),
+            ...pointList(inSection(section)),
         ].join('\n'),
     )
     .join('\n')}
@@ -165,6 +190,8 @@ function typeOf(key) {
             return takesUnit(key) ? 'Bytes' : 'number'
         case 'cores':
             return 'string | number | (string | number)[]'
+        case 'trace':
+            return 'string | string[]'
         case 'addresses':
             return 'string | string[]'
         case 'gateways':
@@ -241,6 +268,11 @@ function schemaOf(key) {
             const text = { type: 'string', pattern: '^([0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*)?$' }
             return { ...described, anyOf: [text, one, { type: 'array', items: { anyOf: [one, text] } }] }
         }
+        case 'trace': {
+            const one = { enum: ['all', 'none', ...points.map(({ word }) => word)] }
+            const list = { type: 'array', items: { enum: points.map(({ word }) => word) } }
+            return { ...described, anyOf: [one, list, { type: 'string', pattern: '^[a-z-]+(,[a-z-]+)*$' }] }
+        }
         case 'addresses':
         case 'gateways':
             return { ...described, anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] }
@@ -305,6 +337,13 @@ generate({
 /** The first word of a port line, and DPDK's driver behind it. */
 export const devices: Record<string, string> = {
 ${devices.map(({ name, driver }) => `    ${name}: '${driver}',\n`).join('')}}
+`,
+    'lib/stats/trace-points.ts': `// SPDX-License-Identifier: Apache-2.0
+// Made by tools/generate/config.mjs from native/base/trace.def: change it there.
+
+/** What can be noted of a stack: its word, and the names of its two values. */
+export const tracePoints: readonly { word: string; values: readonly [string, string] }[] = [
+${points.map(({ word, first, second }) => `    { word: '${word}', values: ['${first}', '${second}'] },\n`).join('')}]
 `,
     'pronghorn.schema.json': `${formatJson(schema)}\n`,
 })
