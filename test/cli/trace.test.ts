@@ -211,7 +211,8 @@ t.test('damaged files', async (t) => {
     }
     // Whatever the notes say leads nowhere.
     const random = Buffer.from(good)
-    for (let at = 8192; at < random.length; at++) random[at] = (at * 7919) & 255
+    const end = 4096 + Number(good.readBigUInt64LE(152))
+    for (let at = 8192; at < end; at++) random[at] = (at * 7919) & 255
     writeFileSync(path, random)
     t.doesNotThrow(() => readTrace(77, { directory }))
 })
