@@ -26,4 +26,4 @@ export {
 } from './segment.js'
 export type { SocketStats } from './sockets.js'
 export { readTrace, type Trace, type TraceRecord } from './trace.js'
-export { tracePoints } from './trace-points.js'
+export { type TracePoint, tracePoints } from './trace-points.js'

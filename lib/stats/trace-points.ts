@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Made by tools/generate/config.mjs from native/base/trace.def: change it there.
 
-/** What can be noted of a stack: its word, and the names of its two values. */
-export const tracePoints: readonly { word: string; values: readonly [string, string] }[] = [
+/** What can be noted of a stack. */
+export interface TracePoint {
+    /** As trace.points has it. */
+    word: string
+    /** The names of its two values. */
+    values: readonly [string, string]
+}
+
+/** All of them, in the order of their numbers. */
+export const tracePoints: readonly TracePoint[] = [
     { word: 'state', values: ['before', 'after'] },
     { word: 'retransmit', values: ['acked', 'retries'] },
     { word: 'rto', values: ['rto_us', 'retries'] },

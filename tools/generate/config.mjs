@@ -341,8 +341,16 @@ ${devices.map(({ name, driver }) => `    ${name}: '${driver}',\n`).join('')}}
     'lib/stats/trace-points.ts': `// SPDX-License-Identifier: Apache-2.0
 // Made by tools/generate/config.mjs from native/base/trace.def: change it there.
 
-/** What can be noted of a stack: its word, and the names of its two values. */
-export const tracePoints: readonly { word: string; values: readonly [string, string] }[] = [
+/** What can be noted of a stack. */
+export interface TracePoint {
+    /** As trace.points has it. */
+    word: string
+    /** The names of its two values. */
+    values: readonly [string, string]
+}
+
+/** All of them, in the order of their numbers. */
+export const tracePoints: readonly TracePoint[] = [
 ${points.map(({ word, first, second }) => `    { word: '${word}', values: ['${first}', '${second}'] },\n`).join('')}]
 `,
     'pronghorn.schema.json': `${formatJson(schema)}\n`,
