@@ -2,11 +2,28 @@
 // What the trace points of a process noted, read from shared memory; and what they go on noting.
 
 import { Command } from 'commander'
-import { readSegment, readTrace, type TraceRecord, tracePoints } from '../stats/index.js'
+import {
+    readSegment,
+    readTrace,
+    type SegmentStats,
+    type Trace,
+    type TraceRecord,
+    tracePoints,
+} from '../stats/index.js'
 import { EXIT, Failure } from './failure.js'
 import { timeOf } from './flight.js'
 import { dim, yellow } from './text.js'
-import { choosePid, jsonOption, pidOption, positive, seconds, unreadable, type ViewOptions } from './view.js'
+import {
+    choosePid,
+    headLine,
+    jsonOption,
+    pidOption,
+    positive,
+    readChosen,
+    seconds,
+    unreadable,
+    type ViewOptions,
+} from './view.js'
 
 interface Options extends ViewOptions {
     count?: number
@@ -15,11 +32,29 @@ interface Options extends ViewOptions {
 const words = tracePoints.map(({ word }) => word)
 const SWITCH_ON = 'pronghorn set trace.points state,retransmit'
 
-/** The points that are on now; undefined: who could tell is gone. */
-function pointsOn(pid: number, where: { directory?: string }): string | undefined {
+function pointsFrom(named: string[]): string[] {
+    const points = named.flatMap((name) => name.split(','))
+    const unknown = points.find((name) => !words.includes(name))
+    if (unknown === undefined) return points
+    throw new Failure(`"${unknown}" is no trace point; there are ${words.join(', ')}`, EXIT.usage)
+}
+
+/** What was noted since `after`; nothing, when no point was ever on: the first one makes the rings. */
+function look(pid: number, options: Options, after: readonly number[] = []): Trace {
     try {
-        const { settings } = readSegment(pid, { ...where, sockets: false }).facts
-        return settings.find(({ key }) => key === 'trace.points')?.value
+        return readTrace(pid, { ...(options.directory && { directory: options.directory }), after })
+    } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+            throw unreadable(error, `the trace of process ${pid}`)
+    }
+    const { process } = readChosen({ ...options, pid: `${pid}` }, { sockets: false })
+    return { process, written: [], lost: [], records: [] }
+}
+
+/** The process's statistics; undefined: it was killed, and only its trace is left. */
+function statsOf(pid: number, { directory }: Options): SegmentStats | undefined {
+    try {
+        return readSegment(pid, { ...(directory && { directory }), sockets: false })
     } catch {
         return undefined
     }
@@ -35,7 +70,43 @@ function lineOf({ timeNs, stack, point, socket, localPort, peerPort, values }: T
 }
 
 const plain = (record: TraceRecord) => ({ ...record, timeNs: `${record.timeNs}` })
+
+function showOnce(pid: number, trace: Trace, options: Options): void {
+    const { process: about, written, lost, records } = trace
+    const stats = statsOf(pid, options)
+    const points = stats?.facts.settings.find(({ key }) => key === 'trace.points')?.value ?? 'none'
+    if (options.json) {
+        const { name, product, alive, startedAt } = about
+        const process = { pid, name, product, started: startedAt.toISOString(), alive }
+        console.log(JSON.stringify({ process, points, written, lost, records: records.map(plain) }, null, 2))
+        return
+    }
+    console.log(stats ? headLine(stats) : dim(`${about.name} (${pid}), Pronghorn ${about.product}, DEAD`))
+    const hint = points === 'none' && about.alive ? ` (${SWITCH_ON})` : ''
+    console.log(dim(`on: ${points}${hint}; ${records.length} notes`))
+    for (const record of records) console.log(lineOf(record))
+}
+
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+/** Until the process ends. */
+async function follow(
+    first: Trace,
+    again: (after: readonly number[]) => Trace,
+    { json, watch }: Options,
+): Promise<void> {
+    let { process: about, written, records } = first
+    for (;;) {
+        for (const record of records) console.log(json ? JSON.stringify(plain(record)) : lineOf(record))
+        if (!about.alive) return
+        await sleep((typeof watch === 'number' ? watch : 0.2) * 1000)
+        const before = written
+        const next = again(before)
+        ;({ process: about, written, records } = next)
+        const missed = next.lost.reduce((sum, lost, i) => sum + Math.max(0, lost - (before[i] ?? 0)), 0)
+        if (missed > 0) process.stderr.write(`${missed} notes were written over before this looked\n`)
+    }
+}
 
 export const trace = () =>
     new Command('trace')
@@ -63,57 +134,16 @@ Examples:
   pronghorn trace slow-turn drop --watch --json`,
         )
         .action(async (named: string[], options: Options) => {
-            const asked = named.flatMap((name) => name.split(','))
-            const unknown = asked.find((name) => !words.includes(name))
-            if (unknown !== undefined)
-                throw new Failure(`"${unknown}" is no trace point; there are ${words.join(', ')}`, EXIT.usage)
+            const asked = pointsFrom(named)
             const pid = choosePid(options)
-            const where = options.directory ? { directory: options.directory } : {}
-            const look = (after: readonly number[]) => {
-                try {
-                    const found = readTrace(pid, { ...where, after })
-                    if (asked.length > 0)
-                        found.records = found.records.filter(({ point }) => asked.includes(point))
-                    return found
-                } catch (error) {
-                    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-                        throw unreadable(error, `the trace of process ${pid}`)
-                    const why =
-                        pointsOn(pid, where) === undefined
-                            ? 'it is no process of Pronghorn, or it ended'
-                            : `none of its trace points was ever on; switch some on: ${SWITCH_ON}`
-                    throw new Failure(`process ${pid}: ${why}`, EXIT.noProcess)
-                }
+            const lookAgain = (after?: readonly number[]): Trace => {
+                const trace = look(pid, options, after)
+                if (asked.length > 0)
+                    trace.records = trace.records.filter(({ point }) => asked.includes(point))
+                return trace
             }
-            let { process: about, written, lost, records } = look([])
-            if (options.count) records = records.slice(-options.count)
-            if (!options.watch) {
-                const { startedAt, path: _path, ...of } = about
-                const on = pointsOn(pid, where) ?? 'none'
-                if (options.json) {
-                    const process = { ...of, started: startedAt.toISOString() }
-                    console.log(
-                        JSON.stringify(
-                            { process, points: on, written, lost, records: records.map(plain) },
-                            null,
-                            2,
-                        ),
-                    )
-                    return
-                }
-                console.log(dim(`${about.name} (${pid}), on: ${on}; ${records.length} notes`))
-                for (const record of records) console.log(lineOf(record))
-                return
-            }
-            const every = options.watch === true ? 0.2 : options.watch
-            for (;;) {
-                for (const record of records)
-                    console.log(options.json ? JSON.stringify(plain(record)) : lineOf(record))
-                if (!about.alive) return
-                await sleep(every * 1000)
-                const before = written
-                ;({ process: about, written, lost, records } = look(before))
-                const missed = lost.reduce((sum, first, i) => sum + Math.max(0, first - before[i]!), 0)
-                if (missed > 0) process.stderr.write(`${missed} notes were written over before this looked\n`)
-            }
+            const now = lookAgain()
+            if (options.count) now.records = now.records.slice(-options.count)
+            if (options.watch) await follow(now, lookAgain, options)
+            else showOnce(pid, now, options)
         })

@@ -160,7 +160,7 @@ t.test('no such process: it says which, and code 3', async (t) => {
 })
 
 t.test('a reader that leaves early, colours, JSON', async (t) => {
-    const target = await Target.start()
+    const target = await Target.start({ PRONGHORN_TRACE_POINTS: 'all' }) // something to watch
     t.teardown(() => target.end('SIGKILL'))
     const of = ['--pid', `${target.pid}`]
     const schema = JSON.parse(readFileSync(`${root}docs/cli.schema.json`, 'utf8'))
