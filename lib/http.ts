@@ -18,19 +18,29 @@ class AgentClass extends http.Agent {
     }
 }
 
+/** Node's Agent, whose connections are ours. With or without `new`. */
 export const Agent = callable(AgentClass as unknown as typeof http.Agent)
+/** Node's Agent. */
 export type Agent = http.Agent
+/** Node's server of HTTP, which listens on our stack. With or without `new`. */
 export const Server = callable(overOurs(http.Server))
+/** Node's server of HTTP. */
 export type Server = http.Server
 
-/** What requests without an agent use. */
+/** What requests without an agent use; it keeps idle connections, for 5 s at most. */
 export const globalAgent: http.Agent = new Agent(AGENT_DEFAULTS)
 
-export const { request, get } = requestsOf(http, globalAgent)
+const requests = requestsOf(http, globalAgent)
+/** A request that is sent when it is ended; arguments and events as Node's. What fails comes as 'error'. */
+export const request = requests.request
+/** The same for GET, sent at once. */
+export const get = requests.get
 
+/** A server that does not listen yet; the listener gets each request. Arguments as Node's. */
 export const createServer = ((...args: unknown[]) => new Server(...(args as []))) as typeof http.createServer
 
 /** For libraries that take a function which opens connections. */
 export const createConnection: Create = (options) => connect(options)
 
+/** @hidden */
 export default { ...http, Agent, createServer, get, globalAgent, request, Server }

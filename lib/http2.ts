@@ -52,4 +52,5 @@ export const connect = ((authority: string | Authority, ...rest: unknown[]): Cli
     )
 }) as typeof http2.connect
 
+/** @hidden */
 export default { ...http2, connect, createSecureServer, createServer }

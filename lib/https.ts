@@ -27,15 +27,26 @@ class AgentClass extends https.Agent {
     }
 }
 
+/** Node's Agent of https, whose connections are ours. With or without `new`. */
 export const Agent = callable(AgentClass as unknown as typeof https.Agent)
+/** Node's Agent of https. */
 export type Agent = https.Agent
+/** Node's server of HTTPS, which listens on our stack. With or without `new`. */
 export const Server = callable(overOurs(https.Server, true))
+/** Node's server of HTTPS. */
 export type Server = https.Server
 
+/** What requests without an agent use; it keeps idle connections, for 5 s at most. */
 export const globalAgent: https.Agent = new Agent(AGENT_DEFAULTS)
 
-export const { request, get } = requestsOf(https, globalAgent)
+const requests = requestsOf(https, globalAgent)
+/** A request that is sent when it is ended; arguments and events as Node's. What fails comes as 'error'. */
+export const request = requests.request
+/** The same for GET, sent at once. */
+export const get = requests.get
 
+/** A server that does not listen yet; the listener gets each request. Arguments as Node's. */
 export const createServer = ((...args: unknown[]) => new Server(...(args as []))) as typeof https.createServer
 
+/** @hidden */
 export default { ...https, Agent, createServer, get, globalAgent, request, Server }

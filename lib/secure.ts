@@ -17,13 +17,19 @@ function optionsOf(args: unknown[]): ConnectionOptions {
     return options
 }
 
+/**
+ * Connects and secures, as node:tls. The connection lies on our stack unless `socket` brings one. What fails
+ * comes as 'error'. `timeout` in milliseconds.
+ */
 export function connect(options: ConnectionOptions, callback?: () => void): TLSSocket
+/** To a name or an address; `localhost` by default. */
 export function connect(
     port: number,
     host?: string,
     options?: ConnectionOptions,
     callback?: () => void,
 ): TLSSocket
+/** To `localhost`, or to the host of the options. */
 export function connect(port: number, options?: ConnectionOptions, callback?: () => void): TLSSocket
 export function connect(...args: unknown[]): TLSSocket {
     const options = optionsOf(args)

@@ -3,14 +3,21 @@
 
 import type { SocketType } from 'node:dgram'
 import { callable } from '../callable.js'
-import { type DatagramOptions, type OnDatagram, Socket as SocketClass } from './socket.js'
+import { Socket as SocketClass } from './socket.js'
+import type { DatagramOptions, OnDatagram } from './types.js'
 
 export type { BindOptions, RemoteInfo, SocketType } from 'node:dgram'
-export type { DatagramOptions, OnDatagram } from './socket.js'
+export type { DatagramOptions, OnDatagram } from './types.js'
 
-/** A UDP socket: node:dgram's Socket on our stack. With or without `new`. */
+/**
+ * A UDP socket: node:dgram's Socket on our stack. With or without `new`.
+ * @class
+ */
 export const Socket = callable(SocketClass)
-/** A UDP socket: node:dgram's Socket on our stack. */
+/**
+ * A UDP socket: node:dgram's Socket on our stack.
+ * @hidden
+ */
 export type Socket = SocketClass
 
 /** A UDP socket that is not bound yet; the listener gets each message. A wrong type throws. */

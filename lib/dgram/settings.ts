@@ -83,28 +83,33 @@ export abstract class DatagramSettings extends rooted(EventEmitter) {
         return words[0] as number
     }
 
+    /** SO_BROADCAST: datagrams to a broadcast address are not refused (EACCES). For bound sockets, as all below. */
     setBroadcast(flag: boolean): void {
         this.#set(SOL_SOCKET, SO_BROADCAST, +Boolean(flag), 'setBroadcast')
     }
 
+    /** IP_TTL or IPV6_UNICAST_HOPS, 1 to 255. EINVAL throws. */
     setTTL(ttl: number): number {
         return this._six
             ? this.#setNumber('ttl', IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl, 'setTTL')
             : this.#setNumber('ttl', IPPROTO_IP, IP_TTL, ttl, 'setTTL')
     }
 
+    /** IP_MULTICAST_TTL or IPV6_MULTICAST_HOPS, 0 to 255; 1 from the start. EINVAL throws. */
     setMulticastTTL(ttl: number): number {
         return this._six
             ? this.#setNumber('ttl', IPPROTO_IPV6, IPV6_MULTICAST_HOPS, ttl, 'setMulticastTTL')
             : this.#setNumber('ttl', IPPROTO_IP, IP_MULTICAST_TTL, ttl, 'setMulticastTTL')
     }
 
+    /** Whether what it sends to a group comes to members on this host, too; on from the start. */
     setMulticastLoopback(flag: boolean): boolean {
         if (this._six) this.#set(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, +Boolean(flag), 'setMulticastLoopback')
         else this.#set(IPPROTO_IP, IP_MULTICAST_LOOP, +Boolean(flag), 'setMulticastLoopback')
         return flag
     }
 
+    /** The port to send to groups by: one of its addresses; for IPv6 `::%2`, 2 being its number. EINVAL throws. */
     setMulticastInterface(address: string): void {
         const call = 'setMulticastInterface'
         this._checkOpen()
@@ -125,10 +130,15 @@ export abstract class DatagramSettings extends rooted(EventEmitter) {
         this._ensureBound()
     }
 
+    /**
+     * Joins a group, on the port with this address (IPv6: `::%2`) or on all; also before bind(). EADDRINUSE (a member
+     * already), EINVAL (no group), ENODEV (no such port) throw. close() leaves.
+     */
     addMembership(group: string, at?: string): void {
         this.#membership(group, at, IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP, 'addMembership')
     }
 
+    /** Leaves it. EADDRNOTAVAIL throws if it was no member. */
     dropMembership(group: string, at?: string): void {
         this.#membership(group, at, IP_DROP_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, 'dropMembership')
     }
@@ -149,28 +159,34 @@ export abstract class DatagramSettings extends rooted(EventEmitter) {
         this._ensureBound()
     }
 
+    /** Joins a group for what this source sends, up to 64 sources of a group; all else as addMembership(). */
     addSourceSpecificMembership(source: string, group: string, at?: string): void {
         const call = 'addSourceSpecificMembership'
         this.#sourceMembership(source, group, at, IP_ADD_SOURCE_MEMBERSHIP, MCAST_JOIN_SOURCE_GROUP, call)
     }
 
+    /** Leaves it. EADDRNOTAVAIL throws if it was no member. */
     dropSourceSpecificMembership(source: string, group: string, at?: string): void {
         const call = 'dropSourceSpecificMembership'
         this.#sourceMembership(source, group, at, IP_DROP_SOURCE_MEMBERSHIP, MCAST_LEAVE_SOURCE_GROUP, call)
     }
 
+    /** SO_RCVBUF, bytes: what may wait to be read, beyond which datagrams are dropped and counted. */
     setRecvBufferSize(size: number): void {
         this.#setBufferSize(SO_RCVBUF, size, 'recv')
     }
 
+    /** SO_SNDBUF, bytes: what may wait to be sent. */
     setSendBufferSize(size: number): void {
         this.#setBufferSize(SO_SNDBUF, size, 'send')
     }
 
+    /** SO_RCVBUF, bytes. ERR_SOCKET_BUFFER_SIZE throws if it is not bound. */
     getRecvBufferSize(): number {
         return this.#getBufferSize(SO_RCVBUF, 'recv')
     }
 
+    /** SO_SNDBUF, bytes. ERR_SOCKET_BUFFER_SIZE throws if it is not bound. */
     getSendBufferSize(): number {
         return this.#getBufferSize(SO_SNDBUF, 'send')
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { AsyncResource } from 'node:async_hooks'
-import type { BindOptions, createSocket, RemoteInfo, SocketOptions, SocketType } from 'node:dgram'
+import type { BindOptions, RemoteInfo, SocketType } from 'node:dgram'
 import { channel } from 'node:diagnostics_channel'
 import dns from 'node:dns'
-import { type AddressInfo, type BlockList, isIP } from 'node:net'
+import { type AddressInfo, isIP } from 'node:net'
 import { markAsUntransferable } from 'node:worker_threads'
 import { addressInWords } from '../address.js'
 import { type BlockListLike, blocked, checkBlockList } from '../block-list.js'
@@ -41,36 +41,20 @@ import { ensureRuntime } from '../runtime.js'
 import { checkNumber, checkString, type Data, type Sent, sendRequest } from './arguments.js'
 import { type Message, SendQueue } from './send-queue.js'
 import { DatagramSettings } from './settings.js'
-
-/** node:dgram's options of a socket. */
-export interface DatagramOptions extends SocketOptions {
-    /** SO_REUSEPORT: several sockets of the process on one port. */
-    reusePort?: boolean
-    /** Whose datagrams are dropped. A ring gives all. */
-    receiveBlockList?: BlockList
-    /** Whereto nothing is sent: ERR_IP_BLOCKED. */
-    sendBlockList?: BlockList
-}
-
-/** What 'message' listeners get, as Node's own: newer types of Node say that its memory is not shared. */
-export type OnDatagram = NonNullable<Parameters<typeof createSocket>[1]>
-
-interface DatagramEvents {
-    close: []
-    connect: []
-    error: [error: Error]
-    listening: []
-    message: Parameters<OnDatagram>
-}
+import type { DatagramEvents, DatagramOptions, OnDatagram } from './types.js'
 
 type Listener<E extends keyof DatagramEvents> = (...args: DatagramEvents[E]) => void
 // biome-ignore lint/suspicious/noExplicitAny: as Node's own declaration
 type AnyListener = (...args: any[]) => void
 
 export interface Socket {
+    /** Calls the listener with each such event. */
     on<E extends keyof DatagramEvents>(event: E, listener: Listener<E>): this
+    /** An event of the program's own. */
     on(event: string | symbol, listener: AnyListener): this
+    /** Calls the listener with the next such event only. */
     once<E extends keyof DatagramEvents>(event: E, listener: Listener<E>): this
+    /** An event of the program's own, once. */
     once(event: string | symbol, listener: AnyListener): this
 }
 
@@ -93,7 +77,9 @@ function checkBufferSize(name: string, value: unknown): void {
 /** A UDP socket on our stack, with the interface of node:dgram's Socket. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: types of events only
 export class Socket extends DatagramSettings implements Watched {
+    /** 'udp4' or 'udp6'. */
     readonly type: SocketType
+    /** @internal */
     readonly scope = new AsyncResource('PRONGHORN.UDP')
     #options: DatagramOptions
     #lookup: typeof dns.lookup | undefined
@@ -117,6 +103,7 @@ export class Socket extends DatagramSettings implements Watched {
         failed: (error) => this.emit('error', error),
     })
 
+    /** Not bound yet; the listener gets each message. Options of a wrong type throw. */
     constructor(type: SocketType | DatagramOptions, listener?: OnDatagram) {
         const options = (typeof type === 'object' && type !== null ? type : { type }) as DatagramOptions
         if (options.type !== 'udp4' && options.type !== 'udp6')
@@ -173,9 +160,16 @@ export class Socket extends DatagramSettings implements Watched {
         if (sendBufferSize) this.setSendBufferSize(sendBufferSize)
     }
 
+    /**
+     * Binds, and calls the callback on 'listening'. No port or 0: a free one; no address: all. What fails comes
+     * as 'error' (EADDRINUSE, ...); ERR_SOCKET_ALREADY_BOUND throws.
+     */
     bind(port?: number, address?: string, callback?: () => void): this
+    /** On all addresses. */
     bind(port?: number, callback?: () => void): this
+    /** To a free port, on all addresses. */
     bind(callback?: () => void): this
+    /** By names, or over an open descriptor (`fd`), which is the socket's from then on. */
     bind(options: BindOptions, callback?: () => void): this
     bind(...args: unknown[]): this {
         this._checkOpen()
@@ -257,6 +251,7 @@ export class Socket extends DatagramSettings implements Watched {
         lookup(host, this._six ? 6 : 4, (error, address) => found(error, address))
     }
 
+    /** Only speaks to this peer from now on. The callback gets the error, if any; without one it comes as 'error'. */
     connect(port: number, address?: string | (() => void), callback?: () => void): void {
         const number = validPort(port, 'Port', false)
         const done = typeof address === 'function' ? address : callback
@@ -286,6 +281,7 @@ export class Socket extends DatagramSettings implements Watched {
         else this.emit('error', why)
     }
 
+    /** Speaks to all again. ERR_SOCKET_DGRAM_NOT_CONNECTED throws. */
     disconnect(): void {
         if (this.#connected !== 'yes') throw coded(Error, 'ERR_SOCKET_DGRAM_NOT_CONNECTED', 'Not connected')
         // An empty name is connect(2)'s AF_UNSPEC.
@@ -310,6 +306,7 @@ export class Socket extends DatagramSettings implements Watched {
 
     // ---- receiving ----------------------------------------------------------------------------------
 
+    /** @internal */
     onReady(events: number): void {
         if (events & EPOLLOUT) this.#queue.flush()
         if (this.#ring) {
@@ -354,6 +351,7 @@ export class Socket extends DatagramSettings implements Watched {
         return this.#ring
     }
 
+    /** @internal */
     onStop(): void {
         if (!this.#closed) this.close()
     }
@@ -366,11 +364,20 @@ export class Socket extends DatagramSettings implements Watched {
 
     // ---- sending ------------------------------------------------------------------------------------
 
+    /**
+     * Sends a datagram, of one piece or several. It may be copied later: do not change it before the callback,
+     * which gets the error, if any, and its bytes; without one an error comes as 'error'. Wrong arguments throw.
+     */
     send(data: Data | readonly Data[], port?: number, address?: string, callback?: Sent): void
+    /** To this host. */
     send(data: Data | readonly Data[], port?: number, callback?: Sent): void
+    /** To the peer that it is connected to. */
     send(data: Data | readonly Data[], callback?: Sent): void
+    /** `length` bytes of it from `offset` on. */
     send(data: Data, offset: number, length: number, port?: number, address?: string, callback?: Sent): void
+    /** `length` bytes of it from `offset` on, to this host. */
     send(data: Data, offset: number, length: number, port?: number, callback?: Sent): void
+    /** `length` bytes of it from `offset` on, to the peer that it is connected to. */
     send(data: Data, offset: number, length: number, callback?: Sent): void
     send(data: Data | readonly Data[], ...rest: unknown[]): void {
         const connected = this.#connected === 'yes'
@@ -410,14 +417,17 @@ export class Socket extends DatagramSettings implements Watched {
         })
     }
 
+    /** Bytes that wait for room in the socket. */
     getSendQueueSize(): number {
         return this.#queue.bytes
     }
 
+    /** Datagrams that wait for room in the socket. */
     getSendQueueCount(): number {
         return this.#queue.count
     }
 
+    /** Our end. EBADF throws if it is not bound. */
     address(): AddressInfo {
         this._checkOpen()
         const result = this._fd < 0 ? -EBADF : native.getsockname(this._fd)
@@ -425,6 +435,7 @@ export class Socket extends DatagramSettings implements Watched {
         return addressInWords() as AddressInfo
     }
 
+    /** The peer that it is connected to. ERR_SOCKET_DGRAM_NOT_CONNECTED throws. */
     remoteAddress(): AddressInfo {
         this._checkOpen()
         if (this.#connected !== 'yes') throw coded(Error, 'ERR_SOCKET_DGRAM_NOT_CONNECTED', 'Not connected')
@@ -439,6 +450,7 @@ export class Socket extends DatagramSettings implements Watched {
         if (this.#closed) throw coded(Error, 'ERR_SOCKET_DGRAM_NOT_RUNNING', 'Not running')
     }
 
+    /** Closes it when what was sent before bind() is gone; 'close' follows. ERR_SOCKET_DGRAM_NOT_RUNNING throws. */
     close(callback?: () => void): this {
         if (typeof callback === 'function') this.on('close', callback)
         if (this.#early) {
@@ -461,6 +473,7 @@ export class Socket extends DatagramSettings implements Watched {
         return this
     }
 
+    /** `await using socket = ...`: close(), and waits for it. */
     [Symbol.asyncDispose](): Promise<void> {
         return new Promise((resolve) => {
             if (this.#closed) resolve()
@@ -468,12 +481,14 @@ export class Socket extends DatagramSettings implements Watched {
         })
     }
 
+    /** Keeps the process alive again while it is bound. */
     ref(): this {
         this.#referenced = true
         this.#updateHold()
         return this
     }
 
+    /** Lets the process end although it is bound. */
     unref(): this {
         this.#referenced = false
         this.#updateHold()

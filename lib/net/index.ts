@@ -7,23 +7,36 @@ import { callable } from '../callable.js'
 import { type ConnectOptions, formsOf } from './arguments.js'
 import { asNetSocket } from './as-net-socket.js'
 import { Server as ServerClass, type ServerOptions } from './server.js'
-import { Socket as SocketClass, type SocketOptions } from './socket.js'
+import { Socket as SocketClass } from './socket.js'
+import type { SocketOptions } from './socket-types.js'
 
 export type { AddressInfo, ListenOptions, LookupFunction, OnReadOpts } from 'node:net'
 export type { ConnectOptions } from './arguments.js'
 export type { ConnectionInfo } from './info.js'
 export type { DropArgument, ServerOptions } from './server.js'
-export type { SocketOptions } from './socket.js'
+export type { SocketOptions } from './socket-types.js'
 export { asNetSocket, BlockList, isIP, isIPv4, isIPv6, SocketAddress }
 
-/** A TCP connection, or a local socket: node:net's Socket on our stack. With or without `new`. */
+/**
+ * A TCP connection, or a local socket: node:net's Socket on our stack. With or without `new`.
+ * @class
+ */
 export const Socket = callable(SocketClass)
-/** A TCP connection, or a local socket: node:net's Socket on our stack. */
+/**
+ * A TCP connection, or a local socket: node:net's Socket on our stack.
+ * @hidden
+ */
 export type Socket = SocketClass
 export { Socket as Stream }
-/** A listener: node:net's Server on our stack. With or without `new`. */
+/**
+ * A listener: node:net's Server on our stack. With or without `new`.
+ * @class
+ */
 export const Server = callable(ServerClass)
-/** A listener: node:net's Server on our stack. */
+/**
+ * A listener: node:net's Server on our stack.
+ * @hidden
+ */
 export type Server = ServerClass
 
 /** Node's own process-wide default: whether connect() tries a name's addresses of both families. */

@@ -37,8 +37,10 @@ function mostBytes(pieces: readonly Piece[]): number {
  * for room only after it had none. What comes before the connection waits for it.
  */
 export abstract class Sending extends rooted(Duplex) {
+    /** @internal */
     declare readonly _writableState: WritableState
 
+    /** connect() is on its way. */
     connecting = false
 
     /** -1: none yet, or no longer. */
@@ -85,6 +87,10 @@ export abstract class Sending extends rooted(Duplex) {
         return done
     }
 
+    /**
+     * Sends. False: more than highWaterMark bytes wait, and 'drain' tells when they are gone. A Buffer is not to be
+     * changed before the callback, which comes when the stack has taken it, or with the error.
+     */
     override write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
         const state = this._writableState
         if (
@@ -147,10 +153,12 @@ export abstract class Sending extends rooted(Duplex) {
         return false
     }
 
+    /** @internal */
     override _write(chunk: Buffer | string, encoding: BufferEncoding, done: Done): void {
         this.#send([typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk], done)
     }
 
+    /** @internal */
     override _writev(chunks: Piece[], done: Done): void {
         if (
             this._fd >= 0 &&
@@ -258,6 +266,7 @@ export abstract class Sending extends rooted(Duplex) {
         this._poller?.modify(this._fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this._token)
     }
 
+    /** @internal */
     override _final(done: Done): void {
         // Also before connect(), as in Node: what was ended waits for its connection.
         if (this.connecting || this._fd < 0) {

@@ -27,7 +27,8 @@ import { poller, type Watched } from '../poller.js'
 import { ensureRuntime } from '../runtime.js'
 import { checkFunction, checkNumber, checkSignal, formsOf } from './arguments.js'
 import { type ListenRequest, listenRequest, openListener } from './listen.js'
-import { Socket, type SocketOptions } from './socket.js'
+import { Socket } from './socket.js'
+import type { SocketOptions } from './socket-types.js'
 
 /** The channels that node:net tells accepted sockets on, and of listen(): that it was called, how it went. */
 const serverSockets = channel('net.server.socket')
@@ -77,31 +78,50 @@ type Listener<E extends keyof ServerEvents> = (...args: ServerEvents[E]) => void
 type AnyListener = (...args: any[]) => void
 
 export interface Server {
+    /** Calls the listener with each such event. */
     on<E extends keyof ServerEvents>(event: E, listener: Listener<E>): this
+    /** An event of the program's own. */
     on(event: string | symbol, listener: AnyListener): this
+    /** Calls the listener with the next such event only. */
     once<E extends keyof ServerEvents>(event: E, listener: Listener<E>): this
+    /** An event of the program's own, once. */
     once(event: string | symbol, listener: AnyListener): this
+    /** The same as on(). */
     addListener<E extends keyof ServerEvents>(event: E, listener: Listener<E>): this
+    /** The same as on(). */
     addListener(event: string | symbol, listener: AnyListener): this
+    /** As on(), in front of the listeners that are there. */
     prependListener<E extends keyof ServerEvents>(event: E, listener: Listener<E>): this
+    /** As on(), in front of the listeners that are there. */
     prependListener(event: string | symbol, listener: AnyListener): this
+    /** As once(), in front of the listeners that are there. */
     prependOnceListener<E extends keyof ServerEvents>(event: E, listener: Listener<E>): this
+    /** As once(), in front of the listeners that are there. */
     prependOnceListener(event: string | symbol, listener: AnyListener): this
 }
 
 /** A listening TCP socket on our stack, with the interface of node:net's Server. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: types of events only
 export class Server extends rooted(EventEmitter) implements Watched {
+    /** @internal */
     scope!: AsyncResource
+    /** More are closed at once, with 'drop'. From Node 22 on 0 lets nobody in, before it means no limit. */
     maxConnections!: number
     /** The number of open connections; getConnections() is the public way to ask. */
     _connections = 0
+    /** @internal */
     _connectionKey: string | undefined
+    /** Its option: accepted sockets stay open for writing when the peer has ended. */
     readonly allowHalfOpen: boolean
+    /** Its option: accepted sockets read nothing until resume(). */
     readonly pauseOnConnect: boolean
+    /** Its option: TCP_NODELAY of accepted sockets. */
     readonly noDelay: boolean
+    /** Its option: SO_KEEPALIVE of accepted sockets. */
     readonly keepAlive: boolean
+    /** Its option, in whole seconds (given in milliseconds, as in Node). */
     readonly keepAliveInitialDelay: number
+    /** Its option: of the buffers of accepted sockets, bytes. */
     readonly highWaterMark: number
 
     #blockList: BlockListLike | undefined
@@ -116,7 +136,9 @@ export class Server extends rooted(EventEmitter) implements Watched {
     #abort: (() => void) | undefined
     #given: ServerOptions
 
+    /** Does not listen yet; the listener gets each connection. */
     constructor(connectionListener?: (socket: Socket) => void)
+    /** With options for the connections that it accepts. Options of a wrong type throw. */
     constructor(options?: ServerOptions, connectionListener?: (socket: Socket) => void)
     constructor(
         options?: ServerOptions | ((socket: Socket) => void),
@@ -145,20 +167,33 @@ export class Server extends rooted(EventEmitter) implements Watched {
         if (connectionListener) this.on('connection', connectionListener)
     }
 
+    /** Whether it listens. */
     get listening(): boolean {
         return this.#fd >= 0
     }
 
     // ---- listening ----------------------------------------------------------------------------------
 
+    /**
+     * Listens; port 0 or none takes a free one. What fails comes as 'error' (EADDRINUSE, EADDRNOTAVAIL, ...);
+     * wrong arguments throw, and so does a server that listens already (ERR_SERVER_ALREADY_LISTEN).
+     */
     listen(port?: number, hostname?: string, backlog?: number, listener?: () => void): this
+    /** On one address. */
     listen(port?: number, hostname?: string, listener?: () => void): this
+    /** On all addresses; so many connections may wait to be accepted (tcp.backlog_max at most). */
     listen(port?: number, backlog?: number, listener?: () => void): this
+    /** On all addresses. */
     listen(port?: number, listener?: () => void): this
+    /** On a local socket of the kernel's. */
     listen(path: string, backlog?: number, listener?: () => void): this
+    /** On a local socket of the kernel's. */
     listen(path: string, listener?: () => void): this
+    /** By names; `signal` closes it. */
     listen(options: ListenOptions, listener?: () => void): this
+    /** On an open descriptor: `{ fd }`. It is the server's from then on. */
     listen(handle: unknown, backlog?: number, listener?: () => void): this
+    /** On an open descriptor: `{ fd }`. */
     listen(handle: unknown, listener?: () => void): this
     listen(...args: unknown[]): this {
         const [options, listener] = formsOf(args)
@@ -232,6 +267,7 @@ export class Server extends rooted(EventEmitter) implements Watched {
         this.#abort = () => signal.removeEventListener('abort', abort)
     }
 
+    /** Address, family and port, or the path; null if it does not listen. */
     address(): AddressInfo | string | null {
         if (this.#fd < 0) return null
         if (this.#path !== undefined) return this.#path
@@ -242,6 +278,7 @@ export class Server extends rooted(EventEmitter) implements Watched {
 
     // ---- accepting ----------------------------------------------------------------------------------
 
+    /** @internal */
     onReady(): void {
         for (let i = 0; i < ACCEPTS_PER_TURN && this.#fd >= 0; i++) {
             const fd = native.accept(this.#fd, SOCK_NONBLOCK | SOCK_CLOEXEC)
@@ -250,6 +287,7 @@ export class Server extends rooted(EventEmitter) implements Watched {
         }
     }
 
+    /** @internal */
     onStop(): void {
         this.close()
     }
@@ -335,6 +373,7 @@ export class Server extends rooted(EventEmitter) implements Watched {
         this.#closeIfDrained()
     }
 
+    /** How many accepted connections are open. */
     getConnections(callback: (error: Error | null, count: number) => void): this {
         checkFunction('callback', callback)
         process.nextTick(callback, null, this._connections)
@@ -343,6 +382,10 @@ export class Server extends rooted(EventEmitter) implements Watched {
 
     // ---- the end ------------------------------------------------------------------------------------
 
+    /**
+     * Accepts no more. 'close' and the callback come when the last connection has ended; the callback gets
+     * ERR_SERVER_NOT_RUNNING if it did not listen.
+     */
     close(callback?: (error?: Error) => void): this {
         if (typeof callback === 'function') {
             if (this.#fd < 0)
@@ -385,6 +428,7 @@ export class Server extends rooted(EventEmitter) implements Watched {
         process.nextTick(() => this.emit('close'))
     }
 
+    /** `await using server = ...`: close(), and waits for it. */
     async [Symbol.asyncDispose](): Promise<void> {
         if (this.#fd < 0) return
         await new Promise<void>((resolve, reject) => {
@@ -392,12 +436,14 @@ export class Server extends rooted(EventEmitter) implements Watched {
         })
     }
 
+    /** Keeps the process alive again while it listens. */
     ref(): this {
         this.#referenced = true
         this.#updateHold()
         return this
     }
 
+    /** Lets the process end although it listens. */
     unref(): this {
         this.#referenced = false
         this.#updateHold()

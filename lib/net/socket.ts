@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { AsyncResource } from 'node:async_hooks'
-import type {
-    AddressInfo,
-    BlockList,
-    Socket as NodeSocket,
-    SocketConnectOpts,
-    SocketConstructorOpts,
-} from 'node:net'
+import type { AddressInfo, Socket as NodeSocket, SocketConnectOpts } from 'node:net'
 import { addAbortSignal } from 'node:stream'
 import { type Address, addressInWords } from '../address.js'
 import { type BlockListLike, checkBlockList } from '../block-list.js'
@@ -37,62 +31,47 @@ import {
 import { Connector } from './connector.js'
 import { type ConnectionInfo, connectionInfo } from './info.js'
 import type { Server } from './server.js'
+import type { SocketEvents, SocketOptions } from './socket-types.js'
 import { Transport } from './transport.js'
-import { type KeepAlive, Tuning, type TuningOptions } from './tuning.js'
-
-interface SocketEvents {
-    close: [hadError: boolean]
-    connect: []
-    connectionAttempt: [ip: string, port: number, family: number]
-    connectionAttemptFailed: [ip: string, port: number, family: number, error: Error]
-    connectionAttemptTimeout: [ip: string, port: number, family: number]
-    data: [data: Buffer]
-    drain: []
-    end: []
-    error: [error: Error]
-    lookup: [error: Error, address: string, family: string, host: string]
-    ready: []
-    timeout: []
-}
+import { type KeepAlive, Tuning } from './tuning.js'
 
 type Listener<E extends keyof SocketEvents> = (...args: SocketEvents[E]) => void
 // biome-ignore lint/suspicious/noExplicitAny: as Node's own declaration
 type AnyListener = (...args: any[]) => void
 
 export interface Socket {
+    /** Calls the listener with each such event. */
     on<E extends keyof SocketEvents>(event: E, listener: Listener<E>): this
+    /** An event of the program's own. */
     on(event: string | symbol, listener: AnyListener): this
+    /** Calls the listener with the next such event only. */
     once<E extends keyof SocketEvents>(event: E, listener: Listener<E>): this
+    /** An event of the program's own, once. */
     once(event: string | symbol, listener: AnyListener): this
+    /** The same as on(). */
     addListener<E extends keyof SocketEvents>(event: E, listener: Listener<E>): this
+    /** The same as on(). */
     addListener(event: string | symbol, listener: AnyListener): this
+    /** As on(), in front of the listeners that are there. */
     prependListener<E extends keyof SocketEvents>(event: E, listener: Listener<E>): this
+    /** As on(), in front of the listeners that are there. */
     prependListener(event: string | symbol, listener: AnyListener): this
+    /** As once(), in front of the listeners that are there. */
     prependOnceListener<E extends keyof SocketEvents>(event: E, listener: Listener<E>): this
+    /** As once(), in front of the listeners that are there. */
     prependOnceListener(event: string | symbol, listener: AnyListener): this
-}
-
-/** node:net's options, and what a server gives to the sockets it accepts. */
-export interface SocketOptions extends SocketConstructorOpts, TuningOptions {
-    /** Of the stream's buffers, bytes. */
-    highWaterMark?: number
-    /** Whereto no connection is made. */
-    blockList?: BlockList
-    /** Accepted with pauseOnConnect: nothing is read until resume(). */
-    pauseOnCreate?: boolean
-    /** Receives into memory of the program's own, without a stream between. */
-    onread?: OnReadOptions
-    /** Of an accepted connection. */
-    server?: Server
 }
 
 /** A TCP connection on our stack, with the interface of node:net's Socket. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: types of events only
 export class Socket extends Transport {
+    /** What setTimeout() was given last, milliseconds; undefined before. */
     timeout?: number
     /** The server that accepted it. (Others, such as http, put themselves here.) */
     server: Server | null = null
+    /** @internal */
     _server: Server | null = null
+    /** Whereto no connection is made: its option. */
     blockList: BlockListLike | undefined
 
     /** Node's own walk up from a TLS socket to what lies below, until there is none. */
@@ -111,6 +90,7 @@ export class Socket extends Transport {
     /** Off, but still running: it is not told when it ends. */
     #restingTimer: NodeJS.Timeout | undefined
 
+    /** Not connected yet, or over an open descriptor (`fd`, which it then owns and closes). Wrong options throw. */
     constructor(options: SocketOptions | number = {}) {
         const given: SocketOptions = typeof options === 'number' ? { fd: options } : { ...options }
         checkStreamMode(given as Record<string, unknown>)
@@ -146,9 +126,16 @@ export class Socket extends Transport {
 
     // ---- connecting ---------------------------------------------------------------------------------
 
+    /**
+     * Connects, and calls the listener on 'connect'. What fails on the way comes as 'error' (code, syscall,
+     * address, port), then 'close'; wrong arguments throw. A socket that was closed may connect again.
+     */
     connect(options: SocketConnectOpts, listener?: () => void): this
+    /** To a name or an address. */
     connect(port: number, host: string, listener?: () => void): this
+    /** To `localhost`. */
     connect(port: number, listener?: () => void): this
+    /** To a local socket of the kernel's. */
     connect(path: string, listener?: () => void): this
     connect(...args: unknown[]): this {
         const [form, listener] = formsOf(args)
@@ -198,14 +185,17 @@ export class Socket extends Transport {
         this.#name = undefined
     }
 
+    /** @internal */
     _prepare(fd: number): void {
         this.#tuning.apply(fd)
     }
 
+    /** @internal */
     _refresh(): void {
         if (this._idleTimer) this._idleTimer.refresh()
     }
 
+    /** @internal */
     _connected(fd: number, token: number, scope: AsyncResource): void {
         this.scope = scope
         this._attach(fd, token)
@@ -234,10 +224,12 @@ export class Socket extends Transport {
         return null
     }
 
+    /** There is no connection: not yet, or not any more. */
     get pending(): boolean {
         return this._fd < 0 || this.connecting
     }
 
+    /** Which directions are open. */
     get readyState(): NodeSocket['readyState'] {
         if (this.connecting) return 'opening'
         if (this.readable && this.writable) return 'open'
@@ -286,6 +278,10 @@ export class Socket extends Transport {
 
     // ---- settings -----------------------------------------------------------------------------------
 
+    /**
+     * Emits 'timeout' after so many milliseconds without traffic; 0 turns it off. It closes nothing. Throws
+     * if it is no number from 0 to 2^32 - 1.
+     */
     setTimeout(timeout: number, callback?: () => void): this {
         if (this.destroyed) return this
         this.timeout = timeout
@@ -319,18 +315,22 @@ export class Socket extends Transport {
         return timer
     }
 
+    /** @internal */
     _onTimeout(): void {
         // A big write that still moves is no idleness.
         if (this._writeProgress()) this._idleTimer?.refresh()
         else this.emit('timeout')
     }
 
+    /** TCP_NODELAY: small writes leave at once. On from the start, unless `tcp.nodelay` is off. */
     setNoDelay(enable?: boolean): this {
         this.#tuning.setNoDelay(this._fd, enable === undefined ? true : Boolean(enable))
         return this
     }
 
+    /** SO_KEEPALIVE. Delay and interval in milliseconds, of which whole seconds count; then how many probes. */
     setKeepAlive(enable?: boolean, initialDelay?: number, interval?: number, count?: number): this
+    /** The same by names. */
     setKeepAlive(options: KeepAlive): this
     setKeepAlive(given?: boolean | KeepAlive, ...more: number[]): this {
         const [initialDelay = 0, interval, count] = more
@@ -350,11 +350,13 @@ export class Socket extends Transport {
         return this.#tuning.typeOfService(this._fd)
     }
 
+    /** Keeps the process alive again while it connects, reads or writes. */
     override ref(): this {
         this.#connector?.setReferenced(true)
         return super.ref()
     }
 
+    /** Lets the process end although the socket is open. */
     override unref(): this {
         this.#connector?.setReferenced(false)
         return super.unref()
@@ -362,6 +364,7 @@ export class Socket extends Transport {
 
     // ---- names and numbers --------------------------------------------------------------------------
 
+    /** Our end: address, family, port. Empty without a connection. */
     address(): AddressInfo | Record<string, never> {
         const name = this.#localName()
         return name ? { address: name.address, family: name.family, port: name.port } : {}
@@ -378,26 +381,32 @@ export class Socket extends Transport {
         return this.#peer
     }
 
+    /** The peer's address; undefined without a connection (what was read once stays). */
     get remoteAddress(): string | undefined {
         return this.#peerName()?.address
     }
 
+    /** IPv4 or IPv6. */
     get remoteFamily(): string | undefined {
         return this.#peerName()?.family
     }
 
+    /** The peer's port. */
     get remotePort(): number | undefined {
         return this.#peerName()?.port
     }
 
+    /** Our address of this connection. */
     get localAddress(): string | undefined {
         return this.#localName()?.address
     }
 
+    /** IPv4 or IPv6. */
     get localFamily(): string | undefined {
         return this.#localName()?.family
     }
 
+    /** Our port. */
     get localPort(): number | undefined {
         return this.#localName()?.port
     }
@@ -407,28 +416,33 @@ export class Socket extends Transport {
         return this._fd >= 0 ? connectionInfo(this._fd) : undefined
     }
 
+    /** Bytes given to write(), those in buffers included. */
     get bytesWritten(): number {
         // Asked of the prototype (by programs that look classes over) there is none.
         if (this._writableState === undefined) return undefined as unknown as number
         return this._dispatched + this._queuedBytes()
     }
 
+    /** @deprecated as in Node: writableLength, bytes. */
     get bufferSize(): number {
         return this.writableLength
     }
 
+    /** @internal */
     get _bytesDispatched(): number {
         return this._dispatched
     }
 
     // ---- the end ------------------------------------------------------------------------------------
 
+    /** Ends the stream and destroys the socket when all is written. */
     destroySoon(): void {
         if (this.writable) this.end()
         if (this.writableFinished) this.destroy()
         else this.once('finish', this.destroy)
     }
 
+    /** Ends the connection by a reset (RST): what is not sent yet is lost. ERR_SOCKET_CLOSED if there is none. */
     resetAndDestroy(): this {
         if (this.connecting) {
             this.once('connect', () => this.#reset())
@@ -445,6 +459,7 @@ export class Socket extends Transport {
         this.destroy()
     }
 
+    /** @internal */
     override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
         const opened = this._fd >= 0 || this.#connector !== undefined
         this.connecting = false

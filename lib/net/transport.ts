@@ -42,12 +42,15 @@ const ABORTIVE = Int32Array.of(1, 0)
  * pipe) and passed by when it would only cost time.
  */
 export abstract class Transport extends Sending implements Watched {
+    /** @internal */
     scope!: AsyncResource
+    /** @internal */
     declare readonly _readableState: ReadableState
 
     /** Node's way to give a destroyed stream a new life. */
     declare _undestroy: () => void
 
+    /** Bytes received from the connection (by a ring: none are counted). */
     bytesRead = 0
 
     /** The stream asked for data and has not had enough. */
@@ -88,6 +91,7 @@ export abstract class Transport extends Sending implements Watched {
         this._poller?.modify(this._fd, EPOLLIN | EPOLLRDHUP | EPOLLET, this._token)
     }
 
+    /** @internal */
     onReady(events: number): void {
         if (this.connecting) {
             this._onConnectReady(events)
@@ -102,12 +106,14 @@ export abstract class Transport extends Sending implements Watched {
         if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) this._onRoom()
     }
 
+    /** @internal */
     onStop(): void {
         this.destroy()
     }
 
     // ---- reading ------------------------------------------------------------------------------------
 
+    /** @internal */
     override _read(size: number): void {
         if (this.connecting || this._fd < 0) {
             if (!this.destroyed) this.once('connect', () => this._read(size))
@@ -205,12 +211,14 @@ export abstract class Transport extends Sending implements Watched {
 
     // ---- life ---------------------------------------------------------------------------------------
 
+    /** Keeps the process alive again while it connects, reads or writes. */
     ref(): this {
         this.#referenced = true
         this._updateHold()
         return this
     }
 
+    /** Lets the process end although the socket is open. */
     unref(): this {
         this.#referenced = false
         this._updateHold()
