@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "fd/fd_table.h"
 #include "fd/undecided.h"
+#include "stack/group.h"
 
 #define CLAIM_WAIT_MS 1000
 
@@ -67,6 +68,7 @@ static int start(void)
         undecided_set_reason(reason);
         result = -ENODEV; /* it may end, and then they are free */
     } else {
+        atomic_store(&group.deaf, true); /* until group_hear() */
         result = life_ensure() == 0 ? 0 : -ENODEV;
         failed = result < 0;
         if (failed) {
@@ -80,7 +82,7 @@ static int start(void)
 
 bool ph_shim_start(void)
 {
-    undecided_set_start(start);
+    undecided_set_start(start, group_hear);
     if (!life_shim())
         return false;
     fork_attend();

@@ -28,8 +28,11 @@
 /* socket(2), for domain and type that we serve: a descriptor. */
 int undecided_open(int domain, int type, int protocol);
 
-/* Before the first of them: starts the stacks, 0 or -errno. */
-void undecided_set_start(int (*start)(void));
+/*
+ * Before the first of them: starts the stacks, 0 or -errno. `begin`, once after that: all that is bound or listens
+ * is on them now, so that peers may come.
+ */
+void undecided_set_start(int (*start)(void), void (*begin)(void));
 /* Why it last failed; kept, not copied. */
 void undecided_set_reason(const char *why);
 

@@ -15,13 +15,15 @@
 #include "fd/undecided_state.h"
 
 static int (*start_stacks)(void);
+static void (*let_peers_in)(void);
 static const char *without_reason; /* constant texts */
 /* The stacks run; and there may be others that waited for it. */
 static atomic_bool started, failed, others_due;
 
-void undecided_set_start(int (*start)(void))
+void undecided_set_start(int (*start)(void), void (*begin)(void))
 {
     start_stacks = start;
+    let_peers_in = begin;
 }
 
 void undecided_set_reason(const char *why)
@@ -140,6 +142,7 @@ static void serve_others(void)
         return;
     for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1))
         fd_serve(fd);
+    let_peers_in();
 }
 
 /* The kernel's socket takes the address or, when only we have it, at least a port number. */

@@ -9,6 +9,7 @@
 #include "loop/tick.h"
 #include "port/hooks.h"
 #include "port/interrupt.h"
+#include "stack/group.h"
 
 /* Calls per turn, so that a crowd of callers does not starve the device. */
 #define CALLS_PER_TURN 64
@@ -31,6 +32,12 @@ static int ports_input(struct stack *s)
     for (unsigned i = 0; i < s->ports_count; i++)
         work += (int)netif_port_input(s->ports[i]);
     return work;
+}
+
+static void ports_look(struct stack *s)
+{
+    for (unsigned i = 0; i < s->ports_count; i++)
+        netif_port_look(s->ports[i]);
 }
 
 /* What a device refuses stays: it is tried again with each turn, but is no reason to stay awake, for
@@ -115,7 +122,10 @@ int loop_turn(struct stack *s)
     STAT_SET(s->stats, turned_us, s->now_us);
 
     work = calls = (int)rpc_poll(&s->inbox, CALLS_PER_TURN);
-    work += ports_input(s);
+    if (LIKELY(!atomic_load_explicit(&group.deaf, memory_order_relaxed)))
+        work += ports_input(s);
+    else
+        ports_look(s);
     timers(s);
     work += drain(s);
     work += (int)instance_loopback();

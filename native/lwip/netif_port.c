@@ -166,6 +166,7 @@ static void link_look(struct netif_port *np)
     bool up = port_link_is_up(np->port);
     uint64_t lost = port_lost_packets(np->queue);
 
+    np->link_due_us = instance_now_us() + LINK_PERIOD_US;
     port_queue_settle(np->queue);
     if (UNLIKELY(lost > 0))
         STAT_ADD(np->stats, drop_rx_device, lost);
@@ -183,6 +184,12 @@ static void link_look(struct netif_port *np)
     netif_alias_set_link(np, up);
     if (up)
         tcp_timeout_link_is_up();
+}
+
+void netif_port_look(struct netif_port *np)
+{
+    if (instance_now_us() >= np->link_due_us)
+        link_look(np);
 }
 
 /* What another stack checked and found to be for us. */
@@ -209,10 +216,10 @@ unsigned netif_port_input(struct netif_port *np)
     unsigned count = port_rx(np->queue, packets, PORT_BURST), steered = 0;
 
     /* Packets over a link that was down: it is up, and no answer finds a route before that is known. */
-    if (UNLIKELY(instance_now_us() >= np->link_due_us || (count > 0 && !netif_is_link_up(&np->netif)))) {
-        np->link_due_us = instance_now_us() + LINK_PERIOD_US;
+    if (UNLIKELY(count > 0 && !netif_is_link_up(&np->netif)))
+        np->link_due_us = 0;
+    if (UNLIKELY(instance_now_us() >= np->link_due_us))
         link_look(np);
-    }
     if (np->steer)
         steered = steered_in(np);
     if (count == 0)

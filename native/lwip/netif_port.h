@@ -41,6 +41,8 @@ void netif_port_remove(struct netif_port *netif_port);
 
 /* One burst from the device to lwIP. Returns the packets taken in. */
 unsigned netif_port_input(struct netif_port *netif_port);
+/* Instead of it: only the link is looked at; packets stay in the device. */
+void netif_port_look(struct netif_port *netif_port);
 
 /* Sends what lwIP has put out since the last flush; what the device refuses stays pending, and is counted here. */
 unsigned netif_port_flush(struct netif_port *netif_port);

@@ -3,6 +3,13 @@
 
 struct group group;
 
+void group_hear(void)
+{
+    atomic_store(&group.deaf, false);
+    for (unsigned id = 0; id < group.count; id++)
+        doorbell_ring(&group.stacks[id]->bell);
+}
+
 int group_here(void)
 {
     unsigned lcore = core_borrowed();

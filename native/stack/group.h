@@ -5,11 +5,19 @@
 
 #include "stack/stack.h"
 
-/* Constant between start and stop. */
+/* Constant between start and stop, but for deaf. */
 extern struct group {
     unsigned count;
+    /*
+     * What arrives waits in the devices: a start for an unmodified program, whose listeners are moved to the
+     * stacks only after it. A peer must not be refused by a stack that does not know them yet.
+     */
+    _Atomic bool deaf;
     struct stack *stacks[STACKS_MAX];
 } group;
+
+/* deaf no more: frames are taken in. */
+void group_hear(void);
 
 /* All stacks' bits. */
 static inline uint64_t group_mask(void)

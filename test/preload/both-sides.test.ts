@@ -55,8 +55,7 @@ while time.monotonic() < end:
         s.send(b"who am I?")
         print(s.recv(100).decode())
         break
-    except TimeoutError: pass
-    except ConnectionRefusedError: time.sleep(0.05) # its stacks start with the first recv`
+    except TimeoutError: pass`
             return (await wire.run(python, ['-c', client])).stdout.trim()
         }
         const far = '203.0.113.5'
