@@ -15,6 +15,7 @@
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
 #include "lwip/tcp_info.h"
+#include "lwip/tcp_limits.h"
 #include "socket/ready.h"
 #include "socket/tcp_hooks.h"
 #include "socket/urgent.h"
@@ -278,9 +279,8 @@ static bool push(struct socket *sock)
 /* FIN once all data is lwIP's: after shutdown(SHUT_WR), or for good after close(). */
 static void push_fin(struct socket *sock)
 {
-    uint32_t bytes;
-
     bool closed = socket_has(sock, SOCKET_ORPHAN);
+    uint32_t bytes;
 
     if ((socket_has(sock, SOCKET_TX_DONE) && !closed) ||
         send_queue_peek(&sock->tx, &bytes) != NULL)
@@ -291,6 +291,9 @@ static void push_fin(struct socket *sock)
                        (pcb->flags & TF_CLOSEPEND) != 0;
 
         socket_set(sock, SOCKET_TX_DONE);
+        /* What memory was short for is unread: tcp_close() resets then, frees the PCB and tells nobody. */
+        if (!fin_out && (pcb->refused_data || tcp_unread_bytes(pcb) > 0))
+            tcp_unhook(sock);
         if (fin_out)
             tcp_shutdown(pcb, 1, 0); /* by shutdown(): what still comes is answered by a reset */
         else
@@ -319,7 +322,7 @@ static void push_rest(struct socket *sock)
 static void orphan_progress(struct socket *sock)
 {
     if (!socket_has(sock, SOCKET_ORPHAN) || !socket_has(sock, SOCKET_TX_DONE) ||
-        send_queue_bytes(&sock->tx) > 0)
+        (sock->tcp && send_queue_bytes(&sock->tx) > 0))
         return;
     /* The rest (FIN, TIME_WAIT) needs no socket. */
     if (sock->tcp)
