@@ -253,7 +253,7 @@ static int ioctl_ours(struct socket *sock, unsigned long request, void *argument
 
     /* An unknown request may come without an argument: it is judged first. */
     if (request != FIONBIO && request != FIONREAD && request != SIOCOUTQ &&
-        (request != SIOCATMARK || sock->type != SOCK_STREAM))
+        ((request != SIOCATMARK && request != SIOCOUTQNSD) || sock->type != SOCK_STREAM))
         return -ENOTTY;
     if (argument == NULL)
         return -EFAULT;
@@ -262,9 +262,10 @@ static int ioctl_ours(struct socket *sock, unsigned long request, void *argument
     case FIONREAD: *number = socket_readable_bytes(sock); return *number < 0 ? -EINVAL : 0;
     case SIOCATMARK: *number = urgent_at_mark(&sock->rx); return 0;
     case SIOCOUTQ:
+    case SIOCOUTQNSD:
         if (socket_state(sock) == SOCKET_LISTENING)
             return -EINVAL;
-        *number = socket_unsent_bytes(sock);
+        *number = request == SIOCOUTQ ? socket_unsent_bytes(sock) : socket_not_sent_bytes(sock);
         return 0;
     }
     return -ENOTTY;

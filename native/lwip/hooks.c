@@ -3,6 +3,7 @@
 #include "lwip/hooks.h"
 
 #include "lwip/instance_var.h"
+#include "lwip/ip.h"
 #include "lwip/siphash.h"
 
 static INSTANCE_VAR struct instance_hooks template_hooks;
@@ -47,6 +48,11 @@ bool hook_port_comes_home(const struct tuple *tuple)
     return !hooks->port_comes_home ||
            hooks->port_comes_home(hooks->context, tuple->local, tuple->local_port, tuple->peer,
                                   tuple->peer_port);
+}
+
+bool hook_lives_long_enough(const struct ip_pcb *pcb)
+{
+    return (ip_current_is_v6() ? IP6H_HOPLIM(ip6_current_header()) : IPH_TTL(ip4_current_header())) >= pcb->least_ttl;
 }
 
 bool hook_is_elsewhere(struct netif *netif, struct pbuf *packet)

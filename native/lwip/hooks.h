@@ -44,6 +44,10 @@ const ip4_addr_t *hook_ip4_gateway(struct netif *netif, const ip4_addr_t *destin
 const ip6_addr_t *hook_ip6_gateway(struct netif *netif, const ip6_addr_t *destination);
 bool hook_is_elsewhere(struct netif *netif, struct pbuf *packet);
 
+struct ip_pcb;
+/* The packet at hand has at least the time to live that the PCB asks for (IP_MINTTL). */
+bool hook_lives_long_enough(const struct ip_pcb *pcb);
+
 /* called by ports.c */
 bool hook_port_comes_home(const struct tuple *tuple);
 

@@ -112,6 +112,13 @@ static bool waits_for_peers_end(const struct tcp_pcb *pcb)
     return pcb->state == FIN_WAIT_2 && (pcb->flags & TF_RXCLOSED);
 }
 
+static uint32_t fin_wait_ms(const struct tcp_pcb *pcb)
+{
+    if (pcb->fin_wait_ms < 0)
+        return 0;
+    return pcb->fin_wait_ms ? (uint32_t)pcb->fin_wait_ms : TCP_FIN_WAIT_TIMEOUT;
+}
+
 bool tcp_timeout_next(const struct tcp_pcb *pcb, uint32_t *due_ms)
 {
     bool any = false;
@@ -133,7 +140,7 @@ bool tcp_timeout_next(const struct tcp_pcb *pcb, uint32_t *due_ms)
     if (is_kept_alive(pcb))
         earlier(due_ms, &any, pcb->tmr + keepalive_ms(pcb));
     if (waits_for_peers_end(pcb))
-        earlier(due_ms, &any, pcb->tmr + TCP_FIN_WAIT_TIMEOUT);
+        earlier(due_ms, &any, pcb->tmr + fin_wait_ms(pcb));
     return any;
 }
 
@@ -302,8 +309,9 @@ bool tcp_timeout_run(struct tcp_pcb *pcb)
     if (is_kept_alive(pcb) && (int32_t)(now_ms - pcb->tmr - keepalive_ms(pcb)) >= 0 &&
         !run_keepalive(pcb))
         return false;
-    if (waits_for_peers_end(pcb) && (int32_t)(now_ms - pcb->tmr - TCP_FIN_WAIT_TIMEOUT) >= 0)
-        return give_up(pcb, false, ERR_TIMEOUT);
+    /* (A peer whose FIN is not waited for at all is told: tcp_rcv_state_process() of the kernel.) */
+    if (waits_for_peers_end(pcb) && (int32_t)(now_ms - pcb->tmr - fin_wait_ms(pcb)) >= 0)
+        return give_up(pcb, pcb->fin_wait_ms < 0, ERR_TIMEOUT);
     return run_callbacks(pcb, now_ms);
 }
 

@@ -32,6 +32,7 @@ struct socket_options {
     int incoming_core; /* -1: that of the socket's stack is told */
     /* tcp(7) */
     bool no_delay, cork, quick_ack;
+    bool ack_at_once; /* TCP_QUICKACK was asked for; it is shown from the beginning, as the kernel's */
     bool tell_queued; /* TCP_INQ */
     uint32_t keep_idle_s, keep_interval_s, keep_count;
     uint32_t user_timeout_ms, defer_accept_s, syn_count, max_segment, linger2_s, window_clamp;

@@ -212,6 +212,12 @@ static int set_row(struct socket *sock, const struct option_row *row, int number
     }
     if (errors && number == 0)
         error_queue_discard(sock);
+    if (row->level == IPPROTO_TCP && row->name == TCP_QUICKACK)
+        sock->options.ack_at_once = sock->options.quick_ack;
+    if (row->level == IPPROTO_TCP && row->name == TCP_NOTSENT_LOWAT) {
+        atomic_store(&sock->tx.not_sent_limit, (uint32_t)number);
+        ready_poke(sock);
+    }
     return 0;
 }
 

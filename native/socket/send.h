@@ -38,6 +38,7 @@ struct send_queue {
     /* ---- application, under `writer` ---- */
     struct lock writer;
     _Atomic uint32_t limit; /* SO_SNDBUF: bytes between written and released */
+    _Atomic uint32_t not_sent_limit; /* TCP_NOTSENT_LOWAT; 0: none */
     struct chunk *tail;
     _Atomic uint64_t written; /* bytes published so far */
     _Atomic bool wants_room;  /* a writer met a full queue: tell it when there is room */
@@ -64,6 +65,7 @@ struct send_queue {
     uint64_t copied; /* of these not yet acknowledged, but copied by lwIP: they need no chunk */
     struct histogram *chosen; /* the socket's own (latency.h); NULL: none */
     _Atomic uint64_t released;                 /* bytes acknowledged (UDP: sent) so far */
+    _Atomic uint64_t sent; /* bytes that have left TCP; only kept up with not_sent_limit, may lie before `released` */
 };
 
 /* Before each datagram in the stream; aligned to 8 bytes, payload follows directly. */
@@ -120,7 +122,16 @@ static inline uint64_t send_queue_bytes(const struct send_queue *q)
     return atomic_load_explicit(&q->written, memory_order_relaxed) - released;
 }
 
-static inline uint32_t send_queue_room(const struct send_queue *q)
+/* Bytes that have not left TCP for the first time. With a not_sent_limit. */
+static inline uint64_t send_queue_not_sent(const struct send_queue *q)
+{
+    uint64_t released = atomic_load_explicit(&q->released, memory_order_acquire);
+    uint64_t sent = atomic_load_explicit(&q->sent, memory_order_acquire);
+
+    return atomic_load_explicit(&q->written, memory_order_relaxed) - (sent > released ? sent : released);
+}
+
+static inline uint32_t send_queue_buffer_room(const struct send_queue *q)
 {
     uint64_t used = send_queue_bytes(q);
     uint32_t limit = atomic_load_explicit(&q->limit, memory_order_relaxed);
@@ -128,11 +139,32 @@ static inline uint32_t send_queue_room(const struct send_queue *q)
     return used < limit ? (uint32_t)(limit - used) : 0;
 }
 
-/* As the kernel's sk_stream_is_writeable(): at least a third of the buffer is free. */
+/* TCP_NOTSENT_LOWAT: below the mark a call may still write a packet's worth, as the kernel's. */
+#define SEND_BELOW_MARK_BYTES 65536u
+
+static inline uint32_t send_queue_room(const struct send_queue *q)
+{
+    uint32_t room = send_queue_buffer_room(q), mark = atomic_load_explicit(&q->not_sent_limit, memory_order_relaxed);
+
+    if (UNLIKELY(mark > 0)) {
+        uint64_t not_sent = send_queue_not_sent(q);
+
+        if (not_sent >= mark)
+            return 0;
+        room = min_u32(room, max_u32(mark - (uint32_t)not_sent, SEND_BELOW_MARK_BYTES));
+    }
+    return room;
+}
+
+/* As the kernel's sk_stream_is_writeable(): at least a third of the buffer is free, and no more than half of
+ * what TCP_NOTSENT_LOWAT allows waits to be sent. */
 static inline bool send_queue_is_writable(const struct send_queue *q)
 {
-    return send_queue_room(q) >= atomic_load_explicit(&q->limit, memory_order_relaxed) / 3 &&
-           !atomic_load_explicit(&q->starved, memory_order_relaxed);
+    uint32_t mark = atomic_load_explicit(&q->not_sent_limit, memory_order_relaxed);
+
+    return send_queue_buffer_room(q) >= atomic_load_explicit(&q->limit, memory_order_relaxed) / 3 &&
+           !atomic_load_explicit(&q->starved, memory_order_relaxed) &&
+           (LIKELY(mark == 0) || send_queue_not_sent(q) * 2 < mark);
 }
 
 /*

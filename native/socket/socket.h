@@ -263,6 +263,8 @@ int socket_autobind(struct socket *sock);
 int socket_readable_bytes(struct socket *sock);
 /* What SIOCOUTQ says: bytes not acknowledged yet. */
 int socket_unsent_bytes(struct socket *sock);
+/* What SIOCOUTQNSD says of a stream: bytes that have not left for the first time. */
+int socket_not_sent_bytes(struct socket *sock);
 
 /* Multicast membership and the like: IP and IPv6 level options that are no plain value. */
 int socket_membership_set(struct socket *sock, int level, int name, const void *value,

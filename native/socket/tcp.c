@@ -298,6 +298,7 @@ static void push_fin(struct socket *sock)
             tcp_shutdown(pcb, 1, 0); /* by shutdown(): what still comes is answered by a reset */
         else
             tcp_close(pcb); /* ERR_MEM: lwIP tries again by itself (TF_CLOSEPEND) */
+        tcp_timer_update(pcb); /* in FIN_WAIT_2 its time runs from now on */
     } else if (socket_has(sock, SOCKET_TX_SHUT)) {
         if (tcp_shutdown(sock->tcp, 0, 1) == ERR_OK)
             socket_set(sock, SOCKET_TX_DONE);
@@ -348,6 +349,8 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes)
         atomic_store(&tx->wants_room, false);
         ready_raise(sock, socket_stack(sock), EPOLLOUT);
     }
+    if (UNLIKELY(tcp_tells_sent(sock)))
+        socket_mark_dirty(sock, false); /* tcp_drain() sees what the acknowledgement let out */
     if (UNLIKELY(stack_chunks_low(socket_stack(sock))))
         send_queue_trim(tx);
     orphan_progress(sock);
@@ -428,6 +431,8 @@ void tcp_drain(struct socket *sock)
         /* What lwIP was given, but for what it has not put out yet. */
         send_queue_measure(&sock->tx, sock->tx.queued - tcp_unsent_bytes(sock->tcp),
                            &socket_stack(sock)->stats->tx_wait_ns);
+        if (UNLIKELY(tcp_tells_sent(sock)))
+            tcp_tell_sent(sock);
     }
     if (UNLIKELY(stack_chunks_low(socket_stack(sock))))
         send_queue_trim(&sock->tx);

@@ -60,8 +60,11 @@ uint32_t tcp_events(struct socket *sock)
         events |= EPOLLIN | EPOLLRDNORM;
     if ((flags & SOCKET_TX_SHUT) || send_queue_is_writable(&sock->tx))
         events |= EPOLLOUT | EPOLLWRNORM;
-    else
+    else {
         atomic_store(&sock->tx.wants_room, true); /* tell when this changes */
+        if (UNLIKELY(send_queue_is_writable(&sock->tx))) /* it did just now */
+            events |= EPOLLOUT | EPOLLWRNORM;
+    }
     if ((flags & (SOCKET_RX_END | SOCKET_RX_SHUT)) && (flags & SOCKET_TX_SHUT))
         events |= EPOLLHUP;
     return events;

@@ -22,6 +22,13 @@ void tcp_send_urgent(struct socket *sock);
 /* A new connection: TCP_MAXSEG, as far as it is ours to keep. */
 void tcp_limit_segments(struct socket *sock);
 
+/* TCP_NOTSENT_LOWAT is set: the stack says how far the stream has been sent, after each output pass. */
+static inline bool tcp_tells_sent(const struct socket *sock)
+{
+    return atomic_load_explicit(&sock->tx.not_sent_limit, memory_order_relaxed) != 0;
+}
+void tcp_tell_sent(struct socket *sock);
+
 /* After each output pass; looks at the buffers once per round trip. */
 void tcp_tune(struct socket *sock);
 

@@ -16,6 +16,7 @@
 #include "lwip/tcp.h"
 #include "socket/ready.h"
 #include "socket/tcp.h"
+#include "socket/tcp_defer.h"
 #include "socket/wait.h"
 #include "stack/group.h"
 
@@ -24,6 +25,7 @@ struct listener_end { /* lwIP's argument */
     struct stack *stack;
     struct tcp_pcb *pcb;
     uint64_t refused; /* SYNs that met a full queue */
+    struct defer_queue deferred;
 };
 
 struct accept_queue {
@@ -44,17 +46,13 @@ static void trace_accept(struct stack *stack, struct accept_queue *q, const stru
     trace_write(&stack->trace, TRACE_accept, &note);
 }
 
-static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
+/* The connection gets its socket, and the listener is told. */
+static err_t arrive(void *arg, struct tcp_pcb *pcb)
 {
     struct listener_end *end = arg;
     struct socket *listener = end->sock, *sock;
     struct accept_queue *q = listener->accepts;
 
-    if (err != ERR_OK || pcb == NULL) {
-        if (err == ERR_WOULDBLOCK)
-            end->refused++;
-        return ERR_VAL;
-    }
     sock = socket_new(listener->family, SOCK_STREAM, IPPROTO_TCP, &tcp_ops);
     if (sock == NULL)
         return ERR_MEM; /* lwIP resets the connection */
@@ -64,7 +62,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
     socket_set(sock, atomic_load(&listener->flags) & (SOCKET_RX_SHUT | SOCKET_TX_SHUT));
     atomic_init(&sock->rx.limit, atomic_load(&listener->rx.limit));
     atomic_init(&sock->tx.limit, atomic_load(&listener->tx.limit));
-    tcp_backlog_delayed(pcb);
+    atomic_init(&sock->tx.not_sent_limit, atomic_load(&listener->tx.not_sent_limit));
     tcp_adopt(sock, end->stack, pcb);
     if (UNLIKELY(socket_has(sock, SOCKET_TX_SHUT)))
         tcp_drain(sock); /* the FIN */
@@ -75,6 +73,22 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
     mpsc_push(&q->arrived, &sock->dirty_node);
     ready_raise(listener, end->stack, EPOLLIN);
     return ERR_OK;
+}
+
+static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+    struct listener_end *end = arg;
+    uint32_t defer_s = end->sock->options.defer_accept_s;
+
+    if (err != ERR_OK || pcb == NULL) {
+        if (err == ERR_WOULDBLOCK)
+            end->refused++;
+        return ERR_VAL;
+    }
+    tcp_backlog_delayed(pcb);
+    if (UNLIKELY(defer_s > 0))
+        return defer_add(&end->deferred, pcb, defer_s) ? ERR_OK : ERR_MEM;
+    return arrive(end, pcb);
 }
 
 struct listen_call {
@@ -122,6 +136,7 @@ static void listen_run(struct rpc *rpc)
         return;
     }
     *end = (struct listener_end){ .sock = sock, .stack = call->stack, .pcb = listening };
+    defer_init(&end->deferred, call->stack, arrive, end);
     tcp_arg(listening, end);
     tcp_accept(listening, on_accept);
     if (call->stack == socket_stack(sock))
@@ -135,6 +150,7 @@ static void close_end(struct socket *sock, struct stack *stack)
     struct listener_end *end = &sock->accepts->end[stack->id];
 
     if (end->pcb) {
+        defer_end(&end->deferred);
         tcp_arg(end->pcb, NULL);
         tcp_close(end->pcb);
         end->pcb = NULL;

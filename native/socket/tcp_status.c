@@ -20,8 +20,12 @@ static void info_run(struct rpc *rpc)
 {
     struct info_call *call = container_of(rpc, struct info_call, rpc);
 
-    if (call->sock->tcp)
+    if (call->sock->tcp) {
+        const struct send_queue *tx = &call->sock->tx;
+
         tcp_snapshot(call->sock->tcp, &call->snapshot);
+        call->snapshot.unsent += (uint32_t)(atomic_load(&tx->written) - tx->queued);
+    }
     rpc_finish(rpc);
 }
 
@@ -123,6 +127,14 @@ int socket_readable_bytes(struct socket *sock)
         lock_give(&sock->rx.reader);
     }
     return bytes > INT32_MAX ? INT32_MAX : (int)bytes;
+}
+
+int socket_not_sent_bytes(struct socket *sock)
+{
+    struct tcp_info info;
+
+    tcp_info_fill(sock, &info);
+    return (int)info.tcpi_notsent_bytes;
 }
 
 int socket_unsent_bytes(struct socket *sock)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a connection's PCB takes over from the socket's options, and how its buffers grow. */
 #include "lwip/demux.h"
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
 #include "lwip/tcp_info.h"
 #include "lwip/tcp_limits.h"
+#include "socket/options_table.h"
+#include "socket/ready.h"
 #include "socket/tcp.h"
 #include "socket/tcp_hooks.h"
 
@@ -47,6 +50,39 @@ void tcp_tune(struct socket *sock)
     sock->tune_consumed = consumed;
 }
 
+void tcp_tell_sent(struct socket *sock)
+{
+    struct send_queue *tx = &sock->tx;
+
+    atomic_store(&tx->sent, tx->queued - tcp_unsent_bytes(sock->tcp));
+    if (atomic_load(&tx->wants_room) && send_queue_is_writable(tx)) {
+        atomic_store(&tx->wants_room, false);
+        ready_raise(sock, socket_stack(sock), EPOLLOUT);
+    }
+}
+
+/* An ACK that is held back when TCP_QUICKACK is set goes out (tcp(7)). */
+static void set_quick_ack(struct tcp_pcb *pcb, bool at_once)
+{
+    if (!at_once) {
+        tcp_clear_flags(pcb, TF_QUICKACK);
+        return;
+    }
+    tcp_set_flags(pcb, TF_QUICKACK);
+    if (pcb->flags & TF_ACK_DELAY) {
+        tcp_ack_now(pcb);
+        tcp_output(pcb);
+    }
+}
+
+/* TCP_LINGER2, in milliseconds; negative: not at all. */
+static int32_t fin_wait_ms(const struct socket_options *o)
+{
+    int32_t seconds = (int32_t)o->linger2_s;
+
+    return seconds < 0 ? -1 : (seconds ? seconds : FIN_TIMEOUT_S) * 1000;
+}
+
 void tcp_limit_segments(struct socket *sock)
 {
     uint32_t most = sock->options.max_segment;
@@ -76,6 +112,7 @@ void tcp_options_changed(struct socket *sock)
     pcb->keep_intvl = o->keep_interval_s * 1000;
     pcb->keep_cnt = o->keep_count;
     pcb->user_timeout_ms = o->user_timeout_ms;
+    pcb->fin_wait_ms = fin_wait_ms(o);
     pcb->syn_retries = (uint8_t)o->syn_count; /* 127 at most */
     pcb->tos = socket_options_tos(o, sock->peer.family);
     pcb->ttl = socket_options_ttl(o, sock->peer.family);
@@ -86,6 +123,9 @@ void tcp_options_changed(struct socket *sock)
         tcp_limit_receive(pcb, o->receive_buffer_bytes);
     if (o->send_buffer_fixed)
         tcp_limit_send(pcb, o->send_buffer_bytes);
+    set_quick_ack(pcb, o->ack_at_once);
+    if (UNLIKELY(tcp_tells_sent(sock)))
+        tcp_tell_sent(sock);
     if (!o->cork && send_queue_bytes(&sock->tx) > 0)
         tcp_drain(sock); /* what a cork held back */
 }

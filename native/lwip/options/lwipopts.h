@@ -168,5 +168,7 @@
 #define LWIP_HOOK_IP6_ROUTE hook_ip6_route
 #define LWIP_HOOK_ETHARP_GET_GW hook_ip4_gateway
 #define LWIP_HOOK_ND6_GET_GW hook_ip6_gateway
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_len, first_len, second, packet) \
+    ((pcb)->least_ttl == 0 || hook_lives_long_enough((const struct ip_pcb *)(pcb)) ? ERR_OK : ERR_ABRT)
 
 #endif
