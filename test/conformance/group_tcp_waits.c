@@ -338,5 +338,6 @@ const struct scenario scenarios[] = {
     SCENARIO(deferred_until_the_time_is_over), SCENARIO(deferred_and_reset),
     SCENARIO(deferred_and_not_listened_to), SCENARIO(not_sent_bytes), SCENARIO(not_sent_in_epoll),
     SCENARIO(not_sent_blocks), SCENARIO(not_sent_taken_back), SCENARIO(fin_wait),
-    SCENARIO(fin_wait_none), SCENARIO(fin_wait_none_after_shutdown), SCENARIO(quick_ack), SCENARIO(quick_ack_beforehand), { 0 },
+    SCENARIO(fin_wait_none), SCENARIO(fin_wait_none_after_shutdown), SCENARIO(quick_ack),
+    SCENARIO(quick_ack_beforehand), { 0 },
 };

@@ -31,7 +31,7 @@ const outside = ['node', 'preload']
 const mayUseDpdk = ['platform', 'port', 'lwip']
 const mayUseLwip = (file) =>
     /^(lwip|control)\//.test(file) ||
-    /^socket\/(tcp|tcp_hooks|tcp_listen|tcp_open|tcp_tune|tcp_urgent|udp)\.[ch]$/.test(file)
+    /^socket\/(tcp|tcp_defer|tcp_hooks|tcp_listen|tcp_open|tcp_tune|tcp_urgent|udp)\.[ch]$/.test(file)
 const mayUsePublic = ['api', ...outside]
 /* What a shim may interpose: called only through the table of base/kernel_calls. */
 const kernelCalls =
