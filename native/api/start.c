@@ -331,6 +331,7 @@ static void open_telemetry(const struct config *c)
 {
     int result = c->stats_telemetry ? telemetry_start() : 0;
 
+    telemetry_sweep();
     if (result < 0)
         log_warn("DPDK's telemetry socket is not there: %s; stats.telemetry = on has no effect", strerror(-result));
 }

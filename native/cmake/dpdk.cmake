@@ -14,12 +14,13 @@ set(DPDK_LIBRARIES
   common_iavf vhost ethdev mbuf mempool ring net kvargs telemetry pci hash meter sched ip_frag security
   gso cryptodev dmadev rcu timer eal log argparse)
 
-# Calls of some drivers that we answer otherwise (platform/plugins/driver_calls.c says why): they are
-# renamed in a copy of the driver.
+# Calls of some drivers and libraries that we answer otherwise (platform/plugins/driver_calls.c says
+# why): they are renamed in a copy.
 set(dpdk_renamed_net_af_packet setsockopt socket)
 set(dpdk_renamed_net_memif munmap connect close)
 set(dpdk_renamed_net_tap fcntl64 sigaction)
 set(dpdk_renamed_net_virtio accept rte_intr_callback_unregister)
+set(dpdk_renamed_telemetry unlink)
 
 # Copies an archive with each of these calls renamed to PREFIX_CALL.
 function(dpdk_rename archive renamed prefix)
@@ -35,15 +36,23 @@ function(dpdk_rename archive renamed prefix)
   endif()
 endfunction()
 
+# The archive to link, "" if this DPDK has none.
+function(dpdk_archive name result)
+  set(archive "${DPDK_LIBDIR}/librte_${name}.a")
+  if(NOT EXISTS "${archive}")
+    set(archive "")
+  elseif(dpdk_renamed_${name})
+    set(renamed "${CMAKE_CURRENT_BINARY_DIR}/dpdk/librte_${name}.a")
+    dpdk_rename("${archive}" "${renamed}" driver_${name} ${dpdk_renamed_${name}})
+    set(archive "${renamed}")
+  endif()
+  set(${result} "${archive}" PARENT_SCOPE)
+endfunction()
+
 set(dpdk_whole "")
 foreach(name ${DPDK_DRIVERS})
-  set(archive "${DPDK_LIBDIR}/librte_${name}.a")
-  if(EXISTS "${archive}")
-    if(dpdk_renamed_${name})
-      set(renamed "${CMAKE_CURRENT_BINARY_DIR}/dpdk/librte_${name}.a")
-      dpdk_rename("${archive}" "${renamed}" driver_${name} ${dpdk_renamed_${name}})
-      set(archive "${renamed}")
-    endif()
+  dpdk_archive(${name} archive)
+  if(archive)
     string(APPEND dpdk_whole ",${archive}")
   else()
     message(STATUS "DPDK ${DPDK_VERSION} has no ${name}: left out")
@@ -51,8 +60,8 @@ foreach(name ${DPDK_DRIVERS})
 endforeach()
 set(dpdk_needed "")
 foreach(name ${DPDK_LIBRARIES})
-  set(archive "${DPDK_LIBDIR}/librte_${name}.a")
-  if(EXISTS "${archive}")
+  dpdk_archive(${name} archive)
+  if(archive)
     string(APPEND dpdk_needed ",${archive}")
   endif()
 endforeach()

@@ -179,7 +179,7 @@ bool loop_arm(struct stack *s, uint64_t *until_us)
     s->asleep_us = s->now_us;
     s->wake_us = until;
     if (trace_is_on(&s->trace, TRACE_BIT(sleep)))
-        trace_values(&s->trace, TRACE_sleep, until == UINT64_MAX ? 0 : until - s->now_us,
+        trace_values(&s->trace, TRACE_sleep, until == UINT64_MAX ? 0 : max_u64(until, s->now_us + 1) - s->now_us,
                      nap_max_us == UINT64_MAX ? 0 : nap_max_us);
     return true;
 }

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "platform/core.h"
 #include "platform/fork.h"
+#include "platform/plugins/driver_calls.h"
 
 #define ARGUMENTS_MAX 128
 
@@ -295,6 +296,7 @@ int eal_start(const struct eal_settings *settings, char *err, size_t err_size)
     eal_said_reset();
     arguments_fill(&arguments, settings, hugepages);
     started_once = true;
+    driver_calls_owner = getpid();
     status = eal_run(start_thread, &start);
     arguments_free(&arguments);
     eal_said(reason, sizeof(reason));

@@ -11,6 +11,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
 
 #include "base/compiler.h"
 #include "base/kernel_calls.h"
@@ -173,6 +176,55 @@ static bool socket_path(char *path, size_t size)
     if (folder != NULL)
         closedir(folder);
     return found;
+}
+
+/* In this network namespace. */
+static bool is_bound(const char *path)
+{
+    FILE *sockets = fopen("/proc/net/unix", "re");
+    char line[256];
+    bool found = false;
+
+    while (sockets != NULL && !found && fgets(line, sizeof(line), sockets) != NULL) {
+        const char *name = strchr(line, '/');
+
+        found = name != NULL && strncmp(name, path, strlen(path)) == 0 && name[strlen(path)] == '\n';
+    }
+    if (sockets != NULL)
+        fclose(sockets);
+    return found;
+}
+
+static bool is_refused(const struct sockaddr_un *name)
+{
+    int fd = kernel.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool refused = fd >= 0 && kernel.connect(fd, (const struct sockaddr *)name, sizeof(*name)) < 0 &&
+                   errno == ECONNREFUSED;
+
+    if (fd >= 0)
+        kernel.close(fd);
+    return refused;
+}
+
+void telemetry_sweep(void)
+{
+    const char *path = rte_eal_get_runtime_dir();
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        struct sockaddr_un name = { .sun_family = AF_UNIX };
+
+        if (strncmp(entry->d_name, SOCKET_NAME + 1, strlen(SOCKET_NAME + 1)) != 0 ||
+            (size_t)snprintf(name.sun_path, sizeof(name.sun_path), "%s/%.64s", path, entry->d_name) >=
+                sizeof(name.sun_path))
+            continue;
+        /* (Who lives is not asked: a DPDK whose asker is gone may die of SIGPIPE.) */
+        if (!is_bound(name.sun_path) && is_refused(&name))
+            unlink(name.sun_path);
+    }
+    if (folder != NULL)
+        closedir(folder);
 }
 
 int telemetry_start(void)

@@ -12,6 +12,9 @@
  * nothing else is wrong. Makes the socket its user's alone.
  */
 int telemetry_start(void);
+
+/* Removes the sockets of killed processes, behind which nobody listens. After the EAL's start, with or without telemetry. */
+void telemetry_sweep(void);
 /* Before segment_remove(): who asks afterwards gets nothing. Idempotent. */
 void telemetry_stop(void);
 

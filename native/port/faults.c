@@ -11,22 +11,35 @@
 #include "port/burst.h"
 
 #define MILLION 1000000u
-/* A sender that is faster than the rate waits in the queue for at most so long. */
-#define RATE_QUEUE_US 200000u
+#define BILLION UINT64_C(1000000000)
+/*
+ * A sender that is faster than the rate waits in the queue, for so long at most. A slow line's queue has
+ * room for so many bytes all the same: one that takes a packet only when it has sent the last one whole
+ * loses nearly all of a window, and its sender does nothing but wait for time-outs.
+ */
+#define RATE_QUEUE_NS (BILLION / 5)
+#define RATE_QUEUE_BYTES (4 * 1514)
 
 /* Packets that wait, in the order in which they are due. */
 struct held {
     struct rte_mbuf *packet[FAULTS_HELD_MAX];
     uint64_t due_us[FAULTS_HELD_MAX];
     unsigned first, count;
-    uint64_t busy_until_us; /* the rate: when the line is free again */
+    uint64_t busy_until_ns; /* the rate: when the line is free again */
 };
 
 struct faults {
     struct faults_settings settings;
     uint64_t random;
+    uint64_t queue_ns; /* the rate: how long the queue may be */
     struct held in, out;
 };
+
+/* How long the line is busy with so many bytes. */
+static uint64_t line_ns(const struct faults_settings *settings, uint32_t bytes)
+{
+    return settings->rate_bits != 0 ? bytes * 8 * BILLION / settings->rate_bits : 0;
+}
 
 struct faults *faults_create(const struct faults_settings *settings)
 {
@@ -35,6 +48,7 @@ struct faults *faults_create(const struct faults_settings *settings)
     if (f != NULL) {
         f->settings = *settings;
         f->random = settings->seed * 2 + 1; /* not 0, the one state that xorshift never leaves */
+        f->queue_ns = max_u64(RATE_QUEUE_NS, line_ns(settings, RATE_QUEUE_BYTES));
     }
     return f;
 }
@@ -134,10 +148,8 @@ static uint64_t due_time(struct faults *f, struct held *held, const struct rte_m
     uint64_t due_us = now_us;
 
     if (s->rate_bits != 0) {
-        uint64_t start = held->busy_until_us > now_us ? held->busy_until_us : now_us;
-
-        held->busy_until_us = start + (uint64_t)packet->pkt_len * 8 * MILLION / s->rate_bits;
-        due_us = held->busy_until_us;
+        held->busy_until_ns = max_u64(held->busy_until_ns, now_us * 1000) + line_ns(s, packet->pkt_len);
+        due_us = held->busy_until_ns / 1000;
     }
     if (happens(f, s->reorder_ppm)) /* overtakes those that wait */
         return now_us;
@@ -154,7 +166,7 @@ static bool treat(struct faults *f, struct held *held, struct rte_mbuf *packet, 
     struct rte_mbuf *twin;
 
     if (happens(f, s->loss_ppm) ||
-        (s->rate_bits != 0 && held->busy_until_us > now_us + RATE_QUEUE_US)) {
+        (s->rate_bits != 0 && held->busy_until_ns > now_us * 1000 + f->queue_ns)) {
         rte_pktmbuf_free(packet);
         return true;
     }
@@ -221,12 +233,13 @@ void faults_flush(struct faults *f, struct port_queue *queue)
         port_tx_now(queue, packet);
 }
 
-uint64_t faults_due_us(const struct faults *f)
+uint64_t faults_due_us(const struct faults *f, const struct port_queue *queue)
 {
+    bool room = queue->pending < PORT_PENDING; /* else the device has to take something first */
     uint64_t in = f->in.count ? f->in.due_us[f->in.first] : UINT64_MAX;
-    uint64_t out = f->out.count ? f->out.due_us[f->out.first] : UINT64_MAX;
+    uint64_t out = f->out.count && room ? f->out.due_us[f->out.first] : UINT64_MAX;
 
-    return in < out ? in : out;
+    return min_u64(in, out);
 }
 
 void faults_destroy(struct faults *f, struct port_queue *queue)

@@ -36,6 +36,7 @@ uint16_t faults_rx(struct faults *faults, struct port_queue *queue, struct rte_m
                    uint16_t room);
 void faults_tx(struct faults *faults, struct port_queue *queue, struct rte_mbuf *packet);
 void faults_flush(struct faults *faults, struct port_queue *queue);
-uint64_t faults_due_us(const struct faults *faults);
+/* When it has something for the stack, or for the device (which has room); UINT64_MAX: nothing is held. */
+uint64_t faults_due_us(const struct faults *faults, const struct port_queue *queue);
 
 #endif

@@ -122,5 +122,7 @@ void port_hooks_flush(struct port_queue *queue)
 
 uint64_t port_hooks_due_us(const struct port_queue *queue)
 {
-    return queue->hooks != NULL && queue->hooks->faults != NULL ? faults_due_us(queue->hooks->faults) : UINT64_MAX;
+    const struct faults *faults = queue->hooks != NULL ? queue->hooks->faults : NULL;
+
+    return faults != NULL ? faults_due_us(faults, queue) : UINT64_MAX;
 }

@@ -128,9 +128,9 @@ static uint64_t all_through(struct faults *faults, unsigned count)
             rte_pktmbuf_free(packets[i]);
         }
         came += out;
-        ck_assert(came == count || faults_due_us(faults) != UINT64_MAX);
+        ck_assert(came == count || faults_due_us(faults, &queue) != UINT64_MAX);
     }
-    ck_assert_uint_eq(faults_due_us(faults), UINT64_MAX);
+    ck_assert_uint_eq(faults_due_us(faults, &queue), UINT64_MAX);
     return clock_now_us() - start_us;
 }
 
@@ -162,6 +162,45 @@ START_TEST(a_rate_holds_back_only_so_much)
         pass(faults, 1);
     ck_assert_uint_gt(stats.drop_rx_injected, 0);
     end(faults);
+}
+END_TEST
+
+/* The limits of a line: some packets always find room, however slow it is; none is ever too fast. */
+START_TEST(rates_from_the_slowest_to_the_fastest)
+{
+    struct faults *slow = faults_of((struct faults_settings){ .rate_bits = 1000, .seed = 1 });
+    uint64_t start_us = clock_now_us();
+    struct faults *fast;
+
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert_uint_eq(pass(slow, 1), 0);
+    ck_assert_uint_eq(stats.drop_rx_injected, 0);
+    ck_assert_uint_ge(faults_due_us(slow, &queue), start_us + BYTES * 8 * 1000);
+    end(slow);
+    ck_assert_uint_eq(stats.drop_rx_injected, 4);
+
+    /* 0.94 us each: less than the clock's unit, and not nothing. */
+    fast = faults_of((struct faults_settings){ .rate_bits = 1700000000, .seed = 1 });
+    ck_assert_uint_ge(all_through(fast, 1000), 940);
+    end(fast);
+}
+END_TEST
+
+/* A peer that takes nothing is no reason to stay awake. */
+START_TEST(what_the_device_refuses_is_not_due)
+{
+    struct faults *faults = faults_of((struct faults_settings){ .delay_us = 1, .seed = 1 });
+
+    faults_tx(faults, &queue, packet_of(BYTES, 1));
+    ck_assert_uint_ne(faults_due_us(faults, &queue), UINT64_MAX);
+    queue.pending = PORT_PENDING;
+    ck_assert_uint_eq(faults_due_us(faults, &queue), UINT64_MAX);
+    queue.pending = 0;
+    ck_assert_uint_ne(faults_due_us(faults, &queue), UINT64_MAX);
+    faults_destroy(faults, &queue);
+    ck_assert_uint_eq(queue.pending, 1);
+    rte_pktmbuf_free(queue.tx[0]);
+    ck_assert_packets_home();
 }
 END_TEST
 
@@ -227,6 +266,8 @@ static Suite *suite(void)
     tcase_add_test(c, nothing_comes_before_its_delay);
     tcase_add_test(c, no_faster_than_the_rate);
     tcase_add_test(c, a_rate_holds_back_only_so_much);
+    tcase_add_test(c, rates_from_the_slowest_to_the_fastest);
+    tcase_add_test(c, what_the_device_refuses_is_not_due);
     tcase_add_test(c, only_those_of_the_filter);
     tcase_add_test(c, what_is_held_comes_home_at_the_end);
     tcase_add_test(c, a_burst_that_is_lost_or_held_was_work);

@@ -17,6 +17,7 @@
 
 #include "base/kernel_calls.h"
 
+pid_t driver_calls_owner;
 void (*driver_calls_quiesce)(void);
 int driver_calls_accept_ms;
 int driver_calls_fanout = -1;
@@ -36,8 +37,15 @@ int driver_net_memif_munmap(void *memory, size_t bytes);
 int driver_net_tap_fcntl64(int fd, int command, ...);
 int driver_net_tap_sigaction(int number, const struct sigaction *action, struct sigaction *old);
 int driver_net_virtio_accept(int fd, struct sockaddr *address, socklen_t *length);
+int driver_telemetry_unlink(const char *path);
 int driver_net_virtio_rte_intr_callback_unregister(const struct rte_intr_handle *handle, rte_intr_callback_fn callback,
                                                    void *argument);
+
+/* What exit() calls removes the telemetry's sockets; in a forked child they are its parent's. */
+int driver_telemetry_unlink(const char *path)
+{
+    return getpid() == driver_calls_owner ? unlink(path) : 0;
+}
 
 /*
  * af_packet opens its sockets for every protocol and binds them to the interface some calls later;

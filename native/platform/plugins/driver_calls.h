@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls of DPDK's drivers into libc that must come out otherwise for us. The build renames them in
- * the drivers' objects (cmake/dpdk.cmake), so that nothing else is touched.
+ * Calls of DPDK's drivers and libraries into libc that must come out otherwise for us. The build renames
+ * them in their objects (cmake/dpdk.cmake), so that nothing else is touched.
  */
 #ifndef PLATFORM_PLUGINS_DRIVER_CALLS_H
 #define PLATFORM_PLUGINS_DRIVER_CALLS_H
+
+#include <sys/types.h>
+
+/* The process that runs DPDK, not one that it forked; set before the start. */
+extern pid_t driver_calls_owner;
 
 /*
  * Waits until no thread is inside a burst of a port that it entered before the call; set by port/.
