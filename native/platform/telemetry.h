@@ -13,7 +13,7 @@
  */
 int telemetry_start(void);
 
-/* Removes the sockets of killed processes, behind which nobody listens. After the EAL's start, with or without telemetry. */
+/* Removes the sockets of killed processes, behind which nobody listens. After eal_start(), whatever telemetry is. */
 void telemetry_sweep(void);
 /* Before segment_remove(): who asks afterwards gets nothing. Idempotent. */
 void telemetry_stop(void);
