@@ -103,6 +103,21 @@ static struct board look(struct tcp_pcb *pcb, const struct tcp_sack_range *sacks
     return board;
 }
 
+/*
+ * What a peer said that it had it may throw away again (RFC 2018 8), as ours does when memory is short: the first
+ * segment is missing then, for otherwise the acknowledgement would go further. All marks are worth as little.
+ */
+static void forget_if_reneged(struct tcp_pcb *pcb)
+{
+    struct tcp_seg *first = pcb->unacked ? pcb->unacked : pcb->unsent, *queues[] = { pcb->unacked, pcb->unsent };
+
+    if (LIKELY(!first || !(first->flags & TF_SEG_SACKED)))
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(queues); i++)
+        for (struct tcp_seg *seg = queues[i]; seg && TCP_SEQ_LT(seg_start(seg), pcb->snd_nxt); seg = seg->next)
+            seg->flags &= ~(TF_SEG_SACKED | TF_SEG_RESENT);
+}
+
 /* ---- in and out of recovery ------------------------------------------------------------------------ */
 
 /* Counts as a retransmission: what has gone on for too long (tcp_timeout.c) is reckoned from the first. */
@@ -186,6 +201,8 @@ void tcp_recovery_ack(struct tcp_pcb *pcb, tcpwnd_size_t acked, tcpwnd_size_t fl
     struct board board = {0, 0};
     bool has_board = (pcb->flags & TF_SACK) && (num_sacks || pcb->credit || (pcb->flags & TF_INFR));
 
+    if (acked)
+        forget_if_reneged(pcb);
     if (has_board)
         board = look(pcb, sacks, num_sacks);
     if (pcb->flags & TF_INFR) {

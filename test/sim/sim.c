@@ -30,7 +30,13 @@ uint32_t sim_random(struct sim *sim)
 
 static void *page_alloc(void *context, size_t bytes)
 {
-    ((struct sim_end *)context)->pages_held += bytes;
+    struct sim_end *end = context;
+
+    if (sim_chance(end->sim, end->sim->scarce_ppm)) {
+        end->sim->pages_refused++;
+        return NULL;
+    }
+    end->pages_held += bytes;
     return aligned_alloc(INSTANCE_PAGE_BYTES, bytes);
 }
 
@@ -98,9 +104,11 @@ static err_t link_output(struct netif *netif, struct pbuf *packet)
 {
     struct sim_end *end = netif->state;
     struct sim *sim = end->sim;
+    struct sim_link *link = &sim->link[end == &sim->end[SIM_CLIENT] ? SIM_TO_SERVER : SIM_TO_CLIENT];
 
-    link_send(sim, &sim->link[end == &sim->end[SIM_CLIENT] ? SIM_TO_SERVER : SIM_TO_CLIENT], packet,
-              false);
+    if (sim_chance(sim, link->scarce_ppm))
+        return sim_random(sim) & 1 ? ERR_MEM : ERR_WOULDBLOCK;
+    link_send(sim, link, packet, false);
     return ERR_OK;
 }
 
@@ -117,9 +125,14 @@ static void link_deliver(struct sim *sim, int which)
             return;
         list_remove(&frame->node);
         packet = pbuf_alloc(PBUF_RAW, (u16_t)frame->bytes, PBUF_RAM);
-        ck_assert_ptr_nonnull(packet);
-        pbuf_take(packet, frame->data, (u16_t)frame->bytes);
+        if (packet)
+            pbuf_take(packet, frame->data, (u16_t)frame->bytes);
         free(frame);
+        if (packet == NULL) {
+            ck_assert_uint_gt(sim->scarce_ppm, 0);
+            link->lost++;
+            continue;
+        }
         link->delivered++;
         if (end->netif.input(packet, &end->netif) != ERR_OK)
             pbuf_free(packet);

@@ -44,6 +44,7 @@ struct sim_link {
     uint64_t rate_bps;      /* 0: no limit */
     uint32_t queue_bytes;   /* with a rate: what waits beyond this is dropped; 0: no limit */
     bool cut;               /* nothing passes */
+    uint32_t scarce_ppm;    /* the device takes no frame: its memory is short, or it is full */
     /* true: this frame is lost. `frame` begins with the Ethernet header. */
     bool (*filter)(struct sim_link *link, const uint8_t *frame, size_t bytes);
     void *filter_context;
@@ -68,6 +69,8 @@ struct sim {
     uint64_t now_us;
     uint64_t random;
     bool ipv6;
+    uint32_t scarce_ppm;    /* a page of memory, beyond those that the ends have, is refused */
+    uint64_t pages_refused; /* because of that */
     uint32_t pace_us; /* applications look after their flows so often [1000] */
     struct sim_end end[SIM_ENDS];
     struct sim_link link[SIM_ENDS];
