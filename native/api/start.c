@@ -26,6 +26,7 @@
 #include "loop/tick.h"
 #include "lwip/netif_steer.h"
 #include "lwip/packet.h"
+#include "lwip/paths.h"
 #include "platform/arena.h"
 #include "platform/eal.h"
 #include "platform/telemetry.h"
@@ -141,6 +142,7 @@ static struct stack *make_stack(const struct config *c, unsigned id, char *err, 
 {
     struct instance_settings lwip = {
         .now_us = clock_now_us(),
+        .paths = group.paths,
         .tcp = { .send_buffer_bytes = c->tcp_send_buffer_default_bytes,
                  .receive_buffer_bytes = c->tcp_receive_buffer_default_bytes,
                  .time_wait_ms = c->tcp_time_wait_ms,
@@ -365,6 +367,7 @@ int start_all(struct config *c, const char *product, char *err, size_t err_size)
 
     memset(&parts, 0, sizeof(parts));
     group.count = 0;
+    group.paths = paths_create(); /* without memory nothing is learnt */
     start_log(c);
     limits(c);
     result = take_over(c, err, err_size);

@@ -13,6 +13,7 @@
 #include "loop/loop.h"
 #include "loop/tick.h"
 #include "lwip/packet.h"
+#include "lwip/paths.h"
 #include "platform/arena.h"
 #include "platform/chunk.h"
 #include "platform/telemetry.h"
@@ -122,6 +123,8 @@ void stop_all(void)
     for (unsigned i = 0; i < group.count; i++)
         free_stack(group.stacks[i]);
     group.count = 0;
+    paths_destroy(group.paths);
+    group.paths = NULL;
     address_clear();
     flight_remove();
     segment_remove();

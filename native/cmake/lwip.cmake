@@ -44,7 +44,7 @@ endforeach()
 
 # Ours that have variables in the template. packet.c and netif_port.c stand outside (core.cmake).
 set(PRONGHORN_LWIP_MODULES)
-foreach(name checksum counters demux events fragment_checksum hooks icmp_error instance isn memory multicast multicast_report ports siphash tcp_congestion tcp_cookie tcp_flight tcp_info tcp_limits tcp_recovery tcp_timeout tcp_timer timers)
+foreach(name checksum counters demux events fragment_checksum hooks icmp_error instance isn memory multicast multicast_report path_mtu paths ports siphash tcp_congestion tcp_cookie tcp_flight tcp_info tcp_limits tcp_recovery tcp_timeout tcp_timer timers)
   list(APPEND PRONGHORN_LWIP_MODULES "${LWIP_DIR}/${name}.c")
 endforeach()
 

@@ -4,29 +4,34 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "lwip/paths.h"
 #include "stack/group.h"
 
 #define ADDRESSES_MAX 512
+#define LOOPBACK_MTU 65536 /* as Linux */
 
 struct entry {
     struct endpoint address;
     unsigned prefix_bits;
     uint64_t stack;
     bool has_gateway;
+    uint16_t link_mtu;
 };
 
 static struct entry entries[ADDRESSES_MAX];
 static unsigned entries_count;
 
 int address_add(unsigned stack, const struct endpoint *address, unsigned prefix_bits,
-                bool has_gateway)
+                bool has_gateway, uint16_t link_mtu)
 {
     if (entries_count == ADDRESSES_MAX)
         return -ENOSPC;
     entries[entries_count++] = (struct entry){ .address = *address,
                                                .prefix_bits = prefix_bits,
                                                .stack = UINT64_C(1) << stack,
-                                               .has_gateway = has_gateway };
+                                               .has_gateway = has_gateway,
+                                               .link_mtu = link_mtu };
     return 0;
 }
 
@@ -98,4 +103,34 @@ uint64_t address_stacks_to(const struct endpoint *destination)
         (destination->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&destination->v6)))
         return family;
     return far;
+}
+
+/* Of the interface that leads there: by the nearest of its stacks' addresses. */
+static uint32_t link_mtu(const struct endpoint *destination)
+{
+    uint64_t stacks = address_stacks_to(destination);
+    uint32_t mtu = LOOPBACK_MTU;
+
+    if (endpoint_is_loopback(destination) || (stacks & address_stacks(destination)))
+        return mtu;
+    for (unsigned i = 0; i < entries_count; i++) {
+        if (!(entries[i].stack & stacks) || entries[i].address.family != destination->family)
+            continue;
+        if (on_subnet(&entries[i], destination))
+            return entries[i].link_mtu;
+        if (entries[i].has_gateway || mtu == LOOPBACK_MTU)
+            mtu = entries[i].link_mtu;
+    }
+    return mtu;
+}
+
+uint32_t address_mtu(const struct endpoint *destination, bool by_path)
+{
+    uint32_t link = link_mtu(destination), path = 0;
+    bool is_ip6 = destination->family == AF_INET6;
+
+    if (by_path && link != LOOPBACK_MTU)
+        path = paths_find(group.paths, is_ip6 ? (const void *)&destination->v6 : &destination->v4, is_ip6 ? 16 : 4,
+                          clock_now_us(), NULL);
+    return path != 0 && path < link ? path : link;
 }

@@ -15,7 +15,7 @@
 
 /* One address of one stack's port. 0, or -ENOSPC (table full). Only while starting. */
 int address_add(unsigned stack, const struct endpoint *address, unsigned prefix_bits,
-                bool has_gateway);
+                bool has_gateway, uint16_t link_mtu);
 void address_clear(void);
 
 /* As a destination a wildcard is this host: puts the loopback address of its family in its place. */
@@ -33,5 +33,8 @@ uint64_t address_stacks(const struct endpoint *address);
  * from its own stack (loopback). 0: ENETUNREACH.
  */
 uint64_t address_stacks_to(const struct endpoint *destination);
+
+/* How large a packet may be that goes there: by the link, and `by_path` by what routers told, too. */
+uint32_t address_mtu(const struct endpoint *destination, bool by_path);
 
 #endif

@@ -16,7 +16,7 @@ int address_add_netif(unsigned stack, const struct netif *netif, bool has_gatewa
     if (!ip4_addr_isany(netif_ip4_addr(netif))) {
         endpoint_from_ip(&e, netif_ip_addr4(netif), 0);
         result = address_add(stack, &e, (unsigned)__builtin_popcount(netif_ip4_netmask(netif)->addr),
-                             !ip4_addr_isany(netif_ip4_gw(netif)));
+                             !ip4_addr_isany(netif_ip4_gw(netif)), netif->mtu);
     }
     for (int i = 0; i < LWIP_IPV6_NUM_ADDRESSES && result == 0; i++) {
         if (ip6_addr_isinvalid(netif_ip6_addr_state(netif, i)))
@@ -24,7 +24,7 @@ int address_add_netif(unsigned stack, const struct netif *netif, bool has_gatewa
         endpoint_from_ip(&e, netif_ip_addr6(netif, i), 0);
         e.scope = 0;
         result = address_add(stack, &e, netif->ip6_prefix_bits[i] ? netif->ip6_prefix_bits[i] : IP6_PREFIX_BITS,
-                             has_gateway6);
+                             has_gateway6, netif->mtu);
     }
     return result;
 }

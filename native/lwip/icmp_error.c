@@ -10,6 +10,7 @@
 #include "lwip/icmp6.h"
 #include "lwip/inet_chksum.h"
 #include "lwip/instance_var.h"
+#include "lwip/path_mtu.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/ip4.h"
 #include "lwip/prot/ip6.h"
@@ -153,15 +154,18 @@ static void tell_udp(struct icmp_error *e, const struct quoted *q)
         found->unreachable(found->recv_arg, e);
 }
 
-/* RFC 5927 4: only what quotes a segment that is on its way. The path's MTU has other means. */
+/* RFC 5927 4: only what quotes a segment that is on its way. */
 static void tell_tcp(const struct icmp_error *e, const struct quoted *q)
 {
     uint32_t sequence = lwip_ntohl(q->ports.rest);
     struct tcp_pcb *pcb = tcp_demux(&q->from, lwip_ntohs(q->ports.from), &q->to, e->to_port);
 
-    if (pcb == NULL || e->error == EMSGSIZE || pcb->state == TIME_WAIT ||
-        !TCP_SEQ_BETWEEN(sequence, pcb->lastack, pcb->snd_nxt))
+    if (pcb == NULL || pcb->state == TIME_WAIT || !TCP_SEQ_BETWEEN(sequence, pcb->lastack, pcb->snd_nxt))
         return;
+    if (e->error == EMSGSIZE) {
+        path_mtu_tcp(pcb, e->info);
+        return;
+    }
     if (pcb->state == SYN_SENT) {
         tcp_timeout_fail(pcb, (err_t)e->error);
         return;

@@ -33,6 +33,7 @@ extern const uint8_t instance_template_end[] __attribute__((visibility("hidden")
 struct self {
     uint64_t now_us;
     struct instance_tcp_settings tcp;
+    struct paths *paths;
 };
 
 static INSTANCE_VAR struct self template_self;
@@ -89,6 +90,7 @@ int instance_create(struct instance **out, const struct instance_settings *setti
     outside = instance_enter(instance);
     INSTANCE(self).now_us = settings->now_us;
     INSTANCE(self).tcp = settings->tcp;
+    INSTANCE(self).paths = settings->paths;
     fill_defaults(&INSTANCE(self).tcp);
     memory_start(settings);
     siphash_start(settings->secret);
@@ -220,6 +222,11 @@ uint64_t instance_now_us(void)
 const struct instance_tcp_settings *instance_tcp_settings(void)
 {
     return &INSTANCE(self).tcp;
+}
+
+struct paths *instance_paths(void)
+{
+    return INSTANCE(self).paths;
 }
 
 u32_t sys_now(void)

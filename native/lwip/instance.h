@@ -34,6 +34,7 @@
 #include "lwip/instance_var.h"
 
 struct instance;
+struct paths;
 
 /* What instance memory comes in: pieces of a multiple of this, aligned to it. */
 #define INSTANCE_PAGE_BYTES 65536UL
@@ -64,6 +65,7 @@ struct instance_settings {
     size_t memory_limit_bytes; /* for everything lwIP allocates; 0: no limit */
     uint8_t secret[16];        /* random; keys sequence numbers and ports. All stacks may share it. */
     uint64_t now_us;           /* where its clock starts */
+    struct paths *paths;       /* what is learnt of paths; all stacks share it, NULL: nothing is */
     struct instance_tcp_settings tcp;
 };
 
@@ -119,5 +121,6 @@ const char *instance_version(void);
 /* In a turn: its time as last set, and the settings it was created with, defaults filled in. */
 uint64_t instance_now_us(void);
 const struct instance_tcp_settings *instance_tcp_settings(void);
+struct paths *instance_paths(void);
 
 #endif

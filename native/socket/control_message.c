@@ -113,12 +113,15 @@ void control_message_arrival(struct socket *sock, const struct arrival *a, struc
     msg->msg_controllen = w.used;
 }
 
-void control_message_error(struct socket *sock, const struct arrival *a, const void *data, size_t bytes,
-                           struct msghdr *msg)
+void control_message_error(struct socket *sock, const struct arrival *a, bool has_headers, const void *data,
+                           size_t bytes, struct msghdr *msg)
 {
     struct writer w = { .msg = msg };
 
-    put_asked(&w, &sock->options, a);
+    if (has_headers)
+        put_asked(&w, &sock->options, a);
+    else if (sock->options.timestamp)
+        put_time(&w, sock->options.timestamp, a->time_ns);
     if (sock->family == AF_INET6)
         put(&w, IPPROTO_IPV6, IPV6_RECVERR, data, bytes);
     else

@@ -88,6 +88,21 @@ static size_t copy_out(const struct socket_error *record, struct msghdr *msg)
     return done;
 }
 
+static bool is_local(const struct socket_error *record)
+{
+    return record->what.ee_origin == SO_EE_ORIGIN_LOCAL;
+}
+
+/* What is told by errno is the error of the next record; with the last one it is taken back. What failed here
+ * was told by its call (sock_dequeue_err_skb()). */
+static void tell_next(struct socket *sock, const struct socket_error *taken, const struct socket_error *next)
+{
+    if (next && !is_local(next))
+        atomic_store_explicit(&sock->error, (int)next->what.ee_errno, memory_order_release);
+    else if (!is_local(taken))
+        atomic_store_explicit(&sock->error, 0, memory_order_release);
+}
+
 ssize_t error_queue_recv(struct socket *sock, struct msghdr *msg)
 {
     struct error_queue *q = atomic_load(&sock->errors);
@@ -103,9 +118,8 @@ ssize_t error_queue_recv(struct socket *sock, struct msghdr *msg)
         return -EAGAIN;
     lock_take(&sock->rx.reader);
     record = pop(q);
-    /* What is told by errno is the error of the next record; with the last one it is taken back. */
     if (record)
-        atomic_store_explicit(&sock->error, q->first ? (int)q->first->what.ee_errno : 0, memory_order_release);
+        tell_next(sock, record, q->first);
     lock_give(&sock->rx.reader);
     if (record == NULL)
         return -EAGAIN;
@@ -113,9 +127,12 @@ ssize_t error_queue_recv(struct socket *sock, struct msghdr *msg)
     if (msg->msg_name)
         endpoint_to_sockaddr(&record->to, sock->family, msg->msg_name, &msg->msg_namelen);
     data.what = record->what;
-    endpoint_to_sockaddr(&record->offender, sock->family, (struct sockaddr *)&data.offender, &offender_len);
+    if (is_local(record)) /* nobody offends; as many bytes of nothing */
+        offender_len = sock->family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    else
+        endpoint_to_sockaddr(&record->offender, sock->family, (struct sockaddr *)&data.offender, &offender_len);
     msg->msg_flags = MSG_ERRQUEUE | (copied < record->bytes ? MSG_TRUNC : 0);
-    control_message_error(sock, &record->arrival, &data, sizeof(data.what) + offender_len, msg);
+    control_message_error(sock, &record->arrival, !is_local(record), &data, sizeof(data.what) + offender_len, msg);
     free(record);
     return (ssize_t)copied;
 }

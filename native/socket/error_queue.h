@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * error_queue: what IP_RECVERR and IPV6_RECVERR keep for recvmsg(MSG_ERRQUEUE) (ip(7)). A stack makes a
- * record of each ICMP error and pushes it; the record is the queue's until a reader takes and frees it.
- * A socket has a queue from the first such option on.
+ * record of each ICMP error and pushes it, and who sends makes one of what is too large; the record is the queue's
+ * until a reader takes and frees it. A socket has a queue from the first such option on.
  */
 #ifndef SOCKET_ERROR_QUEUE_H
 #define SOCKET_ERROR_QUEUE_H
@@ -33,7 +33,7 @@ struct socket_error {
 int error_queue_open(struct socket *sock);
 /* Any thread. */
 bool error_queue_is_empty(const struct socket *sock);
-/* Stack, any of the socket's. Takes the record; frees it when too many wait. */
+/* Any thread. Takes the record; frees it when too many wait. */
 void error_queue_push(struct socket *sock, struct socket_error *record);
 /* recvmsg(MSG_ERRQUEUE): bytes of the datagram that failed, or -EAGAIN. */
 ssize_t error_queue_recv(struct socket *sock, struct msghdr *msg);

@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "lwip/paths.h"
+
 #define FIELD(field) offsetof(struct socket_options, field)
 
 static const struct option_row rows[] = {
@@ -41,7 +43,7 @@ static const struct option_row rows[] = {
     { IPPROTO_IP, IP_RECVERR, BOOL, ANY, FIELD(receive_error), INT_MIN, INT_MAX },
     { IPPROTO_IP, IP_FREEBIND, BOOL, ANY, FIELD(free_bind), INT_MIN, INT_MAX },
     { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, BOOL, ANY, FIELD(bind_no_port), INT_MIN, INT_MAX },
-    { IPPROTO_IP, IP_MTU_DISCOVER, INT, ANY, FIELD(mtu_discover), 0, 5 },
+    { IPPROTO_IP, IP_MTU_DISCOVER, INT, ANY, FIELD(mtu_discover), 0, MTU_DISCOVER_OMIT },
     { IPPROTO_IP, IP_MULTICAST_TTL, INT, ANY, FIELD(multicast_ttl), -1, 255 },
     { IPPROTO_IP, IP_MULTICAST_LOOP, BOOL, ANY, FIELD(multicast_loop), INT_MIN, INT_MAX },
     { IPPROTO_IPV6, IPV6_V6ONLY, BOOL, ANY, FIELD(v6_only), INT_MIN, INT_MAX },
@@ -51,6 +53,8 @@ static const struct option_row rows[] = {
     { IPPROTO_IPV6, IPV6_RECVPKTINFO, BOOL, ANY, FIELD(packet_info6), INT_MIN, INT_MAX },
     { IPPROTO_IPV6, IPV6_TCLASS, U8, ANY, FIELD(traffic_class), -1, 255 },
     { IPPROTO_IPV6, IPV6_FREEBIND, BOOL, ANY, FIELD(free_bind), INT_MIN, INT_MAX },
+    { IPPROTO_IPV6, IPV6_MTU_DISCOVER, INT, ANY, FIELD(mtu_discover6), 0, MTU_DISCOVER_OMIT },
+    { IPPROTO_IPV6, IPV6_DONTFRAG, BOOL, ANY, FIELD(dont_fragment6), INT_MIN, INT_MAX },
     { IPPROTO_IPV6, IPV6_RECVERR, BOOL, ANY, FIELD(receive_error6), INT_MIN, INT_MAX },
     { IPPROTO_IPV6, IPV6_RECVHOPLIMIT, BOOL, ANY, FIELD(receive_hop_limit), INT_MIN, INT_MAX },
     { IPPROTO_IPV6, IPV6_RECVTCLASS, BOOL, ANY, FIELD(receive_class), INT_MIN, INT_MAX },
@@ -72,7 +76,7 @@ void socket_options_init(struct socket_options *o, int type)
     o->incoming_core = -1;
     o->multicast_ttl = o->multicast_hops = 1;
     o->multicast_loop = true;
-    o->mtu_discover = 1; /* IP_PMTUDISC_WANT */
+    o->mtu_discover = o->mtu_discover6 = MTU_DISCOVER_WANT;
     o->receive_buffer_bytes = type == SOCK_STREAM ? l->receive_default : l->udp_receive_default;
     o->send_buffer_bytes = type == SOCK_STREAM ? l->send_default : l->udp_send_default;
     o->congestion = l->congestion;

@@ -45,7 +45,9 @@ struct socket_options {
     int ttl, hops;                                          /* -1: the stack's default */
     int multicast_ttl, multicast_hops; /* default 1 */
     bool multicast_loop;
-    int mtu_discover;
+    int mtu_discover, mtu_discover6; /* enum mtu_discover */
+    int fragment_bytes6;             /* IPV6_MTU: the most, 0: as the path bears */
+    bool dont_fragment6;
     struct in_addr multicast_interface;
     uint32_t multicast_interface6;
 };
@@ -77,6 +79,11 @@ static inline uint8_t socket_options_ttl(const struct socket_options *o, int fam
 static inline uint8_t socket_options_tos(const struct socket_options *o, int family)
 {
     return family == AF_INET6 ? o->traffic_class : o->tos;
+}
+
+static inline int socket_options_mtu_discover(const struct socket_options *o, int family)
+{
+    return family == AF_INET6 ? o->mtu_discover6 : o->mtu_discover;
 }
 
 int socket_option_set(struct socket *sock, int level, int name, const void *value, socklen_t len);

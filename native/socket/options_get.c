@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "control/address.h"
 #include "lwip/tcp_congestion.h"
 #include "socket/options_table.h"
 #include "socket/tcp.h"
@@ -88,6 +89,30 @@ static int get_tcp_level(struct socket *sock, int name, void *value, socklen_t *
     }
 }
 
+/* 0: there is no peer. */
+static uint32_t mtu_to_peer(const struct socket *sock)
+{
+    uint8_t state = socket_state(sock);
+
+    return state == SOCKET_CONNECTED || state == SOCKET_CONNECTING ? address_mtu(&sock->peer, true) : 0;
+}
+
+static int get_mtu(struct socket *sock, void *value, socklen_t *len)
+{
+    int mtu = (int)mtu_to_peer(sock);
+
+    return mtu ? give_int(value, len, mtu) : -ENOTCONN;
+}
+
+static int get_path_mtu(struct socket *sock, void *value, socklen_t *len)
+{
+    struct ip6_mtuinfo info = { .ip6m_mtu = mtu_to_peer(sock) };
+
+    if (*len < sizeof(info))
+        return -EINVAL;
+    return info.ip6m_mtu ? give(value, len, &info, sizeof(info)) : -ENOTCONN;
+}
+
 static int number_of(struct socket *sock, const struct option_row *row)
 {
     const uint8_t *field = (const uint8_t *)&sock->options + row->offset;
@@ -129,6 +154,10 @@ int socket_option_get(struct socket *sock, int level, int name, void *value, soc
             *len = 0;
             return 0;
         }
+        if ((level == IPPROTO_IP && name == IP_MTU) || (level == IPPROTO_IPV6 && name == IPV6_MTU))
+            return get_mtu(sock, value, len);
+        if (level == IPPROTO_IPV6 && name == IPV6_PATHMTU)
+            return get_path_mtu(sock, value, len);
         return -ENOPROTOOPT;
     }
     number = number_of(sock, row);

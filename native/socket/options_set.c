@@ -16,6 +16,7 @@
 #define FIN_TIMEOUT_MAX_S 120
 #define RTO_MAX_S 120
 #define WINDOW_CLAMP_MIN 1152
+#define IP6_LEAST_MTU 1280 /* RFC 8200 5 */
 
 /* As long as the SYN-ACKs take that are sent so often: the kernel counts these, not seconds. */
 static int defer_accept_as_kept(int seconds)
@@ -148,6 +149,15 @@ static int set_tcp_level(struct socket *sock, int name, const void *value, sockl
     }
 }
 
+/* IPV6_MTU: no fragment is larger. */
+static int set_fragment_bytes(struct socket *sock, int bytes)
+{
+    if (bytes != 0 && bytes < IP6_LEAST_MTU)
+        return -EINVAL;
+    sock->options.fragment_bytes6 = bytes;
+    return 0;
+}
+
 /* Options of ip(7) that may come without any byte; they are 0 then. */
 static bool may_be_empty(int name)
 {
@@ -249,6 +259,8 @@ int socket_option_set(struct socket *sock, int level, int name, const void *valu
         result = set_socket_level(sock, name, value, len, number);
     else if (level == IPPROTO_TCP)
         result = set_tcp_level(sock, name, value, len, number);
+    else if (level == IPPROTO_IPV6 && name == IPV6_MTU)
+        result = set_fragment_bytes(sock, number);
     else
         result = socket_membership_set(sock, level, name, value, len);
     if (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT))

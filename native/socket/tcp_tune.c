@@ -116,6 +116,8 @@ void tcp_options_changed(struct socket *sock)
     pcb->syn_retries = (uint8_t)o->syn_count; /* 127 at most */
     pcb->tos = socket_options_tos(o, sock->peer.family);
     pcb->ttl = socket_options_ttl(o, sock->peer.family);
+    pcb->netif_hints.mtu_discover = (u8_t)o->mtu_discover;
+    pcb->netif_hints.mtu_discover6 = (u8_t)o->mtu_discover6;
     pcb->congestion = o->congestion;
     if (o->window_clamp)
         tcp_limit_receive(pcb, min_u32(o->window_clamp, o->receive_buffer_bytes));

@@ -15,6 +15,7 @@
 #include "lwip/multicast.h"
 #include "lwip/netif.h"
 #include "lwip/packet.h"
+#include "lwip/path_mtu.h"
 #include "lwip/pbuf.h"
 #include "lwip/udp.h"
 #include "socket/error_queue.h"
@@ -120,20 +121,34 @@ static struct socket_error *record_of(const struct udp_end *end, const struct ic
     return record;
 }
 
+/* The path is learnt, as the socket's IP_MTU_DISCOVER or IPV6_MTU_DISCOVER wants. False: it is not told. */
+static bool takes_mtu(struct socket *sock, const struct icmp_error *error, bool *fatal)
+{
+    int discover = socket_options_mtu_discover(&sock->options, error->is_ip6 ? AF_INET6 : AF_INET);
+
+    if (mtu_discover_learns(discover))
+        path_mtu_learn(&error->to, error->info);
+    if (!error->is_ip6)
+        return discover != MTU_DISCOVER_DONT;
+    *fatal = discover != MTU_DISCOVER_DONT;
+    return mtu_discover_learns(discover);
+}
+
 /* As __udp4_lib_err() of the kernel: without IP_RECVERR only a connected socket hears, of what is final. */
 static void on_unreachable(void *arg, const struct icmp_error *error)
 {
     struct udp_end *end = arg;
     struct socket *sock = end->sock;
+    bool fatal = error->fatal;
 
-    if (error->error == EMSGSIZE && sock->options.mtu_discover == IP_PMTUDISC_DONT)
+    if (error->error == EMSGSIZE && !takes_mtu(sock, error, &fatal))
         return;
     if (error->is_ip6 ? sock->options.receive_error6 : sock->options.receive_error) {
         struct socket_error *record = record_of(end, error);
 
         if (record)
             error_queue_push(sock, record);
-    } else if (!error->fatal || socket_state(sock) != SOCKET_CONNECTED) {
+    } else if (!fatal || socket_state(sock) != SOCKET_CONNECTED) {
         return;
     }
     atomic_store_explicit(&sock->error, error->error, memory_order_release);
@@ -430,6 +445,9 @@ void udp_options_changed(struct socket *sock)
         set_headers(sock, pcb, AF_INET);
     pcb->mcast_ip4.addr = o->multicast_interface.s_addr;
     udp_set_multicast_netif_index(pcb, (u8_t)o->multicast_interface6);
+    pcb->netif_hints.mtu_discover = (u8_t)o->mtu_discover;
+    pcb->netif_hints.mtu_discover6 = (u8_t)o->mtu_discover6;
+    pcb->netif_hints.fragment_bytes6 = (u16_t)min_u32((uint32_t)o->fragment_bytes6, UINT16_MAX);
     if (o->multicast_loop)
         udp_set_flags(pcb, UDP_FLAGS_MULTICAST_LOOP);
     else

@@ -7,12 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "control/address.h"
+#include "lwip/paths.h"
+#include "socket/error_queue.h"
+#include "socket/ready.h"
 #include "socket/udp.h"
 #include "socket/wait.h"
 
 #define PAYLOAD_MAX_V4 65507u /* 65535 less the IPv4 and UDP headers */
 #define PAYLOAD_MAX_V6 65527u /* 65535 less the UDP header */
+#define HEADERS_V4 28u
+#define HEADERS_V6 48u
 
 struct udp_cork { /* under tx.writer */
     struct endpoint to; /* of the first piece, the others' is not looked at */
@@ -20,6 +26,50 @@ struct udp_cork { /* under tx.writer */
     uint32_t bytes;
     uint8_t data[PAYLOAD_MAX_V6];
 };
+
+static uint32_t mtu_to(const struct socket *sock, const struct endpoint *to)
+{
+    const struct socket_options *o = &sock->options;
+    uint32_t mtu = address_mtu(to, mtu_discover_uses_path(socket_options_mtu_discover(o, to->family)));
+
+    return to->family == AF_INET6 && o->fragment_bytes6 ? min_u32(mtu, (uint32_t)o->fragment_bytes6) : mtu;
+}
+
+/* The most that a datagram may carry to there, as __ip_append_data() and __ip6_append_data(): of a protocol's
+ * largest unless it must not be cut. */
+static uint32_t payload_max(const struct socket *sock, const struct endpoint *to)
+{
+    const struct socket_options *o = &sock->options;
+    bool is_ip6 = to->family == AF_INET6;
+    uint32_t headers = is_ip6 ? HEADERS_V6 : HEADERS_V4, max = is_ip6 ? PAYLOAD_MAX_V6 : PAYLOAD_MAX_V4, mtu;
+
+    if (LIKELY(mtu_discover_cuts(socket_options_mtu_discover(o, to->family)) && !(is_ip6 && o->dont_fragment6)))
+        return max;
+    mtu = mtu_to(sock, to);
+    return mtu < headers ? 0 : min_u32(max, mtu - headers);
+}
+
+/* As ip_local_error() and ipv6_local_error(): who asked for it finds in the error queue what the way bears. */
+static int too_long(struct socket *sock, const struct endpoint *to)
+{
+    const struct socket_options *o = &sock->options;
+    struct socket_error *record;
+
+    if (!(to->family == AF_INET6 ? o->receive_error6 : o->receive_error))
+        return -EMSGSIZE;
+    record = calloc(1, sizeof(*record));
+    if (record == NULL)
+        return -EMSGSIZE;
+    record->what = (struct sock_extended_err){ .ee_errno = EMSGSIZE, .ee_origin = SO_EE_ORIGIN_LOCAL,
+                                               .ee_info = mtu_to(sock, to) };
+    record->to = *to;
+    if (to->family == AF_INET) /* whatever sendto() said: inet_dport */
+        record->to.port = sock->peer.port;
+    record->arrival.time_ns = clock_now_ns();
+    error_queue_push(sock, record);
+    ready_poke(sock);
+    return -EMSGSIZE;
+}
 
 bool udp_family_fits(const struct socket *sock, const struct endpoint *to)
 {
@@ -67,8 +117,8 @@ int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, str
         return -ENETUNREACH;
     if (to->family == AF_INET && to->v4.s_addr == INADDR_BROADCAST && !sock->options.broadcast)
         return -EACCES;
-    if (bytes > (to->family == AF_INET6 ? PAYLOAD_MAX_V6 : PAYLOAD_MAX_V4))
-        return -EMSGSIZE;
+    if (UNLIKELY(bytes > payload_max(sock, to)))
+        return too_long(sock, to);
     record->payload_bytes = (uint32_t)bytes;
     return 0;
 }
@@ -95,8 +145,6 @@ static int gather(struct socket *sock, const struct msghdr *msg, size_t bytes,
                   const struct send_record *record)
 {
     struct udp_cork *cork = sock->cork;
-    uint32_t max = sock->family == AF_INET6 ? PAYLOAD_MAX_V6 : PAYLOAD_MAX_V4;
-
     if (cork == NULL) {
         cork = malloc(sizeof(*cork));
         if (cork == NULL)
@@ -109,9 +157,9 @@ static int gather(struct socket *sock, const struct msghdr *msg, size_t bytes,
         cork->bytes = 0;
         __atomic_store_n(&cork->begun, true, __ATOMIC_RELAXED);
     }
-    if (cork->bytes + bytes > max) {
+    if (cork->bytes + bytes > payload_max(sock, &cork->to)) {
         __atomic_store_n(&cork->begun, false, __ATOMIC_RELAXED);
-        return -EMSGSIZE;
+        return too_long(sock, &cork->to);
     }
     for (size_t i = 0; i < msg->msg_iovlen; i++) {
         memcpy(cork->data + cork->bytes, msg->msg_iov[i].iov_base, msg->msg_iov[i].iov_len);

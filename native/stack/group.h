@@ -14,6 +14,7 @@ extern struct group {
      */
     _Atomic bool deaf;
     struct stack *stacks[STACKS_MAX];
+    struct paths *paths; /* of all of them; NULL: none are kept */
 } group;
 
 /* deaf no more: frames are taken in. */

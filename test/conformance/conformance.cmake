@@ -1,6 +1,6 @@
 # The kernel as the oracle: one program per group of scenarios, TAP on stdout.
 add_library(conformance STATIC)
-foreach(name harness trace help worlds differences network)
+foreach(name harness trace help worlds differences network routed)
   target_sources(conformance PRIVATE "${PRONGHORN_ROOT}/test/conformance/${name}.c")
 endforeach()
 target_compile_options(conformance PRIVATE ${PRONGHORN_WARNINGS})

@@ -53,7 +53,10 @@ static __attribute__((noreturn)) void run_world(const struct world *w, int from,
     static const char end[] = MARK_END "\n";
 
     trace_start(fd);
-    if (network && !w->ours && !network_enter(network))
+    world = *w;
+    if (network && (!w->ours || &group_port) && !network_enter(network))
+        _exit(96);
+    if (&group_start && !group_start())
         _exit(96);
     if (!world_enter(w))
         _exit(98);

@@ -98,6 +98,13 @@ extern const struct scenario scenarios[];
 extern const char group_network[] __attribute__((weak));
 
 /*
+ * With it: our worlds stand in such a network, too, on this port; group_start() makes ready what else there
+ * is, in each world's process (false: it could not).
+ */
+extern const char group_port[] __attribute__((weak));
+bool group_start(void) __attribute__((weak));
+
+/*
  * Or this one: the kernel's world gets a loopback of its own, so that the ports of other processes are no
  * hindrance. Where that is not permitted it has the machine's.
  */

@@ -119,7 +119,7 @@ bool world_enter(const struct world *w)
         { "memory.hugepages", "off" },
         { "stack.drive", w->is_inline ? "inline" : "dedicated" },
         { "fd.numbers", w->virtual_numbers ? "virtual" : "kernel" },
-        { "port", "" },
+        { "port", &group_port ? group_port : "" },
         { "stack.caretaker_ms", world_caretaker_ms },
         { "log.level", "error" },
     };

@@ -11,7 +11,7 @@ file(GLOB stock "${LWIP_TREE}/src/core/*.c" "${LWIP_TREE}/src/core/ipv4/*.c"
   "${LWIP_TREE}/src/core/ipv6/*.c" "${LWIP_TREE}/src/api/*.c")
 list(APPEND LWIP_TEST_SOURCES ${stock} "${LWIP_TREE}/src/netif/ethernet.c"
   "${LWIP_TREE}/src/apps/mdns/mdns.c" "${LWIP_TREE}/src/apps/mqtt/mqtt.c")
-foreach(name delta demux events fragment_checksum icmp_error memory ports siphash tcp_congestion tcp_flight tcp_recovery tcp_timeout tcp_timer)
+foreach(name delta demux events fragment_checksum icmp_error memory path_mtu paths ports siphash tcp_congestion tcp_flight tcp_recovery tcp_timeout tcp_timer)
   list(APPEND LWIP_TEST_SOURCES "${LWIP_DIR}/${name}.c")
 endforeach()
 add_executable(test_lwip_stock "${PRONGHORN_ROOT}/test/lwip/stock.c" ${LWIP_TEST_SOURCES})
@@ -22,7 +22,8 @@ target_include_directories(test_lwip_stock BEFORE PRIVATE "${LWIP_TESTDIR}"
   "${LWIP_TREE}/src/include")
 # What our modules cannot be built without; the tests' peers agree to none of it.
 target_compile_definitions(test_lwip_stock PRIVATE LWIP_TCP_SACK_OUT=1 LWIP_TCP_TIMESTAMPS=1
-  LWIP_TCP_KEEPALIVE=1 IPV6_FRAG_COPYHEADER=1 TCP_PCB_CONGESTION=1)
+  LWIP_TCP_KEEPALIVE=1 IPV6_FRAG_COPYHEADER=1 TCP_PCB_CONGESTION=1
+  LWIP_NETIF_HWADDRHINT=1)
 # Their assertions print nothing and compare members of packed structs: not ours to warn about.
 target_compile_options(test_lwip_stock PRIVATE -w -include "${PRONGHORN_ROOT}/test/lwip/stock.h")
 if(PRONGHORN_SANITIZE)

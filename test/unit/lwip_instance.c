@@ -80,7 +80,7 @@ static err_t netif_start(struct netif *netif)
 
 static void end_open(struct end *end, struct end *peer)
 {
-    struct instance_settings settings = {page_alloc, page_free, NULL, 0, {1, 2, 3}, now_us, {0}};
+    struct instance_settings settings = {page_alloc, page_free, NULL, 0, {1, 2, 3}, now_us, NULL, {0}};
     ip4_addr_t address, mask, none;
     ip6_addr_t address6;
     unsigned long outside;

@@ -74,7 +74,7 @@ static ip6_addr_t host6(unsigned number)
 
 static void instance_open(void)
 {
-    struct instance_settings settings = {page_alloc, page_free, NULL, 0, {1, 2, 3}, 0, {0}};
+    struct instance_settings settings = {page_alloc, page_free, NULL, 0, {1, 2, 3}, 0, NULL, {0}};
     ip4_addr_t address = host4(1), mask, none;
     ip6_addr_t address6;
     s8_t index;

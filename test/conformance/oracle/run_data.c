@@ -39,8 +39,9 @@ static void say_error(const struct sock_extended_err *e)
 {
     const struct sockaddr *offender = SO_EE_OFFENDER(e);
 
-    fprintf(trace, " %s origin %d type %d code %d info %u", error_name((int)e->ee_errno), e->ee_origin,
-            e->ee_type, e->ee_code, e->ee_info);
+    fprintf(trace, " %s origin %d type %d code %d", error_name((int)e->ee_errno), e->ee_origin, e->ee_type, e->ee_code);
+    if (e->ee_origin != SO_EE_ORIGIN_LOCAL) /* of what is too large: its link's MTU, there the loopback's */
+        fprintf(trace, " info %u", e->ee_info);
     if (offender->sa_family != AF_UNSPEC)
         say_address(offender);
 }

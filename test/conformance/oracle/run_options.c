@@ -21,6 +21,9 @@ const struct oracle_option oracle_options[] = {
     O(IPPROTO_IPV6, IPV6_RECVERR, 1, 0, 1, 1), O(IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1, 0, 1, 1),
     O(IPPROTO_IPV6, IPV6_RECVTCLASS, 1, 0, 1, 1), O(IPPROTO_IPV6, IPV6_TCLASS, 8, 3, 255, -1),
     O(SOL_SOCKET, SO_OOBINLINE, 1, 0, 1, 1),
+    /* (Not what would refuse a datagram: the loopback bears more than our wire.) */
+    O(IPPROTO_IP, IP_MTU_DISCOVER, 0, 1, 5, 6), O(IPPROTO_IPV6, IPV6_MTU_DISCOVER, 0, 1, 5, -1),
+    O(IPPROTO_IPV6, IPV6_DONTFRAG, 0, 0, 0, 0),
 };
 const int oracle_options_count = sizeof(oracle_options) / sizeof(oracle_options[0]);
 
