@@ -82,7 +82,10 @@ export interface Native {
     pollerOpen(dispatch: (count: number) => void, pairs: Int32Array, spinUs: number): number
     pollerHold(hold: boolean): number
     pollerWatch(op: number, fd: number, events: number, token: number): number
+    /** How many pairs; with 1 << 17 when pollerMeasure() is to be called around the callback of each. */
     pollerCollect(): number
+    /** The callback of a pair begins, or (-1) has ended. */
+    pollerMeasure(index: number): void
 
     /** The arena; undefined where the runtime is not started or external buffers are not allowed. */
     ringMemory(): ArrayBuffer | undefined

@@ -12,6 +12,7 @@ import { Slab } from './slab.js'
 const BATCH = 256
 /** As native/node/poller.cc has it. */
 const ONE = 1 << 16
+const MEASURED = 1 << 17
 
 export interface Watched {
     /** The asynchronous context in which its events are told (AsyncLocalStorage). */
@@ -106,8 +107,20 @@ export class Poller {
 
     /** One look, now; the listeners have run when it returns. */
     poll(): number {
-        const count = native.pollerCollect()
-        if (count > 0) this.#dispatch(count)
+        const word = native.pollerCollect()
+        if (word < MEASURED) {
+            if (word > 0) this.#dispatch(word)
+            return word
+        }
+        const count = word - MEASURED
+        for (let i = 0; i < count; i++) {
+            native.pollerMeasure(i)
+            try {
+                this.#dispatch(ONE | (i === 0 ? count : 0))
+            } finally {
+                native.pollerMeasure(-1)
+            }
+        }
         return count
     }
 

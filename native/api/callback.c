@@ -38,10 +38,9 @@ uint64_t ph_callback_begin(int fd)
 
 void ph_callback_end(int fd, uint64_t begun)
 {
-    struct socket *sock = use_socket(fd);
+    struct socket *sock = begun ? use_socket(fd) : NULL;
 
-    if (sock == NULL)
-        return;
     latency_callback_end(sock, begun);
-    file_unuse(&sock->file);
+    if (sock)
+        file_unuse(&sock->file);
 }

@@ -47,6 +47,7 @@ static int apply_log(const struct config *c)
 {
     log_set_level(c->log_level);
     log_set_format(c->log_format);
+    log_set_file(c->log_file);
     return -1;
 }
 
@@ -76,6 +77,7 @@ static const struct {
 } changeable[] = {
     { "log.level", apply_log },
     { "log.format", apply_log },
+    { "log.file", apply_log },
     { "stack.idle", apply_spin },
     { "stack.spin_us", apply_spin },
     { "flight.record", flight_apply },

@@ -77,19 +77,29 @@ void log_set_format(enum log_format format)
     atomic_store_explicit(&log_format, (int)format, memory_order_relaxed);
 }
 
+static int open_file(const char *path)
+{
+    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+}
+
 void log_set_file(const char *path)
 {
+    int fd = path[0] != '\0' ? open_file(path) : -1, error = errno;
+
     lock_take(&queue.writing);
     snprintf(log_file, sizeof(log_file), "%s", path);
     lock_give(&queue.writing);
+    if (fd >= 0)
+        kernel.close(fd);
+    else if (path[0] != '\0')
+        log_warn("log.file: %s cannot be opened: %s; messages go to stderr until it can", path, strerror(error));
 }
 
 /* ---- out --------------------------------------------------------------------------------------- */
 
 static void put(const char *line, size_t length)
 {
-    int fd = log_file[0] != '\0'
-                 ? open(log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640) : -1;
+    int fd = log_file[0] != '\0' ? open_file(log_file) : -1;
     /* A closed or full stderr is no reason to fail; there is nobody to tell. */
     ssize_t ignored = kernel.write(fd >= 0 ? fd : STDERR_FILENO, line, length);
 

@@ -22,6 +22,12 @@ struct Environment;
 struct Rings;
 
 /* The event loop's hold on one epoll of ours; poller.cc tells how it polls and sleeps. */
+/* A callback that runs. */
+struct Measured {
+    int fd = -1;
+    uint64_t since = 0; /* 0: it is not measured */
+};
+
 struct Poller {
     bool open = false;      /* the handles below are initialised */
     bool polling = false;   /* spinning with the loop; false: asleep until `wake` or `bound` fires */
@@ -31,6 +37,7 @@ struct Poller {
     int32_t max_events = 0;
     int32_t *events = nullptr;     /* max_events pairs (token, events), read by JavaScript */
     std::vector<int> fds;          /* by token */
+    Measured measured;             /* by JavaScript, in a loop of its own */
     uint64_t spin_ns = 0;          /* idle time before sleeping */
     uint64_t idle_since = 0;       /* 0: the last turn did something */
     uint32_t seen_activity = 0;

@@ -28,8 +28,9 @@ static const int BATCH = 256;
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static std::vector<Environment *> &open_pollers = *new std::vector<Environment *>;
 
-/* Beside the count: only one event in this call (lib/poller.ts). */
+/* Beside the count: only one event in this call; callbacks are to be measured (lib/poller.ts). */
 static const int ONE = 1 << 16;
+static const int MEASURED = 1 << 17;
 
 /*
  * One call into JavaScript for the whole batch. A listener that throws ends the call early, so
@@ -68,19 +69,33 @@ static void dispatch(Environment *e, int count)
     napi_close_handle_scope(e->env, scope);
 }
 
+/* The callback of the batch's event `i` begins. */
+static Measured measure_begin(const Poller *p, int i)
+{
+    Measured measured;
+    size_t token = static_cast<size_t>(p->events[2 * i]);
+
+    measured.fd = token < p->fds.size() ? p->fds[token] : -1;
+    measured.since = measured.fd < 0 ? 0 : ph_callback_begin(measured.fd);
+    return measured;
+}
+
+static void measure_end(const Measured &measured)
+{
+    if (measured.since)
+        ph_callback_end(measured.fd, measured.since);
+}
+
 /* An operator wants to know how long the callbacks of some sockets take: a call for each event. */
 static void dispatch_measured(Environment *e, int count)
 {
     Poller *p = &e->poller;
 
     for (int i = 0; i < count && p->open && !p->stuck && !p->ended; i++) {
-        size_t token = static_cast<size_t>(p->events[2 * i]);
-        int fd = token < p->fds.size() ? p->fds[token] : -1;
-        uint64_t begun = fd < 0 ? 0 : ph_callback_begin(fd);
+        Measured measured = measure_begin(p, i);
 
         dispatch(e, ONE | (i == 0 ? count : 0));
-        if (begun)
-            ph_callback_end(fd, begun);
+        measure_end(measured);
     }
 }
 
@@ -298,7 +313,19 @@ static napi_value poller_collect(napi_env env, napi_callback_info info)
 {
     Args<1> args(env, info);
     Poller *p = &args.e->poller;
-    return p->open ? result_value(env, collect(p)) : number_value(env, 0);
+    int count = p->open ? collect(p) : 0;
+    return result_value(env, count > 0 && ph_latency_chosen() > 0 ? MEASURED | count : count);
+}
+
+/* (index): the callback of that event of the batch begins; (-1): it has ended. */
+static napi_value poller_measure(napi_env env, napi_callback_info info)
+{
+    Args<1> args(env, info);
+    Poller *p = &args.e->poller;
+    int i = args.number(0);
+    measure_end(p->measured);
+    p->measured = p->open && i >= 0 && i < p->max_events ? measure_begin(p, i) : Measured();
+    return number_value(env, 0);
 }
 
 void poller_close(Environment *e, void (*done)(Environment *e))
@@ -335,5 +362,6 @@ const Function poller_functions[] = {
     {"pollerHold", poller_hold},
     {"pollerWatch", poller_watch},
     {"pollerCollect", poller_collect},
+    {"pollerMeasure", poller_measure},
     {nullptr, nullptr},
 };

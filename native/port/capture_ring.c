@@ -90,6 +90,8 @@ void capture_complete_checksum(uint8_t *bytes, uint32_t captured, const struct r
     if (rte_raw_cksum_mbuf(packet, l4, packet->pkt_len - l4, &sum) != 0)
         return;
     sum = (uint16_t)~sum;
+    if (sum == 0 && wanted == RTE_MBUF_F_TX_UDP_CKSUM)
+        sum = 0xffff; /* RFC 768: 0 is none */
     memcpy(bytes + at, &sum, 2);
 }
 

@@ -128,6 +128,12 @@ void latency_end(struct socket *sock)
     }
 }
 
+/* What this thread's callback measures. It may close its socket, or call for other sockets' callbacks. */
+static __thread struct {
+    struct stats_chosen *set;
+    uint64_t id, begun_ns;
+} callback;
+
 uint64_t latency_callback_begin(struct socket *sock)
 {
     struct stats_chosen *chosen = atomic_load_explicit(&sock->chosen, memory_order_acquire);
@@ -146,13 +152,20 @@ uint64_t latency_callback_begin(struct socket *sock)
         return 0;
     now_ns = clock_now_ns();
     histogram_add(&chosen->callback_wait_ns, now_ns - came_ns);
+    callback.set = chosen;
+    callback.id = chosen->socket.id;
+    callback.begun_ns = now_ns;
     return now_ns;
 }
 
 void latency_callback_end(struct socket *sock, uint64_t begun_ns)
 {
-    struct stats_chosen *chosen = atomic_load_explicit(&sock->chosen, memory_order_acquire);
+    struct stats_chosen *chosen = sock ? atomic_load_explicit(&sock->chosen, memory_order_acquire) : NULL;
 
-    if (chosen != NULL && begun_ns != 0)
+    if (begun_ns == 0)
+        return;
+    if (callback.begun_ns == begun_ns)
+        chosen = callback.set->socket.id == callback.id ? callback.set : NULL; /* else it was released */
+    if (chosen != NULL)
         histogram_add(&chosen->callback_ns, clock_now_ns() - begun_ns);
 }

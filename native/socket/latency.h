@@ -35,7 +35,10 @@ void latency_release(struct stack *stack, uint64_t id);
 /* Stack: the socket goes, its set stays to be read. */
 void latency_end(struct socket *sock);
 
-/* Who runs callbacks, around one. What the first returns is given to the second; 0: not measured. */
+/*
+ * Who runs callbacks, around one, on one thread. What the first returns is given to the second; 0: not
+ * measured. NULL: the callback closed its socket.
+ */
 uint64_t latency_callback_begin(struct socket *sock);
 void latency_callback_end(struct socket *sock, uint64_t begun_ns);
 

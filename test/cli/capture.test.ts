@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { checksumsHold, readCapture } from './pcapng.js'
-import { pronghorn, Target, tool } from './support.js'
+import { eventually, pronghorn, Target, tool } from './support.js'
 
 const target = await Target.start()
 t.teardown(() => target.end('SIGKILL'))
@@ -78,6 +78,39 @@ t.test('a known transfer, both ends, to stdout', async (t) => {
         packets.length,
     )
     t.ok(statistics.every(({ dropped }) => dropped === 0))
+})
+
+t.test('to a pipe, as they come, until its reader leaves', async (t) => {
+    for (let i = 0; i < 5; i++) {
+        // more often than there can be captures at once
+        const child = spawn(process.execPath, [tool, 'capture', 'tcp', ...of], {
+            stdio: ['ignore', 'pipe', 'pipe'],
+        })
+        t.teardown(() => child.kill('SIGKILL'))
+        const exit = once(child, 'close')
+        let err = ''
+        child.stderr.on('data', (data) => {
+            err += data
+        })
+        let got = 0
+        const more = new Promise<void>((resolve) => {
+            child.stdout.on('data', (data) => {
+                got += data.length
+                if (got > 10_000) resolve()
+            })
+        })
+        await eventually(
+            () => err,
+            (text) => /Capturing/.test(text),
+        )
+        await target.tell('echo 10000')
+        await Promise.race([more, exit])
+        t.ok(got > 10_000, `${got} bytes while it goes on`)
+        child.stdout.destroy()
+        child.stderr.destroy()
+        await target.tell('echo 10000')
+        t.same(await exit, [0, null])
+    }
 })
 
 t.test('a filter, one stack, one way, a snap length, a count', async (t) => {
@@ -160,4 +193,24 @@ t.test('tshark agrees', { skip: !existsSync('/usr/bin/tshark') && 'no tshark her
         execFileSync('tshark', ['-r', file, ...checks, '-Y', filter], { stdio: ['ignore', 'pipe', 'ignore'] })
     t.equal(`${shark('tcp.checksum.status==0 or udp.checksum.status==0 or ip.checksum.status==0')}`, '')
     t.ok(`${shark('tcp.checksum.status==1')}`.split('\n').length > 50)
+    const piped = spawn(
+        'bash',
+        ['-c', '"$0" "$@" | tshark -r -', process.execPath, tool, 'capture', '-c', '20', ...of],
+        {
+            stdio: ['ignore', 'pipe', 'inherit'],
+        },
+    )
+    t.teardown(() => piped.kill('SIGKILL'))
+    let text = ''
+    piped.stdout.on('data', (data) => {
+        text += data
+    })
+    const end = once(piped, 'close')
+    let ended = false
+    end.then(() => {
+        ended = true
+    })
+    while (!ended) await target.tell('paced 5 10')
+    t.same(await end, [0, null])
+    t.equal(text.trim().split('\n').length, 20, 'through a pipe')
 })

@@ -89,6 +89,23 @@ t.test('log: a level, and those to come', async (t) => {
     t.match(readFileSync(file, 'utf8'), /\npronghorn: info: log.format is now text \(pronghorn set\)\n$/)
 })
 
+t.test('log: to another file, to one that cannot be, to stderr', async (t) => {
+    const other = join(t.testdir({}), 'other.log')
+    const no = join(t.testdirName, 'no', 'such.log')
+    const said = (where: string) => readFileSync(where, 'utf8')
+    const before = said(file)
+    t.equal((await pronghorn('set', 'log.file', other, ...of)).code, 0)
+    t.match(said(other), `pronghorn: info: log.file is now ${other} (pronghorn set)\n`)
+    t.equal(said(file), before)
+    t.equal((await pronghorn('set', 'log.file', no, ...of)).code, 0)
+    const { out } = await pronghorn('log', '--level', 'warning', ...of)
+    t.match(out, `log.file: ${no} cannot be opened: No such file or directory; messages go to stderr`)
+    t.equal((await pronghorn('set', 'log.file', '', ...of)).code, 0)
+    t.equal((await pronghorn('set', 'log.file', file, ...of)).code, 0)
+    t.match(said(file), /log.file is now .* \(pronghorn set\)\n$/)
+    t.equal(said(other).split('\n').length, 2, 'one line')
+})
+
 t.test('faults: counted, announced, ended', async (t) => {
     const sum = async () =>
         (await json('drops', ...of)).drops

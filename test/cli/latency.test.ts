@@ -95,6 +95,14 @@ t.test('once, for as long as it looks', async (t) => {
     t.same(readSegment(target.pid).chosen, [])
 })
 
+t.test('callbacks in a loop of its own', async (t) => {
+    await pronghorn('latency', ends, '--keep', ...of)
+    await target.tell('polled 10')
+    const { latencies } = await json('latency', ...of)
+    t.equal(rowsOf(latencies, client).get('callback_ns')!.count, 10)
+    t.equal((await pronghorn('latency', '--release', ...of)).code, 0)
+})
+
 t.test('at most sixteen; one that has ended is still shown', async (t) => {
     const all = await pronghorn('latency', 'state established', '--keep', ...of)
     t.equal(all.code, 0)
@@ -116,6 +124,19 @@ t.test('at most sixteen; one that has ended is still shown', async (t) => {
     t.match((await pronghorn('latency', ...of)).out, /\(closed\) /)
     t.equal((await pronghorn('latency', '--release', ...of)).code, 0)
     t.same(readSegment(target.pid).chosen, [])
+})
+
+t.test('a callback that closes its socket', async (t) => {
+    await target.tell('echo 64 50') // it has the most packets
+    await pronghorn('latency', 'state established', '--keep', ...of)
+    await target.tell('abrupt')
+    const { latencies } = (await json('latency', ...of)) as { latencies: Row[] }
+    const closed = latencies.filter(({ kind, socket }) => socket?.open === false && kind === 'callback_ns')
+    t.ok(
+        closed.some(({ count, socket }) => count === 1 && socket!.peer === server),
+        JSON.stringify(closed),
+    )
+    t.equal((await pronghorn('latency', '--release', ...of)).code, 0)
 })
 
 t.test('datagrams', async (t) => {

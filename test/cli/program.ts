@@ -11,11 +11,14 @@
 //     spin MS              computes
 //     paced N MS           N echoes of 64 bytes, MS apart
 //     pump BYTES           sends BYTES to the echo again and again from now on, and does not wait
+//     polled N             N echoes of 64 bytes in a loop of its own, with runtime.poll()
 //     close                the first client closes
+//     abrupt               the first client closes in the callback of the next data
 
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { createSocket } from '../../lib/dgram/index.js'
+import { runtime } from '../../lib/index.js'
 import { connect, createServer, type Socket } from '../../lib/net/index.js'
 import { host, startStack } from '../lib/stack.js'
 
@@ -108,6 +111,22 @@ const commands: Record<string, (a: number, b: number) => Promise<void>> = {
         const more = () => clients[0]!.write(data, () => setImmediate(more))
         more()
         clients[0]!.resume()
+    },
+    polled: async (count) => {
+        for (let i = 0; i < count; i++) {
+            let done = false
+            clients[0]!.once('data', () => {
+                done = true
+            })
+            clients[0]!.write(Buffer.alloc(64))
+            while (!done) runtime.poll()
+        }
+    },
+    abrupt: async () => {
+        const client = clients.shift()!
+        client.once('data', () => client.destroy())
+        client.write('abrupt')
+        await once(client, 'close')
     },
     close: async () => {
         const client = clients.shift()!

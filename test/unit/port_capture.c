@@ -140,6 +140,64 @@ START_TEST(direction_filter_and_size)
 }
 END_TEST
 
+static uint16_t swapped_sum(const uint8_t *at, uint32_t length, uint32_t sum)
+{
+    for (uint32_t i = 0; i + 1 < length; i += 2)
+        sum += (uint32_t)at[i] << 8 | at[i + 1];
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
+/* Of 64 bytes behind an IPv4 header, with the pseudo-header; 0xffff: it holds. */
+static uint16_t sum_of(const uint8_t *frame, uint8_t protocol)
+{
+    return swapped_sum(frame + 34, 64, swapped_sum(frame + 26, 8, protocol + 64));
+}
+
+/* A card would fill in the checksum: what is captured has it already, and the packet itself is left alone. */
+START_TEST(checksums_that_a_card_will_add)
+{
+    static const struct { uint64_t flag; uint8_t protocol, at; } kinds[] = {
+        { RTE_MBUF_F_TX_TCP_CKSUM, 6, 50 }, { RTE_MBUF_F_TX_UDP_CKSUM, 17, 40 },
+    };
+
+    for (unsigned k = 0; k < 2; k++) {
+        bool was_zero = false;
+
+        for (uint32_t n = 0; n < 70000; n += n < 100 ? 1 : 7) {
+            struct capture_ring *ring = ring_of(false, 65535);
+            const struct capture_record *record;
+            uint8_t frame[98];
+            uint16_t pseudo;
+
+            packet_of(0, sizeof(frame));
+            for (uint32_t i = 0; i < sizeof(frame); i++)
+                bytes[i] = (uint8_t)(i * 31);
+            memcpy(bytes + 60, &n, sizeof(n)); /* some come to 0 */
+            pseudo = swapped_sum(bytes + 26, 8, kinds[k].protocol + 64);
+            bytes[kinds[k].at] = (uint8_t)(pseudo >> 8);
+            bytes[kinds[k].at + 1] = (uint8_t)pseudo;
+            packet.l2_len = 14;
+            packet.l3_len = 20;
+            packet.ol_flags = RTE_MBUF_F_TX_IPV4 | kinds[k].flag;
+            memcpy(frame, bytes, sizeof(frame));
+            capture_packet(ring, &packet, CAPTURE_OUT, 1);
+            record = capture_ring_peek(ring);
+            ck_assert_ptr_nonnull(record);
+            ck_assert_mem_eq(bytes, frame, sizeof(frame));
+            memcpy(frame, record + 1, sizeof(frame));
+            ck_assert_uint_eq(sum_of(frame, kinds[k].protocol), 0xffff);
+            if (kinds[k].protocol == 17)
+                ck_assert(frame[kinds[k].at] != 0 || frame[kinds[k].at + 1] != 0);
+            was_zero |= frame[kinds[k].at] == 0xff && frame[kinds[k].at + 1] == 0xff;
+            capture_ring_destroy(ring);
+        }
+        ck_assert(kinds[k].protocol != 17 || was_zero);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("capture");
@@ -150,6 +208,7 @@ static Suite *suite(void)
     tcase_add_test(c, a_full_ring_refuses_and_counts);
     tcase_add_test(c, a_recorder_keeps_the_newest);
     tcase_add_test(c, direction_filter_and_size);
+    tcase_add_test(c, checksums_that_a_card_will_add);
     suite_add_tcase(s, c);
     return s;
 }
