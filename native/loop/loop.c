@@ -184,7 +184,10 @@ bool loop_arm(struct stack *s, uint64_t *until_us)
     return true;
 }
 
-/* Before the doorbell is disarmed: who ended the sleep? */
+/*
+ * Before the doorbell is disarmed, and before a turn: who ended the sleep? The doorbell is rung for calls,
+ * which lie here, and for packets of another stack, which do not.
+ */
 static void count_sleep(struct stack *s)
 {
     uint64_t now_us = clock_now_us();
@@ -192,10 +195,10 @@ static void count_sleep(struct stack *s)
 
     STAT_ADD(s->stats, sleep_us, now_us - s->asleep_us);
     STAT_SET(s->stats, sleeping, 0);
-    if (doorbell_was_rung(&s->bell)) {
+    if (stack_has_mail(s) || !mpsc_is_empty(&s->returns)) {
         STAT_INC(s->stats, wakeups_doorbell);
         by = TRACE_WAKE_CALL;
-    } else if (now_us >= s->wake_us) {
+    } else if (now_us >= s->wake_us && !doorbell_was_rung(&s->bell)) {
         STAT_INC(s->stats, wakeups_timer);
         by = TRACE_WAKE_TIMER;
     } else {
