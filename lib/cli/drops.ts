@@ -33,6 +33,9 @@ export const REMEDIES: Record<string, string> = {
     drop_tx_link_down: 'the link of the port is down (show ports, show nic)',
 }
 
+/** Those that come with healthy traffic, or are on purpose. */
+export const EXPECTED_DROPS = /^drop_rx_(tcp_window|not_ours|no_socket)$|_injected$/
+
 export const drops = () =>
     viewCommand('drops', 'every packet that was dropped, with the reason and the remedy')
         .option('-z, --zeros', 'reasons that never occurred too')

@@ -3,11 +3,19 @@
 // would change it; and what makes ours slow (findings.ts).
 
 import { readFileSync } from 'node:fs'
-import { listProcesses, readRoutes, readSegment, type SocketStats, socketInodes } from '../stats/index.js'
+import {
+    listProcesses,
+    readRoutes,
+    readSegment,
+    type SegmentStats,
+    type SocketStats,
+    socketInodes,
+} from '../stats/index.js'
 import { EXIT, Failure } from './failure.js'
-import { type Finding, findingsOf, findingsText } from './findings.js'
+import type { Finding } from './finding.js'
+import { findingsOf, findingsText } from './findings.js'
 import { dim, green, table, yellow } from './text.js'
-import { choosePid, seconds, show, type ViewOptions, viewCommand } from './view.js'
+import { choosePid, headLine, seconds, show, type ViewOptions, viewCommand } from './view.js'
 
 interface Row {
     fd: number
@@ -21,6 +29,10 @@ interface Row {
 
 const endpoint = (address: string, port: number) =>
     address === '' ? '' : `${address.includes(':') ? `[${address}]` : address}:${port}`
+
+const bothEnds = (socket: SocketStats) =>
+    endpoint(socket.local_address, socket.local_port) +
+    (socket.peer_port ? ` > ${endpoint(`${socket.peer_address}`, Number(socket.peer_port))}` : '')
 
 /** The kernel's table of internet sockets: inode -> protocol and addresses. */
 function kernelSockets(pid: number): Map<number, { type: string; address: string }> {
@@ -119,8 +131,11 @@ function rowsOf(pid: number): Row[] {
                 fd,
                 owner: 'ours',
                 type: String(socket.type),
-                address: endpoint(socket.local_address, socket.local_port),
-                reason: 'made by a call of ours',
+                address: bothEnds(socket),
+                reason:
+                    socket.state === 'listening'
+                        ? 'a listener of this program'
+                        : 'the program uses our calls',
                 remedy: '',
             })
     return rows
@@ -147,11 +162,14 @@ function fallBacks(rows: Row[]): Finding[] {
         if (row.owner === 'kernel' && row.remedy !== '')
             reasons.set(row.reason, [...(reasons.get(row.reason) ?? []), row])
     return [...reasons].map(([reason, those]) => ({
+        cause: 'kernel' as const,
         about: those.length === 1 ? `fd ${those[0]!.fd}` : `${those.length} sockets`,
         what: `the kernel's, not accelerated: ${reason}`,
         remedy: those[0]!.remedy,
     }))
 }
+
+const NOT_STARTED = 'Its stacks have not started: no socket of it is ours yet.'
 
 const socketsText = (sockets: Row[]) =>
     sockets.length === 0
@@ -175,6 +193,7 @@ export const explain = () =>
         .option('-i, --interval <seconds>', 'how long to look', seconds, 1)
         .action((process: string | undefined, fd: string | undefined, options: Options) => {
             const pid = pidOf(options, process)
+            let stats: SegmentStats | undefined
             return show(options, {
                 collect: async () => {
                     let rows: Row[]
@@ -195,13 +214,16 @@ export const explain = () =>
                     }
                     const name = listProcesses().find((one) => one.pid === pid)?.name
                     const number = fd === undefined ? undefined : Number(fd)
-                    const findings: Finding[] = name
+                    const found = name
                         ? await findingsOf({ ...options, pid: `${pid}` }, options.interval, number)
-                        : []
-                    findings.push(...fallBacks(rows))
+                        : undefined
+                    stats = found?.stats
+                    const findings = [...(found?.findings ?? []), ...fallBacks(rows)]
                     return { pid, ...(name && { name }), sockets: rows, findings }
                 },
-                text: ({ sockets, findings, name }) =>
-                    `${socketsText(sockets)}${name ? `\n${findingsText(findings)}` : ''}`,
+                text: ({ sockets, findings }) =>
+                    stats
+                        ? `${headLine(stats)}\n${socketsText(sockets)}\n\n${findingsText(findings)}`
+                        : `${socketsText(sockets)}\n\n${dim(NOT_STARTED)}${findings.length ? `\n${findingsText(findings)}` : ''}`,
             })
         })

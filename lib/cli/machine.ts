@@ -216,3 +216,19 @@ function cards(): Finding[] {
 export function checkMachine(): Finding[] {
     return [hugepages(), ...cores(), governor(), cstates(), ...limits(), rights(), ...cards()]
 }
+
+/** The node that a core belongs to; 0 on a machine without nodes. */
+export const nodeOf = (core: number) =>
+    Number(
+        namesIn(`/sys/devices/system/cpu/cpu${core}`)
+            .find((name) => /^node\d+$/.test(name))
+            ?.slice(4) ?? 0,
+    )
+
+/** Where a thread ran last: field 39 of its stat. */
+export function coreOf(pid: number, thread: number): number | undefined {
+    const fields = textOf(`/proc/${pid}/task/${thread}/stat`)
+        ?.replace(/^.*\) /s, '')
+        .split(' ')
+    return fields ? Number(fields[36]) : undefined
+}

@@ -24,6 +24,18 @@ struct change {
     unsigned queues;
 };
 
+/*
+ * Each queue draws fates of its own, though one seed decides all of them: with the same ones at both ends of a wire
+ * the second flips the very bit back that the first had flipped.
+ */
+static struct faults *faults_for(const struct change *change, const struct stack *stack, uint16_t port)
+{
+    struct faults_settings settings = change->settings;
+
+    settings.seed += ((uint64_t)port * STACKS_MAX + stack->id) * UINT64_C(0x9e3779b97f4a7c15);
+    return faults_create(&settings);
+}
+
 static void change_stack(struct stack *stack, void *context)
 {
     struct change *change = context;
@@ -31,8 +43,9 @@ static void change_stack(struct stack *stack, void *context)
 
     for (unsigned i = 0; i < stack->ports_count; i++) {
         struct port_queue *queue = netif_port_queue(stack->ports[i]);
-        bool chosen = change->port < 0 || netif_port_port(stack->ports[i])->id == change->port;
-        struct faults *faults = chosen && !change->end ? faults_create(&change->settings) : NULL;
+        uint16_t port = netif_port_port(stack->ports[i])->id;
+        bool chosen = change->port < 0 || port == change->port;
+        struct faults *faults = chosen && !change->end ? faults_for(change, stack, port) : NULL;
 
         faults_destroy(port_faults_set(queue, faults), queue);
         any |= faults != NULL;

@@ -3,13 +3,26 @@
 
 import { spawn } from 'node:child_process'
 import t from 'tap'
-import { json, Target } from './support.js'
+import type { Finding } from '../../lib/cli/finding.js'
+import { look } from '../../lib/cli/findings.js'
+import { readSegment } from '../../lib/stats/index.js'
+import { eventually, json, pronghorn, Target } from './support.js'
 
-interface Finding {
-    about: string
-    what: string
-    remedy: string
-}
+t.test('nothing, where nothing is the matter', async (t) => {
+    const target = await Target.start({
+        PRONGHORN_STACK_DRIVE: 'inline',
+        PRONGHORN_STACK_CORES: '',
+        PRONGHORN_STACK_COUNT: '2',
+    })
+    t.teardown(() => target.end('SIGKILL'))
+    await target.tell('echo 1000 100')
+    await target.tell('datagrams 1')
+    const { findings } = await json('explain', `${target.pid}`)
+    t.same(findings, [])
+    const { out } = await pronghorn('explain', `${target.pid}`, '-i', '0.1')
+    t.match(out, new RegExp(`^\\S+ \\(${target.pid}\\), Pronghorn .*\n +fd +whose `))
+    t.match(out, /^Nothing is in its way\.$/m)
+})
 
 /** Looks until it is found: what is provoked goes on meanwhile. Gives the finding. */
 async function found(pid: number, what: RegExp, fd?: number): Promise<Finding | undefined> {
@@ -17,10 +30,19 @@ async function found(pid: number, what: RegExp, fd?: number): Promise<Finding | 
     for (let tries = 0; tries < 20; tries++) {
         const { findings } = await json('explain', `${pid}`, ...words, '-i', '0.5')
         const one = (findings as Finding[]).find((finding) => what.test(finding.what))
-        if (one) return one
+        if (one) {
+            t.match(one.remedy, NEXT, `${one.cause} says where to look next`)
+            return one
+        }
     }
     return undefined
 }
+
+/** A command of the tool or of the machine, or a setting or option by its name. */
+const NEXT = /pronghorn \w+|\b[a-z]+\.[a-z_]+\b|=|TCP_[A-Z]+|SO_[A-Z]+|\(top |numactl|ethtool/
+
+const wire = (options = '') =>
+    `wire,id=0,address=10.87.0.1/24${options};wire,id=0,address=10.87.0.2/24${options}`
 
 t.test('sends to a stack that sleeps', async (t) => {
     const target = await Target.start({ PRONGHORN_STACK_SPIN_US: '1' })
@@ -31,12 +53,132 @@ t.test('sends to a stack that sleeps', async (t) => {
     void paced.catch(() => {})
 })
 
-t.test('Nagle', async (t) => {
+t.test('Nagle, and the delayed acknowledgements that it waits for', async (t) => {
     const target = await Target.start({ PRONGHORN_TCP_NODELAY: 'off' })
     t.teardown(() => target.end('SIGKILL'))
-    t.match(await found(target.pid, /wait for an acknowledgement \(Nagle\)/), {
-        remedy: 'tcp.nodelay = on',
+    t.equal(
+        (await json('explain', `${target.pid}`, '-i', '0.1')).findings.filter(
+            ({ cause }: Finding) => cause === 'nagle' || cause === 'delayed-ack',
+        ).length,
+        0,
+        'nothing waits yet',
+    )
+    void target.tell('halves 5000 12').catch(() => {})
+    t.match(await found(target.pid, /^\S+ times a second a small write waits for an ack.*\(Nagle\)/), {
+        cause: 'nagle',
+        about: 'stack 0',
+        remedy: /tcp\.nodelay = on/,
     })
+    t.match(await found(target.pid, /acknowledgements a second go out only after tcp\.delayed_ack_ms/), {
+        cause: 'delayed-ack',
+        about: 'stack 1',
+        remedy: /tcp\.delayed_ack_ms = 1/,
+    })
+    const { sockets } = await json('show', 'sockets', 'nagle_holds > 0', '--pid', `${target.pid}`)
+    t.equal(sockets.length, 1)
+    t.match(await found(target.pid, /^\d+ of its small writes waited/, sockets[0].fd), { cause: 'nagle' })
+    const late = await json('show', 'sockets', 'delayed_acks > 10', '--pid', `${target.pid}`)
+    t.match(await found(target.pid, /^\d+ of its acknowledgements waited in vain/, late.sockets[0].fd), {
+        cause: 'delayed-ack',
+        remedy: /TCP_QUICKACK/,
+    })
+})
+
+t.test('a ring that is full', async (t) => {
+    const target = await Target.start({ PRONGHORN_PORT: wire(',rx_slots=32') })
+    t.teardown(() => target.end('SIGKILL'))
+    await target.tell('pump 3000000')
+    t.match(await found(target.pid, /^\S+ times a second its device has no room/), {
+        cause: 'full-ring',
+        remedy: /tx_slots=/,
+    })
+})
+
+t.test('missing offloads', async (t) => {
+    const off = await Target.start({
+        PRONGHORN_PORT:
+            'wire,id=0,address=10.87.0.1/24,stacks=0,offload=off;wire,id=0,address=10.87.0.2/24,stacks=1',
+    })
+    t.teardown(() => off.end('SIGKILL'))
+    t.match(await found(off.pid, /^offload=off/), { cause: 'offloads', about: 'port 0 wire' })
+    await off.end('SIGKILL')
+
+    const target = await Target.start({ PRONGHORN_PORT: wire() })
+    t.teardown(() => target.end('SIGKILL'))
+    t.match(await found(target.pid, /^it does not spread flows by itself/), {
+        cause: 'offloads',
+        remedy: /card with RSS/,
+    })
+})
+
+t.test('wrong checksums, also of a while ago', async (t) => {
+    const target = await Target.start()
+    t.teardown(() => target.end('SIGKILL'))
+    await pronghorn('inject', '--corrupt', '3%', '--seed', '5', '--pid', `${target.pid}`)
+    await target.tell('echo 1000 200')
+    await pronghorn('inject', '--off', '--pid', `${target.pid}`)
+    t.match(await found(target.pid, /^\d+ packets were dropped since its start: Wrong TCP checksum/), {
+        cause: 'checksums',
+        remedy: /ethtool -K|rx_checksum=off/,
+    })
+})
+
+/** What this machine's devices cannot be made to do, as the numbers would say it. */
+t.test('packets for other stacks, and much to be summed up', async (t) => {
+    const target = await Target.start()
+    t.teardown(() => target.end('SIGKILL'))
+    const before = { stats: readSegment(target.pid), at: 0 }
+    const after = { stats: readSegment(target.pid), at: 1000 }
+    t.notOk(look(before, after, [0, 0]).some(({ cause }) => cause === 'hops' || cause === 'offloads'))
+    const { counters } = after.stats.stacks[1]!
+    counters.rx_handed_over = 5000
+    counters.tx_bytes = 1e9
+    const found = look(before, after, [0, 0])
+    t.match(
+        found.find(({ cause }) => cause === 'hops'),
+        { about: 'stack 1', what: /5.00k packets a second .* of another stack/, remedy: /stack\.cores/ },
+    )
+    t.match(
+        found.find(({ cause }) => cause === 'offloads'),
+        { about: 'stack 1', what: /wire leaves their checksums/, remedy: /tx-tcp-checksum/ },
+    )
+})
+
+/** No machine of two nodes is needed to see what would be said of it. */
+t.test('hops between nodes', async (t) => {
+    const target = await Target.start()
+    t.teardown(() => target.end('SIGKILL'))
+    const stats = await eventually(
+        () => readSegment(target.pid),
+        ({ sockets }) => sockets.filter(({ state }) => state === 'established').length === 2,
+    )
+    for (const stack of stats.facts.stacks) stack.numa_node = 0
+    for (const port of stats.facts.ports) port.numa_node = port.id
+    const moment = { stats, at: 0 }
+    const cores = (node: number) => ({
+        count: 8,
+        ofThread: (_pid: number, thread: number) =>
+            stats.stacks.some(({ gauges }) => gauges.thread === thread) ? 0 : 5,
+        nodeOf: (core: number) => (core === 5 ? node : 0),
+    })
+    const { fd, owner } = stats.sockets.find(({ state }) => state === 'established')!
+    const said = (node: number, of?: number) =>
+        look(moment, { stats, at: 1000 }, [0, 0], of, cores(node)).filter(({ cause }) =>
+            /nodes|hops/.test(cause),
+        )
+    const whole = said(1)
+    t.equal(whole.length, 3, 'a card, and the threads of two stacks')
+    t.match(
+        whole.find(({ about, what }) => about === 'stack 1' && /its port/.test(what)),
+        { what: /port wire on node 1: each packet/, remedy: /stack\.cores/ },
+    )
+    t.match(
+        whole.find(({ about }) => about === 'stack 0'),
+        { what: new RegExp(`thread ${owner} with \\d+ of its`) },
+    )
+    t.match(said(1, fd), [{ cause: 'nodes', what: /from core 5 to .* core 0, and from node 1 to 0/ }])
+    t.match(said(0, fd), [{ cause: 'hops', what: /from core 5 to its stack's core 0$/ }])
+    t.equal(said(0).length, 1, 'only the card')
 })
 
 t.test('a small window', async (t) => {

@@ -12,6 +12,7 @@
 //     paced N MS           N echoes of 64 bytes, MS apart
 //     pump BYTES           sends BYTES to the echo again and again from now on, and does not wait
 //     polled N             N echoes of 64 bytes in a loop of its own, with runtime.poll()
+//     halves N MS          N messages of two pieces, MS apart, to a server that answers nothing
 //     close                the first client closes
 //     abrupt               the first client closes in the callback of the next data
 
@@ -35,11 +36,16 @@ const deaf = createServer((socket) => {
     socket.on('error', () => {})
     socket.pause()
 })
+const silent = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.resume()
+})
 server.listen(0, host)
 deaf.listen(0, host)
+silent.listen(0, host)
 const listener = createSocket('udp4')
 listener.bind(0, host)
-await Promise.all([once(server, 'listening'), once(deaf, 'listening'), once(listener, 'listening')])
+await Promise.all([server, deaf, silent, listener].map((each) => once(each, 'listening')))
 const portOf = (of: { address(): unknown }) => (of.address() as AddressInfo).port
 const udp = createSocket('udp4')
 
@@ -103,6 +109,15 @@ const commands: Record<string, (a: number, b: number) => Promise<void>> = {
     paced: async (count, ms) => {
         for (let i = 0; i < count; i++) {
             await echo(64, 1)
+            await new Promise((resolve) => setTimeout(resolve, ms))
+        }
+    },
+    halves: async (count, ms) => {
+        const client = await open(portOf(silent))
+        for (let i = 0; i < count; i++) {
+            client.write('half')
+            await new Promise((resolve) => setImmediate(resolve))
+            client.write('half')
             await new Promise((resolve) => setTimeout(resolve, ms))
         }
     },

@@ -16,6 +16,8 @@ export const settings: Record<string, string> = {
 }
 
 export function startStack(): void {
-    if (process.env.PRONGHORN_TEST_HOST === undefined) Object.assign(process.env, settings)
+    // (What a test has set for its child is left as it is.)
+    if (process.env.PRONGHORN_TEST_HOST === undefined)
+        Object.assign(process.env, { ...settings, ...process.env })
     runtime.start()
 }
