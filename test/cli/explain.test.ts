@@ -41,8 +41,8 @@ async function found(pid: number, what: RegExp, fd?: number): Promise<Finding | 
 /** A command of the tool or of the machine, or a setting or option by its name. */
 const NEXT = /pronghorn \w+|\b[a-z]+\.[a-z_]+\b|=|TCP_[A-Z]+|SO_[A-Z]+|\(top |numactl|ethtool/
 
-const wire = (options = '') =>
-    `wire,id=0,address=10.87.0.1/24${options};wire,id=0,address=10.87.0.2/24${options}`
+const wire = (one = '', other = '') =>
+    `wire,id=0,address=10.87.0.1/24${one};wire,id=0,address=10.87.0.2/24${other}`
 
 t.test('sends to a stack that sleeps', async (t) => {
     const target = await Target.start({ PRONGHORN_STACK_SPIN_US: '1' })
@@ -85,7 +85,7 @@ t.test('Nagle, and the delayed acknowledgements that it waits for', async (t) =>
 })
 
 t.test('a ring that is full', async (t) => {
-    const target = await Target.start({ PRONGHORN_PORT: wire(',rx_slots=32') })
+    const target = await Target.start({ PRONGHORN_PORT: wire(',stacks=0,rx_slots=32', ',stacks=1') })
     t.teardown(() => target.end('SIGKILL'))
     await target.tell('pump 3000000')
     t.match(await found(target.pid, /^\S+ times a second its device has no room/), {
@@ -95,10 +95,7 @@ t.test('a ring that is full', async (t) => {
 })
 
 t.test('missing offloads', async (t) => {
-    const off = await Target.start({
-        PRONGHORN_PORT:
-            'wire,id=0,address=10.87.0.1/24,stacks=0,offload=off;wire,id=0,address=10.87.0.2/24,stacks=1',
-    })
+    const off = await Target.start({ PRONGHORN_PORT: wire(',stacks=0,offload=off', ',stacks=1') })
     t.teardown(() => off.end('SIGKILL'))
     t.match(await found(off.pid, /^offload=off/), { cause: 'offloads', about: 'port 0 wire' })
     await off.end('SIGKILL')
