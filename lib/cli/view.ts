@@ -66,16 +66,18 @@ export function unreadable(error: unknown, what: string, off = 'stats.enabled = 
     return new Failure(`${what}: ${message}`, EXIT.unreadable)
 }
 
+export const noneNamed = (name: string) =>
+    new Failure(`no process of Pronghorn is named "${name}" (pronghorn show processes)`, EXIT.noProcess)
+
 /** The pid that --pid means: a number, a name (the newest of that name), or nothing (the newest). */
 export function choosePid({ pid, directory }: ViewOptions): number {
     if (pid !== undefined && /^\d+$/.test(pid)) return Number(pid)
     const processes = listProcesses(directory ? { directory } : {})
     const found = pid === undefined ? processes[0] : processes.find((process) => process.name === pid)
     if (found) return found.pid
+    if (pid !== undefined) throw noneNamed(pid)
     throw new Failure(
-        pid === undefined
-            ? 'no process of Pronghorn runs that you may look at (pronghorn show processes --all)'
-            : `no process of Pronghorn is named "${pid}" (pronghorn show processes)`,
+        'no process of Pronghorn runs that you may look at (pronghorn show processes --all)',
         EXIT.noProcess,
     )
 }

@@ -139,9 +139,7 @@ t.test('no such process: it says which, and code 3', async (t) => {
     const empty = t.testdir({})
     const dead = await Target.start()
     await dead.end('SIGKILL')
-    const withPid = leaves.filter(
-        (row) => has(row, '--pid') && !/^(top|run|show processes)$/.test(row.path.join(' ')),
-    )
+    const withPid = leaves.filter((row) => has(row, '--pid') && !/^(top|run)$/.test(row.path.join(' ')))
     t.ok(withPid.length > 15)
     await forEach(withPid, async (row) => {
         const name = row.path.join(' ')
@@ -153,9 +151,43 @@ t.test('no such process: it says which, and code 3', async (t) => {
         t.notMatch(gone.err, /\n\s+at /, `${name}: no stack trace`)
         t.ok([0, 3].includes(gone.code), `${name} of a dead one: ${gone.code} ${gone.err}`)
         if (gone.code === 3) t.match(gone.err, new RegExp(`${dead.pid}`), name)
-        if (!has(row, '--directory')) return
+        const unnamed = await ask('--pid', 'nobody')
+        t.match(unnamed, { code: 3, err: /^pronghorn: no process of Pronghorn is named "nobody"/ }, name)
+        if (!has(row, '--directory') || name === 'show processes') return
         const nobody = await ask('--directory', empty)
         t.match(nobody, { code: 3, out: '', err: /^pronghorn: .*(no process|no flight)/ }, name)
+    })
+})
+
+t.test('the process that is chosen, by its pid or its name, is the one that is shown', async (t) => {
+    const [one, other] = [
+        await Target.start({ PRONGHORN_RUNTIME_NAME: 'chosen' }),
+        await Target.start({ PRONGHORN_RUNTIME_NAME: 'newer' }),
+    ]
+    t.teardown(() => Promise.all([one, other].map((each) => each.end('SIGKILL'))))
+    // Whose numbers these are, wherever a command says it.
+    const pidsIn = (answer: Record<string, unknown>) => {
+        const {
+            process: about,
+            processes,
+            pid,
+        } = answer as {
+            process?: { pid: number }
+            processes?: { pid: number }[]
+            pid?: number
+        }
+        return [about, ...(processes ?? []), { pid }]
+            .map((row) => row?.pid)
+            .filter((each) => each !== undefined)
+    }
+    const views = leaves.filter((row) => has(row, '--watch') && has(row, '--pid') && has(row, '--json'))
+    t.ok(views.length > 14)
+    await forEach(views, async (row) => {
+        const name = row.path.join(' ')
+        for (const pid of [`${one.pid}`, 'chosen']) {
+            const { out, err } = await pronghorn(...row.path, '--json', '--pid', pid, ...argumentsOf(row))
+            t.same(pidsIn(JSON.parse(out || '{}')), [one.pid], `${name} --pid ${pid}: ${err}`)
+        }
     })
 })
 

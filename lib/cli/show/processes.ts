@@ -3,7 +3,7 @@ import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { readSegment, SEGMENT_DIRECTORY, SegmentError } from '../../stats/index.js'
 import { age, red, table, yellow } from '../text.js'
-import { show, type ViewOptions, viewCommand } from '../view.js'
+import { noneNamed, show, unreadable, type ViewOptions, viewCommand } from '../view.js'
 
 interface ProcessRow {
     pid: number
@@ -56,13 +56,22 @@ interface Options extends ViewOptions {
     all?: boolean
 }
 
-function collect({ directory = SEGMENT_DIRECTORY, all }: Options) {
+function collect(options: Options) {
+    const { directory = SEGMENT_DIRECTORY, pid } = options
+    // (One that is asked for by its pid is shown whatever became of it.)
+    const one = pid !== undefined && /^\d+$/.test(pid)
+    const all = options.all || one
     const processes = readdirSync(directory)
         .filter((name) => /^pronghorn\.\d+$/.test(name))
         .map((name) => rowOf(Number(name.slice(10)), directory))
         .filter((row) => row !== undefined)
         .filter((row) => all || row.alive)
+        .filter((row) => pid === undefined || (one ? row.pid === Number(pid) : row.name === pid))
         .sort((a, b) => (b.started ?? '').localeCompare(a.started ?? ''))
+    if (pid !== undefined && processes.length === 0) {
+        if (one) throw unreadable({ code: 'ENOENT' }, `process ${pid}`)
+        throw noneNamed(pid)
+    }
     return { processes }
 }
 
@@ -93,7 +102,7 @@ function text({ processes }: ReturnType<typeof collect>): string {
 }
 
 export const processes = () =>
-    viewCommand('processes', 'the processes that run on Pronghorn, newest first')
+    viewCommand('processes', 'the processes that run on Pronghorn, newest first; --pid: only those')
         .alias('ps')
         .option('-a, --all', 'dead ones too, and those whose numbers cannot be read')
         .action((options: Options) => show(options, { collect: () => collect(options), text }))
