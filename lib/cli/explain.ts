@@ -138,7 +138,7 @@ function rowsOf(pid: number): Row[] {
                         : 'the program uses our calls',
                 remedy: '',
             })
-    return rows
+    return rows.sort((a, b) => a.fd - b.fd)
 }
 
 const paint = (text: string, { owner }: Row) =>

@@ -6,6 +6,7 @@ import { isStopped } from '../stats/life.js'
 import { hungMs } from './banner.js'
 import { EXPECTED_DROPS, REMEDIES } from './drops.js'
 import { type Cause, dropCause, type Finding, setting } from './finding.js'
+import { type Wait, waitText } from './findings-threads.js'
 import type { Rates } from './sample.js'
 import { age, short } from './text.js'
 
@@ -109,7 +110,7 @@ function ofBuffers(stats: SegmentStats, stack: number, rates: Rates, add: Add): 
 }
 
 /** Who turns it, and how often. */
-function ofTurns(stats: SegmentStats, stack: number, rates: Rates, preempted: number, add: Add): void {
+function ofTurns(stats: SegmentStats, stack: number, rates: Rates, wait: Wait | undefined, add: Add): void {
     const { gauges } = stats.stacks[stack]!
     const hung = stats.process.alive && !isStopped(stats.process.pid) ? hungMs(stats.stacks[stack]!) : 0
     if (hung > 0)
@@ -119,11 +120,11 @@ function ofTurns(stats: SegmentStats, stack: number, rates: Rates, preempted: nu
             `gdb -p ${stats.process.pid} shows where, pronghorn flight what came before`,
         )
     if ((gauges.faults ?? 0) > 0) add('faults', 'faults are injected on purpose', 'pronghorn inject --off')
-    if (preempted > 20)
+    const waits = waitText(wait)
+    if (waits)
         add(
             'shared-core',
-            `the kernel took the core from its thread ${short(preempted)} times a second: something else runs there` +
-                (gauges.core ? ` (core ${gauges.core - 1})` : ''),
+            `${waits}: something else runs there${gauges.core ? ` (core ${gauges.core - 1})` : ''}`,
             'give it a core of its own (stack.cores, taskset for the others, isolcpus), or stack.idle = adaptive',
         )
     if ((rates.turns_caretaker ?? 0) > 10)
@@ -148,10 +149,10 @@ function ofTurns(stats: SegmentStats, stack: number, rates: Rates, preempted: nu
         )
 }
 
-export function ofStack(stats: SegmentStats, stack: number, rates: Rates, preempted: number): Finding[] {
+export function ofStack(stats: SegmentStats, stack: number, rates: Rates, wait?: Wait): Finding[] {
     const found: Finding[] = []
     const add: Add = (cause, what, remedy) => found.push({ cause, about: `stack ${stack}`, what, remedy })
-    ofTurns(stats, stack, rates, preempted, add)
+    ofTurns(stats, stack, rates, wait, add)
     ofNetwork(stats, stack, rates, add)
     ofBuffers(stats, stack, rates, add)
     return found

@@ -2,7 +2,6 @@
 // Why something is slow: what the numbers of one second, and of the process's life, point to, each with
 // the setting or the command that mends it.
 
-import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SegmentStats } from '../stats/index.js'
@@ -10,22 +9,13 @@ import { EXPECTED_DROPS, REMEDIES } from './drops.js'
 import { type Cores, dropCause, type Finding, setting } from './finding.js'
 import { hopsOf, nodesOf, ofSockets } from './findings-sockets.js'
 import { ofStack } from './findings-stack.js'
+import { heldUp, ofThreads, type Waits } from './findings-threads.js'
 import { coreOf, nodeOf } from './machine.js'
 import { between, type Moment, momentOf } from './sample.js'
 import { cyan, green, short, yellow } from './text.js'
 import type { ViewOptions } from './view.js'
 
 const CORES: Cores = { ofThread: coreOf, nodeOf, count: availableParallelism() }
-
-/** How often the kernel took the core away from a thread that wanted to go on. */
-function preemptions(pid: number, thread: number): number {
-    try {
-        const status = readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8')
-        return Number(status.match(/^nonvoluntary_ctxt_switches:\s*(\d+)/m)?.[1] ?? 0)
-    } catch {
-        return 0
-    }
-}
 
 function ofPorts(stats: SegmentStats): Finding[] {
     const found: Finding[] = []
@@ -83,11 +73,11 @@ function ofProcess(stats: SegmentStats, cores: Cores): Finding[] {
     ]
 }
 
-/** What two moments say; `preempted`: how often a second each stack's thread lost its core. */
+/** What two moments say; `waited`: how long the kernel let threads wait meanwhile. */
 export function look(
     before: Moment,
     after: Moment,
-    preempted: number[],
+    waited: Waits = new Map(),
     fd?: number,
     cores: Cores = CORES,
 ): Finding[] {
@@ -95,7 +85,9 @@ export function look(
     const own = fd === undefined ? undefined : stats.sockets.find((row) => row.fd === fd)
     const stacks = between(before, after)
         .filter(({ stack }) => fd === undefined || stack === own?.stack)
-        .flatMap(({ stack, rates }) => ofStack(stats, stack, rates, preempted[stack] ?? 0))
+        .flatMap(({ stack, rates }) =>
+            ofStack(stats, stack, rates, waited.get(stats.stacks[stack]?.gauges.thread ?? 0)),
+        )
     const named = new Set(stacks.map(({ remedy }) => remedy))
     const whole = () => [
         ...ofProcess(stats, cores),
@@ -107,25 +99,28 @@ export function look(
     ]
     return [
         ...(fd === undefined ? whole() : [...hopsOf(stats, fd, cores), ...stacks]),
+        ...ofThreads(own ? [own] : stats.sockets, waited),
         ...ofSockets(stats, new Set(stacks.map(({ cause }) => cause)), fd),
     ]
 }
 
-/** What hinders a process, or one descriptor of it; none when its numbers cannot be read. */
+/** What hinders a process, or one descriptor of it; throws when its numbers cannot be read. */
 export async function findingsOf(
     options: ViewOptions,
     interval: number,
     fd?: number,
 ): Promise<{ stats: SegmentStats; findings: Finding[] }> {
-    const before = momentOf(options)
-    const count = ({ stats }: Moment) =>
-        stats.stacks.map(({ gauges }) => (gauges.thread ? preemptions(stats.process.pid, gauges.thread) : 0))
-    const held = count(before)
+    const before = momentOf(options, { sockets: true })
+    const { stats } = before
+    const threads = new Set([
+        ...stats.stacks.map(({ gauges }) => gauges.thread ?? 0),
+        ...stats.sockets.map(({ owner }) => Number(owner)),
+    ])
+    threads.delete(0)
+    const held = heldUp(stats.process.pid, threads)
     await delay(interval * 1000)
     const after = momentOf(options, { sockets: true })
-    const time = (after.at - before.at) / 1000
-    const preempted = count(after).map((times, i) => (times - held[i]!) / time)
-    return { stats: after.stats, findings: look(before, after, preempted, fd) }
+    return { stats: after.stats, findings: look(before, after, held(), fd) }
 }
 
 export const findingsText = (findings: Finding[]) =>

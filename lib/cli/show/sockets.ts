@@ -98,11 +98,11 @@ const TROUBLES: Detail[] = [
 /** What ss -i shows below each socket: only what is there. */
 function infoOf({ members }: SocketTable): () => string {
     const readerOf = (field: string) => members.find(({ name }) => name === field)?.read ?? (() => 0)
-    const words = (details: Detail[], paint: (word: string) => string) =>
+    const words = (atZero: RegExp, details: Detail[], paint: (word: string) => string) =>
         details.map(([label, field, print]) => ({
             read: readerOf(field),
             word: remembered((value: number) => {
-                const printed = value > 0 || label === 'stack' ? print(value) : ''
+                const printed = value > 0 || atZero.test(label) ? print(value) : ''
                 return printed === '' ? '' : paint(`${label}:${printed} `)
             }),
         }))
@@ -111,10 +111,18 @@ function infoOf({ members }: SocketTable): () => string {
         ['stack', 'stack', String],
         ['age', 'created_ms', (created) => age(now - created)],
     ]
-    const all = [...words(DETAILS, String), ...words(TROUBLES, yellow), ...words(last, String)]
+    const listOf = (atZero: RegExp) => [
+        ...words(atZero, DETAILS, String),
+        ...words(atZero, TROUBLES, yellow),
+        ...words(atZero, last, String),
+    ]
+    // (Of what is zero nothing is said, but of a closed window: that is what one looks for.)
+    const [all, connected] = [listOf(/^stack$/), listOf(/^stack$|^(snd|rcv)_wnd$/)]
+    const mss = readerOf('mss_bytes')
     return () => {
         let text = '        '
-        for (let i = 0; i < all.length; i++) text += all[i]!.word(Number(all[i]!.read()))
+        const list = mss() === 0 ? all : connected
+        for (let i = 0; i < list.length; i++) text += list[i]!.word(Number(list[i]!.read()))
         return dim(text.trimEnd())
     }
 }
