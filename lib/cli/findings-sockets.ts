@@ -67,7 +67,8 @@ export function nodesOf(stats: SegmentStats, cores: Cores): Finding[] {
                 })
         const threads = new Map<number, number>()
         for (const { stack: own, owner } of sockets)
-            if (own === stack.id && owner !== 0) threads.set(Number(owner), (threads.get(Number(owner)) ?? 0) + 1)
+            if (own === stack.id && owner !== 0)
+                threads.set(Number(owner), (threads.get(Number(owner)) ?? 0) + 1)
         for (const [thread, count] of threads) {
             const core = cores.ofThread(process.pid, thread)
             if (core === undefined || stack.numa_node < 0 || cores.nodeOf(core) === stack.numa_node) continue
