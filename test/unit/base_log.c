@@ -176,7 +176,8 @@ START_TEST(into_a_file)
     unlink(path);
     log_set_file("/no/such/folder");
     log_warn("c");
-    ck_assert_str_eq(said(), "pronghorn: warning: c\n");
+    ck_assert_str_eq(said(), "pronghorn: warning: log.file: /no/such/folder cannot be opened: No such file or "
+                             "directory; messages go to stderr until it can\npronghorn: warning: c\n");
 }
 END_TEST
 
