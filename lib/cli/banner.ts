@@ -18,9 +18,15 @@ export function hungMs({ gauges }: SegmentStats['stacks'][number]): number {
     return ms >= HUNG_MS ? Math.round(ms) : 0
 }
 
-export function banner({ process: { alive, pid }, stacks }: SegmentStats): string | undefined {
+/** The stacks into which faults are injected. */
+export const faultyStacks = ({ stacks }: SegmentStats) =>
+    stacks.filter(({ gauges }) => (gauges.faults ?? 0) > 0)
+
+export function banner(stats: SegmentStats): string | undefined {
+    const { process, stacks } = stats
+    const { alive, pid } = process
     const lines: string[] = []
-    const faulty = stacks.filter(({ gauges }) => (gauges.faults ?? 0) > 0)
+    const faulty = faultyStacks(stats)
     if (faulty.length > 0) {
         const names = faulty.map(({ index }) => index).join(', ')
         lines.push(`*** FAULTS ARE BEING INJECTED on stack ${names}: pronghorn inject --off ends it ***`)

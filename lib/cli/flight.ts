@@ -11,13 +11,15 @@ import {
     listFlights,
     readFlight,
     readSegment,
+    type SegmentStats,
 } from '../stats/index.js'
+import { faultyStacks } from './banner.js'
 import { EXIT, Failure } from './failure.js'
 import { packetLine } from './packet-line.js'
 import { eventText, pcapngOf } from './pcapng-write.js'
 import { dim, table, yellow } from './text.js'
 import { duration } from './units.js'
-import { jsonOption, pidOption, positive, unreadable, type ViewOptions } from './view.js'
+import { headLine, jsonOption, pidOption, positive, unreadable, type ViewOptions } from './view.js'
 
 interface Options extends ViewOptions {
     write?: string
@@ -78,13 +80,17 @@ const plain = (record: FlightPacket | FlightEvent) =>
               text: packetLine(record.bytes),
           }
 
-function portNames(pid: number): (port: number) => string {
-    let names = new Map<number, string>()
+/** The process's statistics; undefined: it was killed, and its segment swept. */
+function statsOf(pid: number): SegmentStats | undefined {
     try {
-        names = new Map(readSegment(pid, { sockets: false }).facts.ports.map(({ id, name }) => [id, name]))
+        return readSegment(pid, { sockets: false })
     } catch {
-        // It was killed, and its segment swept.
+        return undefined
     }
+}
+
+function portNames(pid: number): (port: number) => string {
+    const names = new Map(statsOf(pid)?.facts.ports.map(({ id, name }) => [id, name]))
     return (port) => names.get(port) ?? `port ${port}`
 }
 
@@ -156,14 +162,20 @@ Examples:
                 else writeFileSync(options.write, bytes, { mode: 0o600 })
                 process.stderr.write(`${records.length} records of ${about.name} (${about.pid})\n`)
             } else if (options.json) {
-                const process = { ...about, started: startedAt.toISOString() }
+                const stats = statsOf(about.pid)
+                const faults = stats !== undefined && faultyStacks(stats).length > 0
+                const process = { ...about, started: startedAt.toISOString(), faults }
                 const { snapBytes, lost } = taken
                 console.log(
                     JSON.stringify({ process, snapBytes, lost, records: records.map(plain) }, null, 2),
                 )
             } else {
-                const state = about.alive ? '' : ', DEAD'
-                console.log(dim(`${about.name} (${about.pid}), Pronghorn ${about.product}${state}`))
+                const stats = about.alive ? statsOf(about.pid) : undefined
+                console.log(
+                    stats
+                        ? headLine(stats)
+                        : dim(`${about.name} (${about.pid}), Pronghorn ${about.product}, DEAD`),
+                )
                 for (const record of records) console.log(lineOf(record))
             }
         })

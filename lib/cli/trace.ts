@@ -19,6 +19,7 @@ import {
     jsonOption,
     pidOption,
     positive,
+    processOf,
     readChosen,
     seconds,
     unreadable,
@@ -77,7 +78,9 @@ function showOnce(pid: number, trace: Trace, options: Options): void {
     const points = stats?.facts.settings.find(({ key }) => key === 'trace.points')?.value ?? 'none'
     if (options.json) {
         const { name, product, alive, startedAt } = about
-        const process = { pid, name, product, started: startedAt.toISOString(), alive }
+        const process = stats
+            ? processOf(stats)
+            : { pid, name, product, started: startedAt.toISOString(), alive }
         console.log(JSON.stringify({ process, points, written, lost, records: records.map(plain) }, null, 2))
         return
     }

@@ -12,7 +12,7 @@ import {
     type StatsOptions,
 } from '../stats/index.js'
 import { isStopped } from '../stats/life.js'
-import { banner } from './banner.js'
+import { banner, faultyStacks } from './banner.js'
 import { EXIT, Failure } from './failure.js'
 import { dim } from './text.js'
 
@@ -99,9 +99,11 @@ export const readChosen = (
 ): SegmentStats => readOf(options, (pid, where) => readSegment(pid, { ...what, ...where }))
 
 /** For JSON: whose numbers these are. */
-export function processOf({ process: about }: SegmentStats) {
-    const { pid, name, product, startedAt, alive } = about
-    return { pid, name, product, started: startedAt.toISOString(), alive, stopped: alive && isStopped(pid) }
+export function processOf(stats: SegmentStats) {
+    const { pid, name, product, startedAt, alive } = stats.process
+    const faults = faultyStacks(stats).length > 0
+    const stopped = alive && isStopped(pid)
+    return { pid, name, product, started: startedAt.toISOString(), alive, stopped, faults }
 }
 
 /** For text: the same on a line, with what must not be overlooked. */

@@ -2,6 +2,7 @@
 import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { readSegment, SEGMENT_DIRECTORY, SegmentError } from '../../stats/index.js'
+import { faultyStacks } from '../banner.js'
 import { age, red, table, yellow } from '../text.js'
 import { noneNamed, show, unreadable, type ViewOptions, viewCommand } from '../view.js'
 
@@ -14,6 +15,8 @@ interface ProcessRow {
     stacks: number
     sockets: number
     user: number
+    /** Faults are being injected. */
+    faults?: boolean
     /** Why its numbers cannot be read. */
     problem?: string
 }
@@ -23,7 +26,8 @@ function rowOf(pid: number, directory: string): ProcessRow | undefined {
     let user = -1
     try {
         user = lstatSync(path).uid
-        const { process: about, stacks } = readSegment(pid, { directory, sockets: false })
+        const stats = readSegment(pid, { directory, sockets: false })
+        const { process: about, stacks } = stats
         const sockets = stacks.reduce(
             (sum, { gauges }) => sum + (gauges.sockets_tcp ?? 0) + (gauges.sockets_udp ?? 0),
             0,
@@ -37,6 +41,7 @@ function rowOf(pid: number, directory: string): ProcessRow | undefined {
             stacks: stacks.length,
             sockets,
             user,
+            faults: faultyStacks(stats).length > 0,
         }
     } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException
@@ -77,7 +82,8 @@ function collect(options: Options) {
 
 function text({ processes }: ReturnType<typeof collect>): string {
     if (processes.length === 0) return 'No process of Pronghorn runs here (that you may look at: --all).'
-    const state = (row: ProcessRow) => row.problem ?? (row.alive ? 'running' : 'dead')
+    const state = (row: ProcessRow) =>
+        row.problem ?? (!row.alive ? 'dead' : row.faults ? 'running, FAULTS ARE BEING INJECTED' : 'running')
     return table<ProcessRow>(
         [
             { head: 'PID', value: (row) => row.pid, right: true },
@@ -93,7 +99,8 @@ function text({ processes }: ReturnType<typeof collect>): string {
             {
                 head: 'STATE',
                 value: state,
-                paint: (word, row) => (row.problem ? red(word) : row.alive ? word : yellow(word)),
+                paint: (word, row) =>
+                    row.problem || row.faults ? red(word) : row.alive ? word : yellow(word),
             },
             { head: 'VERSION', value: (row) => row.product },
         ],
