@@ -121,7 +121,7 @@ ssize_t reserve_commit(struct socket *sock, size_t bytes, int flags, const struc
     if (result == 0 && sock->type == SOCK_DGRAM) {
         struct msghdr msg = { .msg_name = (void *)(uintptr_t)to, .msg_namelen = to ? to_len : 0 };
 
-        result = udp_resolve(sock, &msg, bytes, &record);
+        result = udp_resolve(sock, &msg, bytes, &record, NULL);
     }
     if (result < 0)
         return result == -EAGAIN ? result : give_up(sock, result);
@@ -195,7 +195,7 @@ int reserve_warm(struct socket *sock, const void *data, size_t bytes, const stru
     if (result == 0 && sock->type == SOCK_DGRAM) {
         struct msghdr msg = { .msg_name = (void *)(uintptr_t)to, .msg_namelen = to ? to_len : 0 };
 
-        result = udp_resolve(sock, &msg, bytes, &record);
+        result = udp_resolve(sock, &msg, bytes, &record, NULL);
     }
     if (result < 0)
         return result;

@@ -71,10 +71,19 @@ struct send_queue {
 /* Before each datagram in the stream; aligned to 8 bytes, payload follows directly. */
 struct send_record {
     uint32_t payload_bytes;
-    uint16_t flags;
-    uint16_t tos;
+    bool chooses;       /* the payload begins with a struct send_choice */
     struct endpoint to; /* family 0: the connected peer */
 };
+
+/* What control messages chose for one datagram. */
+struct send_choice {
+    struct endpoint source;  /* family 0: as the socket has it */
+    uint32_t interface;      /* 0: as the routes say */
+    int16_t ttl, tos;        /* -1: the socket's */
+    int8_t dont_fragment;    /* the same */
+    uint8_t unused[7];
+};
+_Static_assert(sizeof(struct send_choice) % 8 == 0, "payload behind it stays aligned");
 
 #define SEND_HOLDS_NOTHING UINT64_MAX
 

@@ -345,7 +345,37 @@ static void set_headers(const struct socket *sock, struct udp_pcb *pcb, int fami
     pcb->ttl = socket_options_ttl(&sock->options, family);
 }
 
-static void send_one(struct udp_end *end, const struct send_record *record, struct pbuf *packet)
+/* As udp_sendto(), by the way and with the header that control messages chose. */
+static err_t send_chosen(struct udp_pcb *pcb, struct pbuf *packet, const ip_addr_t *to, uint16_t to_port,
+                         const struct send_choice *choice)
+{
+    u8_t ttl = pcb->ttl, tos = pcb->tos, multicast_ttl = udp_get_multicast_ttl(pcb);
+    struct netif *netif = choice->interface ? netif_get_by_index((u8_t)choice->interface) : NULL;
+    ip_addr_t source;
+    err_t err = ERR_RTE;
+
+    if (choice->ttl >= 0) {
+        pcb->ttl = (u8_t)choice->ttl;
+        udp_set_multicast_ttl(pcb, (u8_t)choice->ttl);
+    }
+    if (choice->tos >= 0)
+        pcb->tos = (u8_t)choice->tos;
+    if (choice->source.family) {
+        endpoint_to_ip(&choice->source, &source);
+        netif = netif ? netif : ip_route(&source, to);
+        if (netif)
+            err = udp_sendto_if_src(pcb, packet, to, to_port, netif, &source);
+    } else {
+        err = netif ? udp_sendto_if(pcb, packet, to, to_port, netif) : udp_sendto(pcb, packet, to, to_port);
+    }
+    pcb->ttl = ttl;
+    pcb->tos = tos;
+    udp_set_multicast_ttl(pcb, multicast_ttl);
+    return err;
+}
+
+static void send_one(struct udp_end *end, const struct send_record *record, const struct send_choice *choice,
+                     struct pbuf *packet)
 {
     struct udp_pcb *pcb = end->pcb;
     err_t err = packet ? ERR_RTE : ERR_BUF;
@@ -353,13 +383,15 @@ static void send_one(struct udp_end *end, const struct send_record *record, stru
     if (pcb && packet) {
         if (end->sock->family == AF_INET6)
             set_headers(end->sock, pcb, record->to.family ? record->to.family : end->sock->peer.family);
-        if (record->to.family == 0) {
+        if (record->to.family == 0 && !choice) {
             err = udp_send(pcb, packet);
         } else {
+            const struct endpoint *peer = record->to.family ? &record->to : &end->sock->peer;
             ip_addr_t to;
 
-            endpoint_to_ip(&record->to, &to);
-            err = udp_sendto(pcb, packet, &to, record->to.port);
+            endpoint_to_ip(peer, &to);
+            err = LIKELY(!choice) ? udp_sendto(pcb, packet, &to, peer->port)
+                                  : send_chosen(pcb, packet, &to, peer->port, choice);
         }
     }
     if (packet)
@@ -382,11 +414,17 @@ void udp_drain(struct socket *sock)
     recv_queue_reap(&sock->rx, &end->stack->stats->rx_wait_ns, return_arrival);
     while (send_queue_peek(tx, &ready) != NULL) {
         struct send_record record;
+        struct send_choice choice;
         uint8_t padding[8];
         struct pbuf *packet;
-        uint32_t padded;
+        uint32_t padded, before = sizeof(record);
 
         stream_copy(tx, &record, sizeof(record));
+        if (UNLIKELY(record.chooses)) {
+            stream_copy(tx, &choice, sizeof(choice));
+            record.payload_bytes -= (uint32_t)sizeof(choice);
+            before += (uint32_t)sizeof(choice);
+        }
         padded = (record.payload_bytes + 7u) & ~7u;
         if (record.payload_bytes <= SEND_COPY_MAX) {
             packet = pbuf_alloc(PBUF_TRANSPORT, (u16_t)record.payload_bytes, PBUF_RAM);
@@ -398,8 +436,8 @@ void udp_drain(struct socket *sock)
             packet = stream_refer(tx, record.payload_bytes);
         }
         stream_copy(tx, padding, padded - record.payload_bytes);
-        send_one(end, &record, packet);
-        send_queue_release(tx, sizeof(record) + padded);
+        send_one(end, &record, record.chooses ? &choice : NULL, packet);
+        send_queue_release(tx, before + padded);
     }
     send_queue_measure(tx, tx->queued, &end->stack->stats->tx_wait_ns);
     if (atomic_load(&tx->wants_room) && send_queue_is_writable(tx)) {

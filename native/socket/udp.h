@@ -53,9 +53,13 @@ struct udp_wish {
 /* Changes what the socket receives of multicast groups, here. NULL: leaves them all. 0 or -errno. */
 int udp_membership(struct socket *sock, struct stack *stack, const struct udp_wish *wish);
 
-/* Application: where a datagram goes and whether it may: 0 or -errno. */
+/* Application: where a datagram goes and whether it may, and what its control messages choose: 0 or -errno. */
 struct msghdr;
-int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, struct send_record *record);
+int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, struct send_record *record,
+                struct send_choice *choice);
+/* udp_control.c: the control messages of what goes to an address of `family`; whether a route bears the choice. */
+int udp_control(struct socket *sock, const struct msghdr *msg, int family, struct send_choice *choice);
+int udp_control_route(struct socket *sock, const struct send_choice *choice);
 
 /* stack->take_back: arrivals that another stack's application is through with. */
 void udp_take_back(struct stack *stack, struct mpsc_node *returned);

@@ -22,7 +22,8 @@
 
 struct udp_cork { /* under tx.writer */
     struct endpoint to; /* of the first piece, the others' is not looked at */
-    bool begun;
+    bool begun, chooses;
+    struct send_choice choice; /* of the first piece as well */
     uint32_t bytes;
     uint8_t data[PAYLOAD_MAX_V6];
 };
@@ -37,13 +38,14 @@ static uint32_t mtu_to(const struct socket *sock, const struct endpoint *to)
 
 /* The most that a datagram may carry to there, as __ip_append_data() and __ip6_append_data(): of a protocol's
  * largest unless it must not be cut. */
-static uint32_t payload_max(const struct socket *sock, const struct endpoint *to)
+static uint32_t payload_max(const struct socket *sock, const struct endpoint *to, const struct send_choice *choice)
 {
     const struct socket_options *o = &sock->options;
+    bool whole6 = choice && choice->dont_fragment >= 0 ? choice->dont_fragment : o->dont_fragment6;
     bool is_ip6 = to->family == AF_INET6;
     uint32_t headers = is_ip6 ? HEADERS_V6 : HEADERS_V4, max = is_ip6 ? PAYLOAD_MAX_V6 : PAYLOAD_MAX_V4, mtu;
 
-    if (LIKELY(mtu_discover_cuts(socket_options_mtu_discover(o, to->family)) && !(is_ip6 && o->dont_fragment6)))
+    if (LIKELY(mtu_discover_cuts(socket_options_mtu_discover(o, to->family)) && !(is_ip6 && whole6)))
         return max;
     mtu = mtu_to(sock, to);
     return mtu < headers ? 0 : min_u32(max, mtu - headers);
@@ -80,7 +82,8 @@ bool udp_family_fits(const struct socket *sock, const struct endpoint *to)
     return !b->bound || endpoint_is_any(&b->local) || b->local.family == to->family;
 }
 
-int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, struct send_record *record)
+int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, struct send_record *record,
+                struct send_choice *choice)
 {
     const struct endpoint *to = &record->to;
     int result;
@@ -113,11 +116,20 @@ int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, str
     }
     if (to->family == AF_INET && bytes > UINT16_MAX)
         return -EMSGSIZE; /* before all else, of IPv4 */
+    record->chooses = false;
+    if (UNLIKELY(msg->msg_controllen > 0)) {
+        result = udp_control(sock, msg, to->family, choice);
+        if (result == 0)
+            result = udp_control_route(sock, choice);
+        if (result < 0)
+            return result;
+        record->chooses = true;
+    }
     if (address_stacks_to(to) == 0)
         return -ENETUNREACH;
     if (to->family == AF_INET && to->v4.s_addr == INADDR_BROADCAST && !sock->options.broadcast)
         return -EACCES;
-    if (UNLIKELY(bytes > payload_max(sock, to)))
+    if (UNLIKELY(bytes > payload_max(sock, to, record->chooses ? choice : NULL)))
         return too_long(sock, to);
     record->payload_bytes = (uint32_t)bytes;
     return 0;
@@ -142,7 +154,7 @@ uint32_t udp_gathered_bytes(struct socket *sock)
 
 /* Under tx.writer: one piece more. 0 or -errno; then what was gathered is lost, as in the kernel. */
 static int gather(struct socket *sock, const struct msghdr *msg, size_t bytes,
-                  const struct send_record *record)
+                  const struct send_record *record, const struct send_choice *choice)
 {
     struct udp_cork *cork = sock->cork;
     if (cork == NULL) {
@@ -155,9 +167,12 @@ static int gather(struct socket *sock, const struct msghdr *msg, size_t bytes,
     if (!cork->begun) {
         cork->to = record->to.family ? record->to : sock->peer; /* who may be another at the last piece */
         cork->bytes = 0;
+        cork->chooses = record->chooses;
+        if (record->chooses)
+            cork->choice = *choice;
         __atomic_store_n(&cork->begun, true, __ATOMIC_RELAXED);
     }
-    if (cork->bytes + bytes > payload_max(sock, &cork->to)) {
+    if (cork->bytes + bytes > payload_max(sock, &cork->to, cork->chooses ? &cork->choice : NULL)) {
         __atomic_store_n(&cork->begun, false, __ATOMIC_RELAXED);
         return too_long(sock, &cork->to);
     }
@@ -169,11 +184,9 @@ static int gather(struct socket *sock, const struct msghdr *msg, size_t bytes,
 }
 
 /* Under tx.writer: true: it is on its way. */
-static bool put_record(struct socket *sock, const struct send_record *record,
-                       const struct iovec *iov, int iov_count)
+static bool put_record(struct socket *sock, const struct send_record *record, const struct iovec *iov, int iov_count)
 {
-    bool taken = send_queue_write_record(&sock->tx, socket_stack(sock)->chunks, record, iov,
-                                         iov_count);
+    bool taken = send_queue_write_record(&sock->tx, socket_stack(sock)->chunks, record, iov, iov_count);
 
     if (!taken)
         atomic_store(&sock->tx.wants_room, true);
@@ -214,22 +227,40 @@ static int put(struct socket *sock, const struct send_record *record, const stru
     }
 }
 
+/* The same with what control messages chose in front of it. */
+static __attribute__((noinline)) int put_chosen(struct socket *sock, const struct send_record *record,
+                                                const struct send_choice *choice, const struct msghdr *msg, bool block)
+{
+    struct send_record all = *record;
+    struct iovec iov[msg->msg_iovlen + 1];
+
+    all.payload_bytes += (uint32_t)sizeof(*choice);
+    iov[0] = (struct iovec){ (void *)(uintptr_t)choice, sizeof(*choice) };
+    if (msg->msg_iovlen)
+        memcpy(iov + 1, msg->msg_iov, msg->msg_iovlen * sizeof(iov[0]));
+    return put(sock, &all, iov, (int)msg->msg_iovlen + 1, block);
+}
+
 /* A piece of a datagram; the last one sends it. */
 static int send_piece(struct socket *sock, const struct msghdr *msg, size_t bytes,
-                      const struct send_record *piece, bool more)
+                      const struct send_record *piece, const struct send_choice *choice, bool more)
 {
     struct send_record record = { 0 };
-    struct iovec iov;
+    struct iovec iov[2];
     int result;
 
     lock_take(&sock->tx.writer);
-    result = gather(sock, msg, bytes, piece);
+    result = gather(sock, msg, bytes, piece, choice);
     if (result == 0 && !more) {
+        int skip = !sock->cork->chooses;
+
         record.to = sock->cork->to;
-        record.payload_bytes = sock->cork->bytes;
-        iov = (struct iovec){ sock->cork->data, sock->cork->bytes };
+        record.chooses = sock->cork->chooses;
+        record.payload_bytes = sock->cork->bytes + (skip ? 0 : (uint32_t)sizeof(sock->cork->choice));
+        iov[0] = (struct iovec){ &sock->cork->choice, sizeof(sock->cork->choice) };
+        iov[1] = (struct iovec){ sock->cork->data, sock->cork->bytes };
         __atomic_store_n(&sock->cork->begun, false, __ATOMIC_RELAXED);
-        if (!put_record(sock, &record, &iov, 1))
+        if (!put_record(sock, &record, iov + skip, 2 - skip))
             result = -EAGAIN;
     }
     lock_give(&sock->tx.writer);
@@ -261,6 +292,7 @@ ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
 {
     bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
     struct send_record record = { 0 };
+    struct send_choice choice;
     size_t bytes = 0;
     int result = 0;
 
@@ -273,18 +305,20 @@ ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
     if ((flags & MSG_OOB) && sock->family == AF_INET)
         return -EOPNOTSUPP;
     if (LIKELY(!is_corked(sock))) {
-        result = udp_resolve(sock, msg, bytes, &record);
+        result = udp_resolve(sock, msg, bytes, &record, &choice);
         /* udpv6_sendmsg() does not look at it, but for where it leaves the datagram to IPv4. */
         if (result == 0 && (flags & MSG_OOB) && (record.to.family ? : sock->peer.family) == AF_INET)
             result = -EOPNOTSUPP;
         if (result == 0)
             result = may_send(sock);
     } else if (!(flags & MSG_MORE)) {
-        result = send_piece(sock, msg, bytes, &record, false);
+        result = send_piece(sock, msg, bytes, &record, NULL, false);
         return result < 0 ? result : (ssize_t)bytes;
     }
-    if (result == 0)
-        result = flags & MSG_MORE ? send_piece(sock, msg, bytes, &record, true)
-                                  : put(sock, &record, msg->msg_iov, (int)msg->msg_iovlen, block);
+    if (result == 0 && (flags & MSG_MORE))
+        result = send_piece(sock, msg, bytes, &record, &choice, true);
+    else if (result == 0)
+        result = LIKELY(!record.chooses) ? put(sock, &record, msg->msg_iov, (int)msg->msg_iovlen, block)
+                                         : put_chosen(sock, &record, &choice, msg, block);
     return result < 0 ? result : (ssize_t)bytes;
 }

@@ -20,7 +20,8 @@ static const char commands[] =
     "$R ip link add vc type veth peer name vd netns /proc/$PID/fd/$FAR;"
     "$R ethtool -K vb tx off >/dev/null; $F ethtool -K vd tx off >/dev/null; ethtool -K va tso off gso off >/dev/null;"
     "if [ $OURS = 1 ]; then echo 1 > /proc/sys/net/ipv6/conf/va/disable_ipv6; ip link set va up; else"
-    "  ip link set va up; ip addr add 10.0.0.1/24 dev va; ip addr add fd00::1/64 dev va nodad;"
+    "  ip link set va up; ip addr add 10.0.0.1/24 dev va; ip addr add fd00::5/64 dev va nodad;"
+    "  ip addr add fd00::1/64 dev va nodad; ip addr add 10.0.0.5/24 dev va;"
     "  ip route add default via 10.0.0.2; ip -6 route add default via fd00::2; fi;"
     "$R ip link set vb up; $R ip link set vc up; $F ip link set lo up; $F ip link set vd up;"
     "$R ip addr add 10.0.0.2/24 dev vb; $R ip addr add fd00::2/64 dev vb nodad;"
@@ -126,7 +127,7 @@ static bool describe4(const uint8_t *packet, int protocol, int bytes, char *text
 
     memcpy(&ip, packet, sizeof(ip));
     fragment = ntohs(ip.frag_off);
-    if (ip.protocol != protocol || ip.saddr != inet_addr("10.0.0.1") || ntohs(ip.tot_len) < bytes)
+    if (ip.protocol != protocol || (ip.saddr & htonl(0xffffff00)) != inet_addr("10.0.0.0") || ntohs(ip.tot_len) < bytes)
         return false;
     snprintf(text, size, "%d bytes%s%s at %u, ttl %d, tos %d", ntohs(ip.tot_len), fragment & 0x4000 ? " DF" : "",
              fragment & 0x2000 ? " MF" : "", (fragment & 0x1fff) * 8, ip.ttl, ip.tos);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A network with a router, for both worlds: here (10.0.0.1, fd00::1) - router - far (10.1.0.N, fd01::N,
+ * A network with a router, for both worlds: here (10.0.0.1, fd00::1, and .5) - router - far (10.1.0.N, fd01::N,
  * which the kernel serves). The path to far's N has the MTU of its tens: N in 10..19: 1500, 20..39: 1400,
  * 40..49: 500 (IPv6: 1280). All links have 1500.
  */
@@ -11,7 +11,8 @@
 
 #define ROUTED_NETWORK "ip link set lo up"
 #define ROUTED_PORT \
-    "af_packet,iface=va,address=10.0.0.1/24,address=fd00::1/64,gateway=10.0.0.2,gateway=fd00::2"
+    "af_packet,iface=va,address=10.0.0.1/24,address=10.0.0.5/24,address=fd00::1/64,address=fd00::5/64," \
+    "gateway=10.0.0.2,gateway=fd00::2"
 
 /* For group_start(): in the namespace that ROUTED_NETWORK was made in. */
 bool routed_start(void);
