@@ -99,13 +99,11 @@ int ph_shim_socket(int domain, int type, int protocol)
     return -1;
 }
 
-/* Listeners that waited for their first accept get their half of ours now. */
+/* For listeners that wait for their first accept: later the stacks could not start. */
 static void before_user_changes(uid_t user)
 {
-    if (user == 0 || user == (uid_t)-1 || life_is_running())
-        return;
-    for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1))
-        fd_serve(fd);
+    if (user != 0 && user != (uid_t)-1 && !life_is_running() && undecided_one_waits())
+        start();
 }
 
 int ph_shim_setuid(uid_t user)

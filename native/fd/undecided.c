@@ -66,8 +66,10 @@ int undecided_open(int domain, int type, int protocol)
 
     if (fd < 0)
         return -errno;
-    /* Whatever else the kernel has for these types (MPTCP, SCTP, ICMP) is the kernel's. */
-    if (protocol != 0 && protocol != (((type & ~flags) == SOCK_STREAM) ? IPPROTO_TCP : IPPROTO_UDP)) {
+    /* UNIX sockets and the like, raw ones, and what else the kernel has (MPTCP, SCTP, ICMP), are the kernel's. */
+    type &= ~flags;
+    if ((domain != AF_INET && domain != AF_INET6) || (type != SOCK_STREAM && type != SOCK_DGRAM) ||
+        (protocol != 0 && protocol != (type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP))) {
         fd_forget(fd);
         return fd;
     }
@@ -76,7 +78,7 @@ int undecided_open(int domain, int type, int protocol)
         return fd;
     memset((uint8_t *)u + sizeof(u->file), 0, sizeof(*u) - sizeof(u->file));
     u->domain = (uint8_t)domain;
-    u->type = (uint8_t)(type & ~flags);
+    u->type = (uint8_t)type;
     u->protocol = protocol;
     u->options_end = &u->options;
     file_init(&u->file, FILE_UNDECIDED, on_close, on_release);

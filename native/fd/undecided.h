@@ -25,7 +25,7 @@
 
 #include "socket/file.h"
 
-/* socket(2), for domain and type that we serve: a descriptor. */
+/* socket(2): a descriptor, plainly the kernel's unless we serve its domain, type and protocol. */
 int undecided_open(int domain, int type, int protocol);
 
 /*
@@ -57,6 +57,9 @@ void fd_serve(int fd);
 
 /* epoll_ctl(2) went to the kernel: remembered for the case that it becomes ours. */
 void undecided_watch(struct file *file, int op, int epfd, int fd, const struct epoll_event *event);
+
+/* Whether one is bound or listens and will be ours with its first use. */
+bool undecided_one_waits(void);
 
 /* In a child: no other thread holds anything; of one descriptor, and of all. */
 void undecided_inherited(struct file *file);

@@ -132,6 +132,55 @@ static int become(struct undecided *u, int fd)
     return result == -ENODEV || result == -EBADF ? without_us(u, fd, result) : result;
 }
 
+/* What shares an address (SO_REUSEPORT) with `local` and is waited on in this process. */
+static bool is_attended(struct file *file, int type, const struct endpoint *local)
+{
+    const struct endpoint *own = NULL;
+
+    if (file->kind == FILE_SOCKET) {
+        struct socket *sock = socket_of(file);
+
+        if (sock->type == type && (type == SOCK_DGRAM || socket_state(sock) == SOCKET_LISTENING))
+            own = &sock->binding.local;
+    } else if (file->kind == FILE_UNDECIDED) {
+        struct undecided *u = undecided_of(file);
+
+        lock_take(&u->lock);
+        if (u->type == type && u->bound && u->watched)
+            own = &u->local;
+        lock_give(&u->lock);
+    }
+    return own && own->port == local->port && endpoint_same_address(own, local);
+}
+
+/*
+ * Prefork with SO_REUSEPORT: every worker has the sockets of all, and waits on one. Were the others ours, too,
+ * connections would go to them and nobody would take them. Who comes to use one later gets it then.
+ */
+static bool is_left_to_others(struct file *file)
+{
+    struct undecided *u = undecided_of(file);
+    struct endpoint local;
+    bool left = false;
+
+    if (!undecided_take(u))
+        return false;
+    local = u->local;
+    left = u->bound && u->watched == NULL;
+    lock_give(&u->lock);
+    if (!left)
+        return false;
+    left = false;
+    for (int fd = fd_next(0); fd >= 0 && !left; fd = fd_next(fd + 1)) {
+        struct file *other = fd_use(fd);
+
+        left = other && other != file && is_attended(other, u->type, &local);
+        if (other)
+            file_unuse(other);
+    }
+    return left;
+}
+
 /*
  * Without u->lock: with the stacks, everything else that is bound to be ours is, too, before this
  * process calls itself.
@@ -140,8 +189,18 @@ static void serve_others(void)
 {
     if (!atomic_load(&others_due) || !atomic_exchange(&others_due, false))
         return;
-    for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1))
-        fd_serve(fd);
+    for (int looks = 1; looks >= 0; looks--) { /* all are looked at before the first is ours */
+        for (int fd = fd_next(0); fd >= 0; fd = fd_next(fd + 1)) {
+            struct file *file = fd_use(fd);
+
+            if (file && file->kind == FILE_UNDECIDED && looks)
+                undecided_of(file)->is_left = is_left_to_others(file);
+            else if (file && file->kind == FILE_UNDECIDED && !undecided_of(file)->is_left)
+                undecided_serve(file, fd);
+            if (file)
+                file_unuse(file);
+        }
+    }
     let_peers_in();
 }
 
@@ -310,4 +369,23 @@ void fd_serve(int fd)
     if (file->kind == FILE_UNDECIDED)
         undecided_serve(file, fd);
     file_unuse(file);
+}
+
+bool undecided_one_waits(void)
+{
+    bool waits = false;
+
+    for (int fd = fd_next(0); fd >= 0 && !waits; fd = fd_next(fd + 1)) {
+        struct file *file = fd_use(fd);
+
+        if (file && file->kind == FILE_UNDECIDED && undecided_take(undecided_of(file))) {
+            struct undecided *u = undecided_of(file);
+
+            waits = u->listening || (u->bound && u->type == SOCK_DGRAM);
+            lock_give(&u->lock);
+        }
+        if (file)
+            file_unuse(file);
+    }
+    return waits;
 }

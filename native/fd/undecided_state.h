@@ -29,6 +29,7 @@ struct undecided {
     bool decided;
     int protocol, backlog;
     bool bound, listening, any_port; /* any_port: bound to whatever number was free */
+    _Atomic bool is_left;            /* to another process, which waits on it: serve_others() */
     struct route_answer answer; /* once bound or listening */
     struct endpoint local;      /* as bound; the port is known */
     struct endpoint towards;    /* what decided */

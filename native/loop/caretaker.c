@@ -66,7 +66,7 @@ static void *run(void *argument)
             next = attend(s);
             if (next < until_us)
                 until_us = next;
-            device_fd = s->sleep_fd;
+            device_fd = atomic_load(&group.deaf) ? -1 : s->sleep_fd;
         }
         doorbell_arm(&bell);
         if (!atomic_load(&stopping))

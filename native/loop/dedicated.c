@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "loop/loop.h"
+#include "stack/group.h"
 #include "stack/sleep.h"
 
 static pthread_t threads[STACKS_MAX];
@@ -39,7 +40,7 @@ static void *run(void *argument)
         }
         if (loop_arm(s, &until_us)) {
             if (!atomic_load(&s->stopping))
-                sleep_on(s->sleep_fd, -1, until_us);
+                sleep_on(atomic_load(&group.deaf) ? s->bell.fd : s->sleep_fd, -1, until_us);
             loop_disarm(s);
         } else {
             busy_us = s->now_us;

@@ -155,7 +155,7 @@ bool loop_arm(struct stack *s, uint64_t *until_us)
 
     doorbell_arm(&s->bell);
     s->armed = true;
-    if (ports_arm(s) < 0) {
+    if (!atomic_load(&group.deaf) && ports_arm(s) < 0) {
         loop_disarm(s);
         return false;
     }

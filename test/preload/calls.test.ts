@@ -27,6 +27,7 @@ const scenarios = [
     'handlers',
     'closes_all',
     'odd_writes',
+    'other_kinds',
 ]
 const memory = { PRONGHORN_MEMORY_HUGEPAGES: 'off' }
 

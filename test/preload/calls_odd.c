@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 
 /* ---- waits by number ---- */
 
@@ -178,4 +179,39 @@ void odd_writes(void)
     CHECK(pipe(pipes) == 0 && dprintf(pipes[1], "%05d", 42) == 5 && read(pipes[0], b, 8) == 5);
     CHECK(memcmp(b, "00042", 5) == 0);
     CHECK(dprintf(-1, "x") == -1 && errno == EBADF);
+}
+
+/* Sockets of other kinds, while stacks of ours run: whatever the rules claim, they are the kernel's. */
+void other_kinds(void)
+{
+    static const int types[] = { SOCK_STREAM, SOCK_SEQPACKET };
+    struct sockaddr_in to = loopback(9);
+    int pair[2], fd;
+
+    connection(pair, NULL);
+    for (int i = 0; i < 2; i++) {
+        struct sockaddr_un at = { .sun_family = AF_UNIX };
+        socklen_t len = sizeof(at);
+        int l = socket(AF_UNIX, types[i], 0), accepted;
+
+        /* Without a name the kernel draws an abstract one. */
+        CHECK(l >= 0 && bind(l, (struct sockaddr *)&at, sizeof(at.sun_family)) == 0 && listen(l, 4) == 0);
+        CHECK(getsockname(l, (struct sockaddr *)&at, &len) == 0 && at.sun_family == AF_UNIX);
+        fd = socket(AF_UNIX, types[i], 0);
+        CHECK(connect(fd, (struct sockaddr *)&at, len) == 0);
+        accepted = accept(l, NULL, NULL);
+        CHECK(accepted >= 0);
+        say(fd, "unix");
+        hear(accepted, "unix");
+        CHECK(close(l) == 0 && close(fd) == 0 && close(accepted) == 0);
+    }
+    /* A raw socket whose protocol is UDP's is none of UDP's. */
+    fd = socket(AF_INET, SOCK_RAW, IPPROTO_UDP);
+    if (fd < 0) {
+        CHECK(errno == EPERM);
+        return;
+    }
+    CHECK(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
+    CHECK(send(fd, "not a header", 12, 0) == 12);
+    CHECK(close(fd) == 0);
 }

@@ -119,6 +119,50 @@ t.test('clients of ours are killed, and started again', async (t) => {
     await end(database)
 })
 
+t.test('more clients of ours', async (t) => {
+    const text = 'abcdefghij'.repeat(50_000)
+    writeFileSync(join(folder, 'text'), text)
+    const quiet = { stdio: 'ignore' } as const
+    const servers = [
+        wire.spawn('/usr/bin/python3', ['-m', 'http.server', '-d', folder, '8063'], quiet),
+        wire.spawn('java', ['-Xmx128m', '-cp', folder, 'Echo', 'nio', '8064'], quiet),
+        // (It serves one at a time, and only its own time-out tells it that this one is dead.)
+        wire.spawn('iperf3', ['-s', '-p', '8065', '--rcv-timeout', '500'], quiet),
+    ]
+    const to = wire.peer4
+    const connected = async (port: string) =>
+        (await wire.run('ss', ['-Htn', 'state', 'established', `sport = :${port}`])).stdout !== ''
+    const listens = async (port: string) =>
+        (await wire.run('ss', ['-Htln', `sport = :${port}`])).stdout !== ''
+    const echo = ['-Xmx128m', '-cp', folder, 'Echo', 'client', to, '8064', '4']
+    const hold = `import socket, time; s = socket.create_connection(("${to}", 8063)); time.sleep(60)`
+    const get = `fetch("http://${to}:8063/text").then((r) => r.text()).then((t) => console.log(t.length))`
+    const threaded = [fixture('threaded.py'), to, '8063', '2', '2', `${text.length}`]
+    const input = 'GET /text HTTP/1.0\r\n\r\n'
+    for (const [command, port, held, again, said] of [
+        ['/usr/bin/python3', '8063', ['-c', hold], threaded, /^4 answers/],
+        [process.execPath, '8063', ['-e', `net.connect(8063, "${to}")`], ['-e', get], /^500000/],
+        ['socat', '8063', ['-', `TCP:${to}:8063`], ['-t', '9', '-', `TCP:${to}:8063`], /abcdefghij$/],
+        ['openssl', '8063', ['s_client', '-connect', `${to}:8063`], ['version'], /^OpenSSL 3/],
+        ['java', '8064', [...echo, '50000000'], [...echo, '100000'], /^4 echoes/],
+        [
+            'iperf3',
+            '8065',
+            ['-c', to, '-p', '8065', '-t', '60'],
+            ['-c', to, '-p', '8065', '-n', '1M'],
+            /Done/,
+        ],
+    ] as [string, string, string[], string[], RegExp][]) {
+        t.ok(await until(() => listens(port)))
+        const client = startShimmed(command, held, ours, { stdio: ['pipe', 'ignore', 'ignore'] })
+        t.ok(await until(() => connected(port)), `${command} is connected`)
+        await kill({ child: client })
+        const works = async () => said.test((await runShimmed(command, again, ours, { input })).stdout)
+        t.ok(await until(works, 60_000), `${command} was killed, and works again`)
+    }
+    for (const server of servers) await end(server)
+})
+
 t.test('nothing is left', async (t) => {
     t.equal(compiled.status, 0)
     const result = await runShimmed('curl', ['-s', '-m', '1', `http://${wire.peer4}:1/`], ours)

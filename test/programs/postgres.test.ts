@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { run } from '../../tools/net/commands.js'
-import { build, runShimmed } from '../preload/support.js'
+import { build, runShimmed, startShimmed } from '../preload/support.js'
 import { kill, scratch, serve, start, until } from './support.js'
 
 /* Debian keeps each version's own programs out of the PATH. */
@@ -76,7 +76,14 @@ t.test("the server: its connections are the kernel's, and we say so", async (t) 
     t.match(await run('pgbench', ['-i', '-q', '-s', '1', ...bench]), { status: 0 }, 'pgbench -i')
     const result = await run('pgbench', ['-c', '4', '-t', '50', ...bench], { timeoutMs: 60_000 })
     t.match(result, { status: 0, stdout: /transactions actually processed: 200\/200/ }, result.stderr)
-    t.equal(await server.stop(), 0, server.said().slice(-500))
+    await kill(server)
+    const again = await serve(wire, command, rest, local)
+    t.match(
+        await run('pgbench', ['-c', '2', '-t', '20', ...bench]),
+        { status: 0 },
+        'killed, and started again',
+    )
+    t.equal(await again.stop(), 0, again.said().slice(-500))
 })
 
 t.test('clients of ours: psql, pgbench with threads', async (t) => {
@@ -96,12 +103,21 @@ t.test('clients of ours: psql, pgbench with threads', async (t) => {
     })
     t.match(result, { status: 0, stdout: /transactions actually processed: 400\/400/ }, result.stderr)
     t.match(result.stdout, /number of failed transactions: 0/)
+    const dead = startShimmed('psql', query(wire.peer4, '5498', 'select pg_sleep(60)'), ours)
+    const sleeps = query(
+        wire.peer4,
+        '5498',
+        "select count(*) > 0 from pg_stat_activity where query like 'select pg_sl%'",
+    )
+    t.ok(await until(async () => (await wire.run('psql', sleeps)).stdout === 't\n'))
+    await kill({ child: dead })
+    t.equal((await ask('select 2')).stdout, '2\n', 'a client was killed, and comes again')
     // The server ends; its clients are told.
-    const long = runShimmed('psql', query(wire.peer4, '5498', 'select pg_sleep(60)'), ours)
+    const long = runShimmed('psql', query(wire.peer4, '5498', 'select 3, pg_sleep(60)'), ours)
     const asleep = query(
         wire.peer4,
         '5498',
-        "select count(*) from pg_stat_activity where query like 'select pg_sl%'",
+        "select count(*) from pg_stat_activity where query like 'select 3, pg_sl%'",
     )
     t.ok(await until(async () => (await wire.run('psql', asleep)).stdout === '1\n'))
     await kill({ child: server })

@@ -5,8 +5,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { run } from '../../tools/net/commands.js'
 import { runShimmed } from '../preload/support.js'
-import { childrenOf, fetchFrom, kill, scratch, serve, start } from './support.js'
+import { childrenOf, fetchFrom, kill, scratch, serve, start, until } from './support.js'
 
 const wire = start('nginx', 'curl', 'openssl', '/usr/bin/python3')
 const folder = scratch()
@@ -83,6 +84,29 @@ t.test('nginx: static files, keep-alive, TLS, a proxy to the kernel, two workers
     await nginx.stop()
     backend.kill('SIGKILL')
 })
+
+/* Each worker has the sockets of all, and waits on its own. */
+for (const workers of [1, 2]) {
+    t.test(`nginx with reuseport: ${workers} of its workers`, async (t) => {
+        const servers = 'server { listen 8086 reuseport; location / { return 200 $pid; } }'
+        const ask = async () => (await fetchFrom(wire, `http://${wire.our4}:8086/`)).stdout
+        const probe = async () => /^\d+$/.test(await ask())
+        const nginx = await serve(wire, 'nginx', ['-c', settings(workers, servers)], probe)
+        const first = await ask()
+        for (let i = 0; i < 12; i++) t.equal(await ask(), first, 'one of them has our address')
+        process.kill(Number(first), 'SIGKILL')
+        t.ok(await until(async () => /^\d+$/.test(await ask()) && (await ask()) !== first), 'its successor')
+        for (let i = 0; i < 12; i++) t.match(await ask(), /^\d+$/)
+        const kernels = await Promise.all(
+            Array.from({ length: 12 }, () => run('curl', ['-sm9', 'http://127.0.0.1:8086/'])),
+        )
+        t.ok(
+            kernels.every(({ stdout }) => /^\d+$/.test(stdout)),
+            "and all serve the kernel's side",
+        )
+        await nginx.stop()
+    })
+}
 
 t.test("python's server, and curl as our client", async (t) => {
     const probe = async () => (await fetchFrom(wire, `http://${wire.our4}:8001/file`, '-I')).status === 0
