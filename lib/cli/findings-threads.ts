@@ -45,11 +45,9 @@ export function heldUp(pid: number, threads: Iterable<number>): () => Waits {
 
 /** undefined: it does not wait so long that anybody would notice. */
 export function waitText(wait: Wait | undefined): string | undefined {
-    if (!wait) return undefined
-    const waits = wait.ms > MUCH_MS ? `waits ${Math.round(wait.ms)} ms of each second for it` : ''
-    if (wait.preempted > 20)
-        return `the kernel took the core from its thread ${short(wait.preempted)} times a second${waits && `, and it ${waits}`}`
-    return waits && `its thread ${waits.replace('for it', 'for a core')}`
+    if (!wait || (wait.ms <= MUCH_MS && wait.preempted <= 20)) return undefined
+    const { ms, preempted } = wait
+    return `its thread waits ${Math.round(ms)} ms of each second for a core, and loses it ${short(Math.round(preempted))} times`
 }
 
 /** The application's: those that made or accepted the sockets. */

@@ -205,13 +205,13 @@ t.test('hops between cores, and a core that is shared', async (t) => {
 
     const loop = spawn('taskset', ['-c', '0', process.execPath, '-e', 'for (;;);'])
     t.teardown(() => loop.kill('SIGKILL'))
-    t.match(await found(target.pid, /^the kernel took the core from its thread/), {
+    t.match(await found(target.pid, /^its thread waits \d+ ms of each second for a core, and loses it/), {
         remedy: /stack\.cores/,
     })
     // The same where the stack sleeps when it has nothing to do: nobody takes its core, it does not get it.
     const sleeper = await Target.start()
     t.teardown(() => sleeper.end('SIGKILL'))
     void sleeper.tell('echo 64 100000000').catch(() => {})
-    t.match(await found(sleeper.pid, /waits \d+ ms of each second for/), { cause: 'shared-core' })
+    t.match(await found(sleeper.pid, /waits \d+ ms of each second for a core/), { cause: 'shared-core' })
     loop.kill('SIGKILL')
 })
