@@ -39,6 +39,8 @@ export interface Native {
     getpeername(fd: number): number
     /** The value lands in words[0]. */
     getsockopt(fd: number, level: number, name: number): number
+    /** Stack, core, port and queue in words[0] to words[3]; -1: unknown. */
+    place(fd: number): number
     getsockoptBytes(fd: number, level: number, name: number, value: Uint8Array): number
     setsockopt(fd: number, level: number, name: number, value: number): number
     setsockoptBytes(fd: number, level: number, name: number, value: ArrayBufferView): number

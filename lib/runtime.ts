@@ -70,7 +70,11 @@ export const runtime = {
         return poller().poll()
     },
 
-    /** The counters of this process, as `pronghorn/stats` reads them of any. */
+    /**
+     * The counters of this process, as `pronghorn/stats` reads them of any: copied now from shared memory, which every
+     * stack writes after its turn. Durations are by CLOCK_MONOTONIC (that of `process.hrtime()`), `startedAt` by the
+     * clock of the day. Throws ENOENT while the runtime does not run, and with `stats.enabled = off`.
+     */
     stats(): SegmentStats {
         return readSegment(process.pid)
     },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The forms of send(), and the checks on what callers give.
 
-import { coded, invalidType } from '../errors.js'
+import { coded, invalidType, outOfRange } from '../errors.js'
 
 export type Sent = (error: Error | null, bytes: number) => void
 export type Data = string | NodeJS.ArrayBufferView
@@ -91,4 +91,12 @@ export function checkString(name: string, value: unknown): void {
 
 export function checkNumber(name: string, value: unknown): void {
     if (typeof value !== 'number') throw invalidType(name, 'of type number', value)
+}
+
+/** Of the socket's buffers, bytes; 0 or nothing leaves them as they are. */
+export function checkBufferSize(name: string, value: unknown): void {
+    if (!value) return
+    checkNumber(name, value)
+    if (!Number.isInteger(value) || Number(value) < 0 || Number(value) > 2 ** 32 - 1)
+        throw outOfRange(name, Number.isInteger(value) ? '>= 0 && <= 4294967295' : 'an integer', value)
 }

@@ -7,6 +7,7 @@ import { Socket as SocketClass } from './socket.js'
 import type { DatagramOptions, OnDatagram } from './types.js'
 
 export type { BindOptions, RemoteInfo, SocketType } from 'node:dgram'
+export type { SocketInfo } from '../place.js'
 export type { DatagramOptions, OnDatagram } from './types.js'
 
 /**

@@ -23,22 +23,14 @@ import {
     SOCK_NONBLOCK,
     SOL_SOCKET,
 } from '../constants.js'
-import {
-    coded,
-    connectException,
-    EAGAIN,
-    EBADF,
-    errnoException,
-    invalidType,
-    outOfRange,
-    validPort,
-} from '../errors.js'
+import { coded, connectException, EAGAIN, EBADF, errnoException, invalidType, validPort } from '../errors.js'
 import { native } from '../native.js'
+import { type SocketInfo, socketInfo } from '../place.js'
 import { poller, type Watched } from '../poller.js'
 import { placeOf } from '../ring/held.js'
 import { Ring, type RingOptions } from '../ring/ring.js'
 import { ensureRuntime } from '../runtime.js'
-import { checkNumber, checkString, type Data, type Sent, sendRequest } from './arguments.js'
+import { checkBufferSize, checkNumber, checkString, type Data, type Sent, sendRequest } from './arguments.js'
 import { type Message, SendQueue } from './send-queue.js'
 import { DatagramSettings } from './settings.js'
 import type { DatagramEvents, DatagramOptions, OnDatagram } from './types.js'
@@ -66,13 +58,6 @@ const systemLookup = dns.lookup
 const DATAGRAM_BYTES = 65536
 const BUFFER_BYTES = 4 * DATAGRAM_BYTES
 const READS_PER_EVENT = 64
-
-function checkBufferSize(name: string, value: unknown): void {
-    if (!value) return
-    checkNumber(name, value)
-    if (!Number.isInteger(value) || Number(value) < 0 || Number(value) > 2 ** 32 - 1)
-        throw outOfRange(name, Number.isInteger(value) ? '>= 0 && <= 4294967295' : 'an integer', value)
-}
 
 /** A UDP socket on our stack, with the interface of node:dgram's Socket. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: types of events only
@@ -442,6 +427,11 @@ export class Socket extends DatagramSettings implements Watched {
         const result = native.getpeername(this._fd)
         if (result < 0) throw errnoException(result, 'getpeername')
         return addressInWords() as AddressInfo
+    }
+
+    /** Where it is served, and the sizes of its buffers. undefined before bind() and after close(). */
+    info(): SocketInfo | undefined {
+        return this._fd >= 0 ? socketInfo(this._fd) : undefined
     }
 
     // ---- life ---------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import { Socket as SocketClass } from './socket.js'
 import type { SocketOptions } from './socket-types.js'
 
 export type { AddressInfo, ListenOptions, LookupFunction, OnReadOpts } from 'node:net'
+export type { SocketInfo } from '../place.js'
 export type { ConnectOptions } from './arguments.js'
 export type { ConnectionInfo } from './info.js'
 export type { DropArgument, ServerOptions } from './server.js'

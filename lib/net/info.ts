@@ -2,13 +2,17 @@
 
 import { IPPROTO_TCP } from '../constants.js'
 import { native } from '../native.js'
+import { type SocketInfo, socketInfo } from '../place.js'
 
 const TCP_INFO = 11
 const bytes = new Uint8Array(256)
 const view = new DataView(bytes.buffer)
 
-/** What TCP knows about a connection (struct tcp_info of tcp(7)). */
-export interface ConnectionInfo {
+/**
+ * What TCP knows about a connection (struct tcp_info of tcp(7)), and where it is served. Times are durations, by the
+ * stack's clock: CLOCK_MONOTONIC, that of `process.hrtime()`, read once in each turn of the stack.
+ */
+export interface ConnectionInfo extends SocketInfo {
     /** Smoothed round-trip time and its variation, microseconds; 0 before the first measurement. */
     rttUs: number
     /** Its variation, microseconds. */
@@ -41,11 +45,14 @@ export interface ConnectionInfo {
 
 /** undefined: no descriptor, or not one of TCP. */
 export function connectionInfo(fd: number): ConnectionInfo | undefined {
+    const served = socketInfo(fd)
+    if (served === undefined) return undefined
     bytes.fill(0)
     if (native.getsockoptBytes(fd, IPPROTO_TCP, TCP_INFO, bytes) < 0) return undefined
     const word = (at: number) => view.getUint32(at, true)
     const long = (at: number) => Number(view.getBigUint64(at, true))
     return {
+        ...served,
         rttUs: word(68),
         rttVariationUs: word(72),
         retransmissionTimeoutUs: word(8),

@@ -411,7 +411,10 @@ export class Socket extends Transport {
         return this.#localName()?.port
     }
 
-    /** What TCP knows of the connection: round-trip time, windows, retransmissions. undefined without one. */
+    /**
+     * What TCP knows of the connection: round-trip time, windows, retransmissions; and where it is served. undefined
+     * without one, and for local sockets. It asks the stack: some microseconds.
+     */
     info(): ConnectionInfo | undefined {
         return this._fd >= 0 ? connectionInfo(this._fd) : undefined
     }

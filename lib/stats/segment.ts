@@ -37,7 +37,10 @@ export interface ProcessInfo {
     path: string
 }
 
-/** By the names of docs/stats.md. Numbers are exact up to 2^53. */
+/**
+ * By the names of docs/stats.md. Numbers are exact up to 2^53. Durations and the gauge `turned_us` are by
+ * CLOCK_MONOTONIC, that of `process.hrtime()`; what is said to be since 1970 is by the clock of the day.
+ */
 export interface StackStats {
     /** From 0 on. */
     index: number

@@ -268,12 +268,12 @@ static int open_port(const struct port_config *config, char *err, size_t err_siz
             struct netif *netif = netif_port_netif(s->ports[s->ports_count]);
 
             port_queue_doorbell(netif_port_queue(s->ports[s->ports_count]), &s->bell);
-            result = address_add_netif(s->id, netif, netif_port_gateway6(netif) != NULL);
+            result = address_add_netif(s->id, s->ports_count, netif, netif_port_gateway6(netif) != NULL);
             for (unsigned i = 0; result == 0; i++) {
                 netif = netif_port_alias(s->ports[s->ports_count], i);
                 if (netif == NULL)
                     break;
-                result = address_add_netif(s->id, netif, false);
+                result = address_add_netif(s->id, s->ports_count, netif, false);
             }
             s->ports_count++;
         }

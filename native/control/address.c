@@ -15,6 +15,7 @@ struct entry {
     struct endpoint address;
     unsigned prefix_bits;
     uint64_t stack;
+    unsigned port;
     bool has_gateway;
     uint16_t link_mtu;
 };
@@ -22,7 +23,7 @@ struct entry {
 static struct entry entries[ADDRESSES_MAX];
 static unsigned entries_count;
 
-int address_add(unsigned stack, const struct endpoint *address, unsigned prefix_bits,
+int address_add(unsigned stack, unsigned port, const struct endpoint *address, unsigned prefix_bits,
                 bool has_gateway, uint16_t link_mtu)
 {
     if (entries_count == ADDRESSES_MAX)
@@ -30,6 +31,7 @@ int address_add(unsigned stack, const struct endpoint *address, unsigned prefix_
     entries[entries_count++] = (struct entry){ .address = *address,
                                                .prefix_bits = prefix_bits,
                                                .stack = UINT64_C(1) << stack,
+                                               .port = port,
                                                .has_gateway = has_gateway,
                                                .link_mtu = link_mtu };
     return 0;
@@ -51,6 +53,15 @@ uint64_t address_stacks(const struct endpoint *address)
             stacks |= entries[i].stack;
     }
     return stacks;
+}
+
+int address_port(unsigned stack, const struct endpoint *address)
+{
+    for (unsigned i = 0; i < entries_count; i++) {
+        if (entries[i].stack == UINT64_C(1) << stack && endpoint_same_address(address, &entries[i].address))
+            return (int)entries[i].port;
+    }
+    return -1;
 }
 
 void address_own(struct endpoint *any)

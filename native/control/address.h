@@ -13,8 +13,8 @@
 
 #include "control/endpoint.h"
 
-/* One address of one stack's port. 0, or -ENOSPC (table full). Only while starting. */
-int address_add(unsigned stack, const struct endpoint *address, unsigned prefix_bits,
+/* One address of one stack's port, its stack->ports[port]. 0, or -ENOSPC (table full). Only while starting. */
+int address_add(unsigned stack, unsigned port, const struct endpoint *address, unsigned prefix_bits,
                 bool has_gateway, uint16_t link_mtu);
 void address_clear(void);
 
@@ -26,6 +26,9 @@ void address_own(struct endpoint *any);
  * has a loopback of its own, and who listens there listens on all of them. 0: not ours.
  */
 uint64_t address_stacks(const struct endpoint *address);
+
+/* Which of the stack's ports has this very address; -1: none. */
+int address_port(unsigned stack, const struct endpoint *address);
 
 /*
  * Stacks from which the destination can be reached: on a subnet of theirs, or by a gateway. An

@@ -8,14 +8,14 @@
 /* RFC 4291 2.5.4: where nothing else was said. */
 #define IP6_PREFIX_BITS 64
 
-int address_add_netif(unsigned stack, const struct netif *netif, bool has_gateway6)
+int address_add_netif(unsigned stack, unsigned port, const struct netif *netif, bool has_gateway6)
 {
     struct endpoint e;
     int result = 0;
 
     if (!ip4_addr_isany(netif_ip4_addr(netif))) {
         endpoint_from_ip(&e, netif_ip_addr4(netif), 0);
-        result = address_add(stack, &e, (unsigned)__builtin_popcount(netif_ip4_netmask(netif)->addr),
+        result = address_add(stack, port, &e, (unsigned)__builtin_popcount(netif_ip4_netmask(netif)->addr),
                              !ip4_addr_isany(netif_ip4_gw(netif)), netif->mtu);
     }
     for (int i = 0; i < LWIP_IPV6_NUM_ADDRESSES && result == 0; i++) {
@@ -23,7 +23,8 @@ int address_add_netif(unsigned stack, const struct netif *netif, bool has_gatewa
             continue;
         endpoint_from_ip(&e, netif_ip_addr6(netif, i), 0);
         e.scope = 0;
-        result = address_add(stack, &e, netif->ip6_prefix_bits[i] ? netif->ip6_prefix_bits[i] : IP6_PREFIX_BITS,
+        result = address_add(stack, port, &e,
+                             netif->ip6_prefix_bits[i] ? netif->ip6_prefix_bits[i] : IP6_PREFIX_BITS,
                              has_gateway6, netif->mtu);
     }
     return result;

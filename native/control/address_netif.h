@@ -6,7 +6,7 @@
 
 struct netif;
 
-/* In the stack's turn: enters all addresses of its interface into the table. 0 or -ENOSPC. */
-int address_add_netif(unsigned stack, const struct netif *netif, bool has_gateway6);
+/* In the stack's turn: enters all addresses of an interface of its stack->ports[port] into the table. 0 or -ENOSPC. */
+int address_add_netif(unsigned stack, unsigned port, const struct netif *netif, bool has_gateway6);
 
 #endif

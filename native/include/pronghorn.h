@@ -79,6 +79,19 @@ PH_API int ph_turn(void);
 /* 1 if `fd` is one of ours, else 0. */
 PH_API int ph_owns(int fd);
 
+/*
+ * Where a socket of ours is served; -1 where there is no answer: no stack is chosen yet, or it listens on
+ * all of them; the stack is not pinned; no port has the socket's address alone.
+ */
+struct ph_place {
+    int stack; /* its number */
+    int core;  /* that the stack is pinned to */
+    int port;  /* DPDK's number of the port that has the local address */
+    int queue; /* the pair of queues of that port which the stack drives */
+};
+/* 0, or -1 with errno (EBADF, ENOTSOCK; EOPNOTSUPP: the kernel's). */
+PH_API int ph_place(int fd, struct ph_place *place);
+
 struct mmsghdr; /* <sys/socket.h> defines it only with _GNU_SOURCE */
 
 /* ---- sockets: socket(7), tcp(7), udp(7), ip(7), ipv6(7) -------------------------------------- */

@@ -414,6 +414,12 @@ struct port_queue *netif_port_queue(struct netif_port *np)
     return np->queue;
 }
 
+void netif_port_place(const struct netif_port *np, int *port, int *queue)
+{
+    *port = np->queue->port_id;
+    *queue = np->queue->queue_id;
+}
+
 unsigned netif_port_pending(const struct netif_port *np)
 {
     return np->queue->pending;

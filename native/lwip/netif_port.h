@@ -52,6 +52,8 @@ unsigned netif_port_packets_free(const struct netif_port *netif_port);
 
 
 struct port_queue *netif_port_queue(struct netif_port *netif_port);
+/* DPDK's numbers of its port and its queue pair. Constant: any thread. */
+void netif_port_place(const struct netif_port *netif_port, int *port, int *queue);
 /* Packets that the device has refused so far: they are tried again with each flush. */
 unsigned netif_port_pending(const struct netif_port *netif_port);
 /* As it was when last looked at, a tenth of a second ago at most while somebody turns the stack. */

@@ -100,6 +100,17 @@ static napi_value call_getsockopt(napi_env env, napi_callback_info info)
     return result_value(env, result);
 }
 
+/* (fd): stack, core, port and queue in the first words. */
+static napi_value call_place(napi_env env, napi_callback_info info)
+{
+    Args<1> args(env, info);
+    struct ph_place place = {};
+    int result = ::ph_place(args.fd(), &place);
+    if (result == 0 && args.e->words.bytes)
+        memcpy(args.e->words.data, &place, sizeof(place));
+    return result_value(env, result);
+}
+
 /* (fd, level, name, bytes): the value's length; for options that are no int. */
 static napi_value call_getsockopt_bytes(napi_env env, napi_callback_info info)
 {
@@ -160,6 +171,7 @@ const Function call_functions[] = {
     {"getsockname", call_getsockname},
     {"getpeername", call_getpeername},
     {"getsockopt", call_getsockopt},
+    {"place", call_place},
     {"getsockoptBytes", call_getsockopt_bytes},
     {"setsockopt", call_setsockopt},
     {"setsockoptBytes", call_setsockopt_bytes},
