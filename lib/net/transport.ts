@@ -139,10 +139,13 @@ export abstract class Transport extends Sending implements Watched {
                     : 'a ring needs a connected socket with nothing in its read buffer',
             )
         const owner = { onRingEnd: (result: number | Error) => this.#ringEnd(result) }
-        this._ring = new Ring(this._fd, options, placeOf(this.ring), owner)
+        const ring = new Ring(this._fd, options, placeOf(this.ring), owner)
+        this._ring = ring
         this._reading = true
         this._updateHold()
-        return this._ring
+        // Its edge came before the ring was there.
+        if (this._lost) setImmediate(() => ring.onReady(EPOLLRDHUP))
+        return ring
     }
 
     #ringEnd(result: number | Error): boolean {

@@ -2,7 +2,16 @@
 
 import { AsyncResource } from 'node:async_hooks'
 import { type Address, addressInWords } from '../address.js'
-import { EPOLLET, EPOLLIN, EPOLLRDHUP, MSG_MORE } from '../constants.js'
+import {
+    EPOLLERR,
+    EPOLLET,
+    EPOLLHUP,
+    EPOLLIN,
+    EPOLLRDHUP,
+    MSG_DONTWAIT,
+    MSG_MORE,
+    MSG_PEEK,
+} from '../constants.js'
 import { coded, EAGAIN, errnoException, invalidType, outOfRange } from '../errors.js'
 import { native } from '../native.js'
 import { poller, type Watched } from '../poller.js'
@@ -13,6 +22,8 @@ import { LENGTH, MORE, OFFSET, ROW, TIME } from './rows.js'
 import { type Field, type Sender, type Target, Template } from './template.js'
 
 const ENOBUFS = 105
+const LOST = EPOLLRDHUP | EPOLLHUP | EPOLLERR
+const peeked = new Uint8Array(1)
 const SEGMENTS_MIN = 64
 const SEGMENTS_MAX = 65536
 /** So many batches, then the event loop's other handles have their turn. */
@@ -138,7 +149,7 @@ export class Ring implements Watched, Holder, Sender {
      * if nothing is there, so that a loop of the caller's own needs nothing else. Errors throw, or go to the socket.
      */
     take(): number {
-        if (this.#closed) return -1
+        if (this.#closed || this.ended) return -1
         const due = this.#due
         this.#due = 0
         const count = native.ringTake(this.#number, due)
@@ -262,8 +273,12 @@ export class Ring implements Watched, Holder, Sender {
     }
 
     /** There may be something to take. */
-    onReady(_events: number): void {
-        if (this.#wakeUp() || this.#delivering || !this.#listener) return
+    onReady(events: number): void {
+        if (this.#wakeUp() || this.#delivering) return
+        if (!this.#listener) {
+            if (events & LOST) this.#lookForEnd()
+            return
+        }
         this.#delivering = true
         let drained = false
         try {
@@ -279,6 +294,13 @@ export class Ring implements Watched, Holder, Sender {
             this.#delivering = false
             if (!this.#closed) this.#afterwards(drained)
         }
+    }
+
+    /** Nobody reads here, perhaps it is for sending only: the end is seen nevertheless, if nothing lies before it. */
+    #lookForEnd(): void {
+        if (!this.#owner || this.ended || this.#closed) return
+        const result = native.recv(this.#fd, peeked, 0, 1, MSG_PEEK | MSG_DONTWAIT)
+        if (result <= 0 && result !== -EAGAIN) this.#end(result)
     }
 
     #listens(): boolean {
