@@ -3,7 +3,7 @@
 // configuration file and the environment; every thread of JavaScript then uses it.
 
 import { existsSync } from 'node:fs'
-import { coded, EALREADY } from './errors.js'
+import { coded, EALREADY, invalidType } from './errors.js'
 import { native } from './native.js'
 import { type Options, settingsOf } from './options.js'
 import { poller, stopPoller } from './poller.js'
@@ -16,7 +16,11 @@ function configured(): boolean {
     return existsSync(process.env.PRONGHORN_CONFIG ?? 'pronghorn.json')
 }
 
+/** Why the first start failed: DPDK was running by then, which can be started once only. */
+let failure = ''
+
 function start(options: Options): void {
+    if (typeof options !== 'object') throw invalidType('options', 'of type object', options)
     const settings = settingsOf(options)
     // Nobody in JavaScript hands our descriptors to select(): without a word from the user they cost no
     // kernel descriptor each. (Options win over the file, so a file keeps its say by being there.)
@@ -26,12 +30,16 @@ function start(options: Options): void {
     const result = native.init(settings)
     if (result === 0) ownPorts()
     if (result === 0 || (result === -EALREADY && native.state() === RUNNING)) return
+    const why = result === -EALREADY ? '' : native.error()
+    failure ||= why
     throw coded(
         Error,
         'ERR_PRONGHORN_START',
-        result === -EALREADY
-            ? 'the runtime was stopped; it cannot be started twice in one process'
-            : `the runtime cannot start: ${native.error()}`,
+        why
+            ? `the runtime cannot start: ${why}`
+            : failure
+              ? `the runtime cannot be started any more in this process; its first start failed: ${failure}`
+              : 'the runtime was stopped; it cannot be started twice in one process',
     )
 }
 
