@@ -23,6 +23,7 @@ export const ECANCELED = 125
 export const ETIMEDOUT = 110
 export const EMFILE = 24
 export const ENFILE = 23
+export const EMSGSIZE = 90
 
 export interface SystemError extends Error {
     code: string
@@ -123,6 +124,17 @@ export function invalidValue(name: string, value: unknown, reason = 'is invalid'
         'ERR_INVALID_ARG_VALUE',
         `The ${kind} '${name}' ${reason}. Received ${inspect(value)}`,
     )
+}
+
+/** For options of our own, of which a misspelled one would be lost silently. */
+export function checkNames(name: string, given: object, known: readonly string[]): void {
+    const unknown = Object.keys(given).find((key) => !known.includes(key))
+    if (unknown !== undefined)
+        throw invalidValue(
+            `${name}.${unknown}`,
+            (given as Record<string, unknown>)[unknown],
+            `is not known; there ${known.length > 1 ? 'are' : 'is'} ${known.join(', ')}`,
+        )
 }
 
 export function outOfRange(name: string, range: string, value: unknown): Error {

@@ -57,8 +57,11 @@ export abstract class DatagramSettings extends rooted(EventEmitter) {
         if (result < 0) throw errnoException(result, syscall)
     }
 
-    #setNumber(name: string, level: number, option: number, value: number, syscall: string): number {
-        checkNumber(name, value)
+    /** (The kernel takes -1 for its default; libuv does not.) */
+    #setHops(level: number, option: number, value: number, least: number, syscall: string): number {
+        checkNumber('ttl', value)
+        this._checkOpen()
+        if (value < least || value > 255) throw errnoException(-EINVAL, syscall)
         this.#set(level, option, value, syscall)
         return value
     }
@@ -91,15 +94,15 @@ export abstract class DatagramSettings extends rooted(EventEmitter) {
     /** IP_TTL or IPV6_UNICAST_HOPS, 1 to 255. EINVAL throws. */
     setTTL(ttl: number): number {
         return this._six
-            ? this.#setNumber('ttl', IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl, 'setTTL')
-            : this.#setNumber('ttl', IPPROTO_IP, IP_TTL, ttl, 'setTTL')
+            ? this.#setHops(IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl, 1, 'setTTL')
+            : this.#setHops(IPPROTO_IP, IP_TTL, ttl, 1, 'setTTL')
     }
 
     /** IP_MULTICAST_TTL or IPV6_MULTICAST_HOPS, 0 to 255; 1 from the start. EINVAL throws. */
     setMulticastTTL(ttl: number): number {
         return this._six
-            ? this.#setNumber('ttl', IPPROTO_IPV6, IPV6_MULTICAST_HOPS, ttl, 'setMulticastTTL')
-            : this.#setNumber('ttl', IPPROTO_IP, IP_MULTICAST_TTL, ttl, 'setMulticastTTL')
+            ? this.#setHops(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, ttl, 0, 'setMulticastTTL')
+            : this.#setHops(IPPROTO_IP, IP_MULTICAST_TTL, ttl, 0, 'setMulticastTTL')
     }
 
     /** Whether what it sends to a group comes to members on this host, too; on from the start. */
@@ -113,7 +116,7 @@ export abstract class DatagramSettings extends rooted(EventEmitter) {
     setMulticastInterface(address: string): void {
         const call = 'setMulticastInterface'
         this._checkOpen()
-        checkString('multicastInterface', address)
+        checkString('interfaceAddress', address)
         if (this._six) {
             if (!isIPv6(address.split('%')[0] as string)) throw errnoException(-EINVAL, call)
             this.#set(IPPROTO_IPV6, IPV6_MULTICAST_IF, zoneOf(address), call)

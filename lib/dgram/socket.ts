@@ -321,11 +321,12 @@ export class Socket extends DatagramSettings implements Watched {
     /** Datagrams are received in place from now on, instead of as 'message' events. For bound sockets. */
     ring(options: RingOptions = {}): Ring {
         this._checkOpen()
-        if (this.#ring || this.#bound !== 'yes')
+        const taken = this.#ring !== undefined && !this.#ring.closed
+        if (taken || this.#bound !== 'yes')
             throw coded(
                 Error,
                 'ERR_PRONGHORN_RING',
-                this.#ring ? 'the socket has a ring already' : 'bind the socket first',
+                taken ? 'the socket has a ring already' : 'bind the socket first',
             )
         const onRingEnd = (result: number | Error) => {
             if (result !== 0)

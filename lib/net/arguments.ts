@@ -25,7 +25,7 @@ export function formsOf(args: unknown[]): [Record<string, unknown>, Callback | u
 
 /** A string that is no number is the path of a local socket, as for Node's own. */
 export function isPath(value: unknown): value is string {
-    return typeof value === 'string' && !(Number(value) >= 0 && value.trim() !== '')
+    return typeof value === 'string' && !(Number(value) >= 0)
 }
 
 export function checkDescriptor(fd: unknown): void {

@@ -102,9 +102,9 @@ export class Connector implements Watched {
         }
         const host = options.host || 'localhost'
         const { localAddress, localPort } = options
-        if (localAddress !== undefined && localAddress !== null && !isIP(localAddress))
+        if (localAddress && !isIP(localAddress))
             throw coded(TypeError, 'ERR_INVALID_IP_ADDRESS', `Invalid IP address: ${localAddress}`)
-        if (localPort !== undefined && localPort !== null && typeof localPort !== 'number')
+        if (localPort && typeof localPort !== 'number')
             throw invalidType('options.localPort', 'of type number', localPort)
         this.#wanted = autoSelectFamily(options)
         const family = isIP(host)
@@ -236,10 +236,10 @@ export class Connector implements Watched {
         this.#fd = fd
         this.#socket._prepare(fd)
         if (to.family === LOCAL || !(localAddress || localPort)) return undefined
-        const local = localAddress ?? (to.family === 6 ? '::' : '0.0.0.0')
+        const local = localAddress || (to.family === 6 ? '::' : '0.0.0.0')
         if (to.family === 6) native.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)
         native.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1) // as libuv
-        const bound = native.bind(fd, local, localPort ?? 0)
+        const bound = native.bind(fd, local, localPort || 0)
         return bound < 0 ? connectException(bound, 'bind', local, localPort) : undefined
     }
 

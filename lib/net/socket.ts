@@ -5,6 +5,7 @@ import type { AddressInfo, Socket as NodeSocket, SocketConnectOpts } from 'node:
 import { addAbortSignal } from 'node:stream'
 import { type Address, addressInWords } from '../address.js'
 import { type BlockListLike, checkBlockList } from '../block-list.js'
+import { F_GETFL } from '../constants.js'
 import {
     coded,
     connectException,
@@ -95,7 +96,7 @@ export class Socket extends Transport {
         const given: SocketOptions = typeof options === 'number' ? { fd: options } : { ...options }
         checkStreamMode(given as Record<string, unknown>)
         const tuning = new Tuning(given)
-        checkSignal(given.signal)
+        checkSignal(given.signal || undefined)
         super(streamOptions(given as Record<string, unknown>))
         this.#tuning = tuning
         const { onread } = given
@@ -108,12 +109,19 @@ export class Socket extends Transport {
                 )
             this.#onread = onread
         }
-        if (given.fd !== undefined) checkDescriptor(given.fd)
+        if (given.fd !== undefined && !given.server) this.#checkOpen(given.fd)
         if (given.server) this.server = this._server = given.server
         if (given.fd !== undefined) this.#adopt(given.fd, given.pauseOnCreate === true)
         this.blockList = checkBlockList('options.blockList', given.blockList)
         this.#signal = given.signal
         if (given.signal) addAbortSignal(given.signal, this)
+    }
+
+    #checkOpen(fd: number): void {
+        checkDescriptor(fd)
+        ensureRuntime()
+        if (native.fcntl(fd, F_GETFL, 0) < 0)
+            throw coded(TypeError, 'ERR_INVALID_FD_TYPE', 'Unsupported fd type: UNKNOWN')
     }
 
     #adopt(fd: number, paused: boolean): void {

@@ -130,11 +130,12 @@ export abstract class Transport extends Sending implements Watched {
      * errors and writing stay as they are. For connected sockets.
      */
     ring(options: RingOptions = {}): Ring {
-        if (this._fd < 0 || this.connecting || this._ring || this.readableLength > 0)
+        const taken = this._ring !== undefined && !this._ring.closed
+        if (this._fd < 0 || this.connecting || taken || this.readableLength > 0)
             throw coded(
                 Error,
                 'ERR_PRONGHORN_RING',
-                this._ring
+                taken && this._fd >= 0
                     ? 'the socket has a ring already'
                     : 'a ring needs a connected socket with nothing in its read buffer',
             )

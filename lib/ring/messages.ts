@@ -2,7 +2,7 @@
 // Messages out of batches. What lies whole in a segment is handed out in place; what spans two or more
 // is put together in memory of our own first.
 
-import { coded, invalidType } from '../errors.js'
+import { checkNames, coded, invalidType } from '../errors.js'
 import { LENGTH, MORE, OFFSET, ROW, TIME } from './rows.js'
 
 /**
@@ -194,9 +194,12 @@ class Prefixed extends Framer {
         if (![1, 2, 4].includes(layout.prefix)) throw invalidType('layout.prefix', '1, 2 or 4', layout.prefix)
         this.#prefix = layout.prefix
         this.#at = layout.at ?? 0
+        if (!Number.isInteger(this.#at) || this.#at < 0)
+            throw invalidType('layout.at', 'an integer >= 0', layout.at)
         this.#little = layout.littleEndian ?? false
         this.#head = this.#at + this.#prefix
         this.#plus = layout.plus ?? this.#head
+        if (!Number.isInteger(this.#plus)) throw invalidType('layout.plus', 'an integer', layout.plus)
         this.#max = positive('layout.max', layout.max ?? MAX_BYTES)
     }
 
@@ -318,7 +321,15 @@ class Datagrams extends Framer {
 
 export function framer(source: Source, layout: Layout, handler: OnMessage): Framer {
     if (typeof layout !== 'object' || layout === null) throw invalidType('layout', 'of type object', layout)
-    if ('datagrams' in layout) return new Datagrams(source, handler)
-    if ('prefix' in layout) return new Prefixed(source, handler, layout)
+    if ('datagrams' in layout) {
+        checkNames('layout', layout, ['datagrams'])
+        if (layout.datagrams !== true) throw invalidType('layout.datagrams', 'true', layout.datagrams)
+        return new Datagrams(source, handler)
+    }
+    if ('prefix' in layout) {
+        checkNames('layout', layout, ['prefix', 'at', 'littleEndian', 'plus', 'max'])
+        return new Prefixed(source, handler, layout)
+    }
+    checkNames('layout', layout, ['bytes'])
     return new Fixed(source, handler, positive('layout.bytes', layout.bytes))
 }

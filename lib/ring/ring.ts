@@ -12,7 +12,16 @@ import {
     MSG_MORE,
     MSG_PEEK,
 } from '../constants.js'
-import { coded, EAGAIN, errnoException, invalidType, outOfRange } from '../errors.js'
+import {
+    checkNames,
+    coded,
+    EAGAIN,
+    EINVAL,
+    EMSGSIZE,
+    errnoException,
+    invalidType,
+    outOfRange,
+} from '../errors.js'
 import { native } from '../native.js'
 import { poller, type Watched } from '../poller.js'
 import { type Arena, arena } from './arena.js'
@@ -98,6 +107,9 @@ export class Ring implements Watched, Holder, Sender {
 
     /** Use socket.ring() or ring(fd). */
     constructor(fd: number, options: RingOptions, place: string, owner?: RingOwner) {
+        if (typeof options !== 'object' || options === null)
+            throw invalidType('options', 'of type object', options)
+        checkNames('options', options, ['segments'])
         const { segments = 1024 } = options
         if (!Number.isInteger(segments) || segments < SEGMENTS_MIN || segments > SEGMENTS_MAX)
             throw outOfRange('options.segments', `>= ${SEGMENTS_MIN} && <= ${SEGMENTS_MAX}`, segments)
@@ -108,6 +120,8 @@ export class Ring implements Watched, Holder, Sender {
         this.place = place
         this.#fd = fd
         this.#owner = owner
+        const served = native.place(fd)
+        if (served < 0) throw errnoException(served, 'ring')
         this.#number = native.ringOpen(fd, this.rows)
         if (this.#number < 0) throw errnoException(this.#number, 'ring')
         this.batch = this.#batch()
@@ -169,6 +183,8 @@ export class Ring implements Watched, Holder, Sender {
 
     /** The reader is through with the oldest `segments` that it holds; all by default. */
     release(segments = this.held): void {
+        if (!Number.isInteger(segments) || segments < 0)
+            throw outOfRange('segments', 'an integer >= 0', segments)
         if (segments > this.held) segments = this.held
         if (segments <= 0) return
         this.held -= segments
@@ -351,10 +367,17 @@ export class Ring implements Watched, Holder, Sender {
 
     /** The same without an object for each message: the offset in `bytes` and `view`, or -1. */
     reserveAt(bytes: number): number {
+        if (bytes >>> 0 !== bytes || bytes === 0) throw outOfRange('bytes', 'an integer >= 1', bytes)
         const offset = native.sendReserve(this.#fd, bytes)
         this.#reserved = offset
         if (offset >= 0) return offset
         if (offset === -EAGAIN) return -1
+        if (offset === -EMSGSIZE)
+            throw coded(
+                RangeError,
+                'ERR_PRONGHORN_RING',
+                `${bytes} bytes are more than one reservation has room for, about 3900: reserve several, or write()`,
+            )
         throw errnoException(offset, 'reserve')
     }
 
@@ -363,6 +386,7 @@ export class Ring implements Watched, Holder, Sender {
      * share a packet with this one. False: no memory now, try again; the reservation stays.
      */
     commit(bytes: number, more = false, to?: Target): boolean {
+        if (bytes >>> 0 !== bytes) throw outOfRange('bytes', 'an integer >= 0', bytes)
         const flags = more ? MSG_MORE : 0
         const result = this.warming
             ? native.sendWarm(this.#fd, this.#reserved, bytes, to?.address, to?.port)
@@ -371,6 +395,12 @@ export class Ring implements Watched, Holder, Sender {
               : native.sendCommit(this.#fd, bytes, flags)
         if (result >= 0) return true
         if (result === -EAGAIN) return false
+        if (result === -EINVAL && !to)
+            throw coded(
+                Error,
+                'ERR_PRONGHORN_RING',
+                `${bytes} bytes are more than are reserved: reserve() first`,
+            )
         throw errnoException(result, 'commit')
     }
 
@@ -380,6 +410,7 @@ export class Ring implements Watched, Holder, Sender {
      * both when the moment comes. The handler must know by itself what it must not do twice.
      */
     warm(handler: () => void): void {
+        if (typeof handler !== 'function') throw invalidType('handler', 'of type function', handler)
         this.warming = true
         try {
             handler()

@@ -2,7 +2,7 @@
 
 import { markAsUntransferable } from 'node:worker_threads'
 import { MSG_MORE } from '../constants.js'
-import { EAGAIN, errnoException, invalidType, outOfRange } from '../errors.js'
+import { checkNames, coded, EAGAIN, errnoException, invalidType, outOfRange } from '../errors.js'
 import { native } from '../native.js'
 
 type Write = (view: DataView, at: number, value: number) => void
@@ -137,7 +137,13 @@ export class Template<F extends string = string> {
         const view = new DataView(memory)
         this.view = view
         const set = {} as Record<F, (value: number | bigint) => void>
-        for (const [name, { at, type }] of Object.entries(fields) as [F, Field][]) {
+        if (typeof fields !== 'object' || fields === null)
+            throw invalidType('fields', 'of type object', fields)
+        for (const [name, field] of Object.entries(fields) as [F, Field][]) {
+            if (typeof field !== 'object' || field === null)
+                throw invalidType(`fields.${name}`, 'of type object', field)
+            checkNames(`fields.${name}`, field, ['at', 'type'])
+            const { at, type } = field
             const writer = writers[type]
             if (!writer)
                 throw invalidType(`fields.${name}.type`, `one of ${Object.keys(writers).join(', ')}`, type)
@@ -161,6 +167,7 @@ export class Template<F extends string = string> {
             : native.templateSend(this.#number, more ? MSG_MORE : 0)
         if (result >= 0) return true
         if (result === -EAGAIN) return false
+        if (this.#number < 0) throw coded(Error, 'ERR_PRONGHORN_RING', 'the template is closed')
         throw errnoException(result, 'send')
     }
 

@@ -26,7 +26,7 @@ int ph_place(int fd, struct ph_place *place)
     struct socket *sock = serve_use(fd, &error);
 
     if (sock == NULL) {
-        errno = error > 0 ? error : EOPNOTSUPP;
+        errno = error > 0 ? error : fd < 0 ? EBADF : EOPNOTSUPP;
         return -1;
     }
     *place = (struct ph_place){ .stack = -1, .core = -1, .port = -1, .queue = -1 };

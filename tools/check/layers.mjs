@@ -55,6 +55,7 @@ export const libLayers = {
     stats: 1,
     address: 2,
     'block-list': 2,
+    place: 2,
     slab: 2,
     poller: 3,
     'ports-owner': 3,
