@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The chunk pool: every chunk once, references counted, all home at the end, from any thread. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "platform/arena.h"
@@ -125,9 +126,27 @@ START_TEST(mbuf_reference)
 }
 END_TEST
 
-static void *hold_and_put(void *chunk)
+#define MEETINGS 5000
+#define HOLDS_MAX 100000000 /* of a thread that meets nobody: some seconds */
+static _Atomic unsigned holders;
+
+/* Until both have met often: each finds the other's reference there, and then not, again and again. */
+static void *hold_and_put(void *context)
 {
-    for (int i = 0; i < 2000000; i++) {
+    struct chunk *chunk = context;
+    unsigned met = 0, alone = 1;
+
+    for (int i = 0; i < HOLDS_MAX && met < MEETINGS; i++) {
+        unsigned references;
+
+        chunk_hold(chunk);
+        references = rte_mbuf_ext_refcnt_read(&chunk->shinfo);
+        chunk_put(chunk);
+        met += references > 2 && alone;
+        alone = references == 2;
+    }
+    atomic_fetch_sub(&holders, 1);
+    while (atomic_load(&holders) > 0) { /* the other has not met so many yet */
         chunk_hold(chunk);
         chunk_put(chunk);
     }
@@ -142,6 +161,7 @@ START_TEST(held_by_two_at_once)
     struct chunk *chunk = chunk_alloc(pool, &cache);
     pthread_t other;
 
+    atomic_store(&holders, 2);
     pthread_create(&other, NULL, hold_and_put, chunk);
     hold_and_put(chunk);
     pthread_join(other, NULL);
