@@ -14,7 +14,7 @@
 #define SERVER_PORT 4000
 #define FIRST_PORT 5000 /* not among those for connect() without bind() */
 #define CONNECTIONS 16  /* chance would lead half of them home */
-#define SEND_BUFFER (32 << 10)
+#define SEND_BUFFER (512 << 10) /* more than the window that every peer is promised: the rest waits for the reader */
 
 /* More than the peer takes before it reads: the rest waits here. */
 static size_t fill(int fd)
