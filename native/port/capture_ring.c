@@ -7,6 +7,7 @@
 
 #include <rte_ip.h>
 #include <rte_mbuf.h>
+#include <rte_net.h>
 
 /* What a filter may look at of a packet in several pieces. */
 #define FILTER_BYTES 2048
@@ -77,20 +78,41 @@ static struct capture_record *room_for(struct capture_ring *ring, uint32_t bytes
     return record_at(ring, head);
 }
 
-void capture_complete_checksum(uint8_t *bytes, uint32_t captured, const struct rte_mbuf *packet)
+/*
+ * Where the TCP or UDP header begins of a packet whose checksum another fills in: a device that it goes
+ * to, or nobody, because it came over memory and was whole (virtio's NEEDS_CSUM). 0: it has one already.
+ */
+static uint32_t unsummed(const struct rte_mbuf *packet, enum capture_direction direction, bool *udp)
 {
-    uint64_t wanted = packet->ol_flags & RTE_MBUF_F_TX_L4_MASK;
-    uint32_t l4 = packet->l2_len + packet->l3_len;
-    uint32_t at = l4 + (wanted == RTE_MBUF_F_TX_TCP_CKSUM ? 16 : 6);
+    uint64_t left = packet->ol_flags & RTE_MBUF_F_TX_L4_MASK;
+    struct rte_net_hdr_lens lengths;
+    uint32_t type;
+
+    if (direction == CAPTURE_OUT) {
+        *udp = left == RTE_MBUF_F_TX_UDP_CKSUM;
+        return *udp || left == RTE_MBUF_F_TX_TCP_CKSUM ? packet->l2_len + packet->l3_len : 0;
+    }
+    if ((packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) != RTE_MBUF_F_RX_L4_CKSUM_NONE)
+        return 0;
+    type = rte_net_get_ptype(packet, &lengths, RTE_PTYPE_L2_MASK | RTE_PTYPE_L3_MASK | RTE_PTYPE_L4_MASK);
+    *udp = (type & RTE_PTYPE_L4_MASK) == RTE_PTYPE_L4_UDP;
+    return *udp || (type & RTE_PTYPE_L4_MASK) == RTE_PTYPE_L4_TCP ? lengths.l2_len + lengths.l3_len : 0;
+}
+
+void capture_complete_checksum(uint8_t *bytes, uint32_t captured, const struct rte_mbuf *packet,
+                               enum capture_direction direction)
+{
+    bool udp = false;
+    uint32_t l4 = unsummed(packet, direction, &udp), at = l4 + (udp ? 6 : 16);
     uint16_t sum;
 
-    if ((wanted != RTE_MBUF_F_TX_TCP_CKSUM && wanted != RTE_MBUF_F_TX_UDP_CKSUM) || at + 2 > captured)
+    if (l4 == 0 || at + 2 > captured)
         return;
     /* The field holds the sum of the pseudo-header: summing over it gives the whole. */
     if (rte_raw_cksum_mbuf(packet, l4, packet->pkt_len - l4, &sum) != 0)
         return;
     sum = (uint16_t)~sum;
-    if (sum == 0 && wanted == RTE_MBUF_F_TX_UDP_CKSUM)
+    if (sum == 0 && udp)
         sum = 0xffff; /* RFC 768: 0 is none */
     memcpy(bytes + at, &sum, 2);
 }
@@ -130,8 +152,7 @@ void capture_packet(struct capture_ring *ring, const struct rte_mbuf *packet, en
     source = rte_pktmbuf_read(packet, 0, captured, record + 1);
     if (source != record + 1)
         memcpy(record + 1, source, captured);
-    if (direction == CAPTURE_OUT)
-        capture_complete_checksum((uint8_t *)(record + 1), captured, packet);
+    capture_complete_checksum((uint8_t *)(record + 1), captured, packet, direction);
     atomic_store_explicit(&ring->head, atomic_load_explicit(&ring->head, memory_order_relaxed) + bytes,
                           memory_order_release);
 }

@@ -57,8 +57,9 @@ struct capture_ring *capture_ring_create(const struct capture_settings *settings
 void capture_ring_destroy(struct capture_ring *ring);
 
 uint64_t capture_time_ns(void);
-/* In a copy of the packet: what the device is to sum up is not in the packet yet; an analyser would call it wrong. */
-void capture_complete_checksum(uint8_t *bytes, uint32_t captured, const struct rte_mbuf *packet);
+/* In a copy of the packet: a checksum that was left to a device is not in it; an analyser would call it wrong. */
+void capture_complete_checksum(uint8_t *bytes, uint32_t captured, const struct rte_mbuf *packet,
+                               enum capture_direction direction);
 void capture_packet(struct capture_ring *ring, const struct rte_mbuf *packet, enum capture_direction direction,
                     uint64_t time_ns);
 

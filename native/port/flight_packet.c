@@ -27,8 +27,9 @@ void flight_packets(struct flight_ring *ring, uint16_t port, struct rte_mbuf *co
             if (source != copy)
                 memcpy(copy, source, record->captured);
         }
-        if (UNLIKELY(packet->ol_flags & RTE_MBUF_F_TX_L4_MASK) && direction == CAPTURE_OUT)
-            capture_complete_checksum(copy, record->captured, packet);
+        /* (Of the beginning of a packet nobody can tell.) */
+        if (packet->pkt_len <= snap)
+            capture_complete_checksum(copy, record->captured, packet, direction);
         flight_end(ring);
     }
 }

@@ -155,14 +155,21 @@ static uint16_t sum_of(const uint8_t *frame, uint8_t protocol)
     return swapped_sum(frame + 34, 64, swapped_sum(frame + 26, 8, protocol + 64));
 }
 
-/* A card would fill in the checksum: what is captured has it already, and the packet itself is left alone. */
+/*
+ * A card would fill in the checksum, or it was left out because the packet came over memory: what is
+ * captured has it, and the packet itself is left alone.
+ */
 START_TEST(checksums_that_a_card_will_add)
 {
-    static const struct { uint64_t flag; uint8_t protocol, at; } kinds[] = {
-        { RTE_MBUF_F_TX_TCP_CKSUM, 6, 50 }, { RTE_MBUF_F_TX_UDP_CKSUM, 17, 40 },
+    static const uint8_t header[] = { 8, 0, 0x45, 0, 0, 84, 0, 0, 0, 0, 64 };
+    static const struct { uint64_t flags; enum capture_direction direction; uint8_t protocol, at; } kinds[] = {
+        { RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_CKSUM, CAPTURE_OUT, 6, 50 },
+        { RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_UDP_CKSUM, CAPTURE_OUT, 17, 40 },
+        { RTE_MBUF_F_RX_L4_CKSUM_NONE, CAPTURE_IN, 6, 50 },
+        { RTE_MBUF_F_RX_L4_CKSUM_NONE, CAPTURE_IN, 17, 40 },
     };
 
-    for (unsigned k = 0; k < 2; k++) {
+    for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
         bool was_zero = false;
 
         for (uint32_t n = 0; n < 70000; n += n < 100 ? 1 : 7) {
@@ -174,15 +181,17 @@ START_TEST(checksums_that_a_card_will_add)
             packet_of(0, sizeof(frame));
             for (uint32_t i = 0; i < sizeof(frame); i++)
                 bytes[i] = (uint8_t)(i * 31);
+            memcpy(bytes + 12, header, sizeof(header));
+            bytes[23] = kinds[k].protocol;
             memcpy(bytes + 60, &n, sizeof(n)); /* some come to 0 */
             pseudo = swapped_sum(bytes + 26, 8, kinds[k].protocol + 64);
             bytes[kinds[k].at] = (uint8_t)(pseudo >> 8);
             bytes[kinds[k].at + 1] = (uint8_t)pseudo;
-            packet.l2_len = 14;
-            packet.l3_len = 20;
-            packet.ol_flags = RTE_MBUF_F_TX_IPV4 | kinds[k].flag;
+            packet.l2_len = kinds[k].direction == CAPTURE_OUT ? 14 : 0;
+            packet.l3_len = kinds[k].direction == CAPTURE_OUT ? 20 : 0;
+            packet.ol_flags = kinds[k].flags;
             memcpy(frame, bytes, sizeof(frame));
-            capture_packet(ring, &packet, CAPTURE_OUT, 1);
+            capture_packet(ring, &packet, kinds[k].direction, 1);
             record = capture_ring_peek(ring);
             ck_assert_ptr_nonnull(record);
             ck_assert_mem_eq(bytes, frame, sizeof(frame));
