@@ -73,7 +73,7 @@ Examples:
   pronghorn show settings --changed --json
   pronghorn run --port LINE -- redis-server        an unmodified program on our stacks
   pronghorn explain --pid redis-server             whose its sockets are, and why
-  pronghorn show stacks --watch 0.5 --pid redis
+  pronghorn show stacks --watch 0.5 --pid redis-server
 
 Exit codes: 0 done; 1 failed, or what was found is not well; 2 the command line is wrong;
 3 no such process; 4 its numbers cannot be read.`,

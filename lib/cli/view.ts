@@ -66,8 +66,15 @@ export function unreadable(error: unknown, what: string, off = 'stats.enabled = 
     return new Failure(`${what}: ${message}`, EXIT.unreadable)
 }
 
-export const noneNamed = (name: string) =>
-    new Failure(`no process of Pronghorn is named "${name}" (pronghorn show processes)`, EXIT.noProcess)
+/** At three in the morning nobody remembers whether it is redis or redis-server. */
+export function noneNamed(name: string, where: StatsOptions): Failure {
+    const names = [...new Set(listProcesses(where).map((each) => each.name))].slice(0, 5)
+    const there = names.length > 0 ? `there are ${names.join(', ')}` : 'none runs'
+    return new Failure(
+        `no process of Pronghorn is named "${name}": ${there} (pronghorn show processes)`,
+        EXIT.noProcess,
+    )
+}
 
 /** The pid that --pid means: a number, a name (the newest of that name), or nothing (the newest). */
 export function choosePid({ pid, directory }: ViewOptions): number {
@@ -75,7 +82,7 @@ export function choosePid({ pid, directory }: ViewOptions): number {
     const processes = listProcesses(directory ? { directory } : {})
     const found = pid === undefined ? processes[0] : processes.find((process) => process.name === pid)
     if (found) return found.pid
-    if (pid !== undefined) throw noneNamed(pid)
+    if (pid !== undefined) throw noneNamed(pid, directory ? { directory } : {})
     throw new Failure(
         'no process of Pronghorn runs that you may look at (pronghorn show processes --all)',
         EXIT.noProcess,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* latency of single sockets that are chosen on a live process, Node's callbacks included. */
 
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { readSegment } from '../../lib/stats/index.js'
@@ -62,6 +63,28 @@ t.test('every read, write and callback of the chosen ones, and of no others', as
     const { out } = await pronghorn('latency', ...of)
     t.match(out, /^SOCKET +TIME/m)
     t.match(out, new RegExp(`^${client} > ${server} +port to callback +320 `, 'm'))
+})
+
+t.test('a delay that is known: what came while nobody read waits so long, on stack and socket', async (t) => {
+    const before = join(folder, 'before')
+    const svg = join(folder, 'late.svg')
+    await json('latency', '--save', before, ...of)
+    await target.tell('late 300')
+    const { latencies } = (await eventually(
+        () => json('latency', '--since', before, ...of),
+        ({ latencies }) => (rowsOf(latencies, server).get('rx_wait_ns')?.count ?? 0) >= 1,
+    )) as { latencies: Row[] }
+    const [ms, rows] = [1e6, rowsOf(latencies, server)]
+    const { count, max, quantiles } = rows.get('rx_wait_ns')!
+    t.equal(count, 1)
+    // (A bucket is 1/16 of its beginning wide; the write itself took its time.)
+    t.ok(max >= 280 * ms && quantiles.p50! >= 280 * ms, `the read: ${max} ns after it had come`)
+    const callback = rows.get('callback_wait_ns')!
+    t.ok(callback.max >= 280 * ms && callback.max <= max * 1.07, 'and its callback')
+    const stack = latencies.find((row) => row.kind === 'rx_wait_ns' && !row.socket && row.max >= 280 * ms)
+    t.ok(stack, 'the stack has it too')
+    await json('latency', '--since', before, '--svg', svg, ...of)
+    t.match(readFileSync(svg, 'utf8'), /port to read/)
 })
 
 t.test('compared with an earlier moment, and between two', async (t) => {

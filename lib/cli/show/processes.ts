@@ -75,7 +75,7 @@ function collect(options: Options) {
         .sort((a, b) => (b.started ?? '').localeCompare(a.started ?? ''))
     if (pid !== undefined && processes.length === 0) {
         if (one) throw unreadable({ code: 'ENOENT' }, `process ${pid}`)
-        throw noneNamed(pid)
+        throw noneNamed(pid, { directory })
     }
     return { processes }
 }
