@@ -12,6 +12,7 @@
 #include "api/life.h"
 #include "api/serve.h"
 #include "pronghorn.h"
+#include "socket/async.h"
 #include "socket/urgent.h"
 #include "socket/wait.h"
 
@@ -207,14 +208,28 @@ int ph_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 
 /* ---- fcntl, ioctl ---- */
 
+/* Of a socket of both sides, the kernel's. */
+static void set_kernel_async(int fd, bool on)
+{
+    int flags = kernel.fcntl(fd, F_GETFL);
+
+    kernel.fcntl(fd, F_SETFL, on ? flags | O_ASYNC : flags & ~O_ASYNC);
+}
+
 static int fcntl_ours(struct file *file, int fd, int cmd, long argument)
 {
+    struct socket *sock = file->kind == FILE_SOCKET ? socket_of(file) : NULL;
+
     switch (cmd) {
-    case F_GETFL: return O_RDWR | file->append | (file_user_nonblock(file) ? O_NONBLOCK : 0);
+    case F_GETFL:
+        return O_RDWR | file->append | (file_user_nonblock(file) ? O_NONBLOCK : 0) |
+               (sock && async_is_on(sock) ? O_ASYNC : 0);
     case F_SETFL:
         file->append = (int)argument & O_APPEND;
         file_set_nonblock(file, (argument & O_NONBLOCK) != 0);
-        return 0;
+        if (sock && file->kernel_side)
+            set_kernel_async(fd, (argument & O_ASYNC) != 0);
+        return sock ? async_enable(sock, fd, (argument & O_ASYNC) != 0) : 0;
     case F_GETFD:
     case F_SETFD:
         if (fd >= FD_VIRTUAL_FIRST) /* exec never sees such a number: always closed */
@@ -222,7 +237,12 @@ static int fcntl_ours(struct file *file, int fd, int cmd, long argument)
         return kernel.fcntl(fd, cmd, argument) < 0 ? -errno : cmd == F_GETFD ? kernel.fcntl(fd, cmd) : 0;
     case F_DUPFD:
     case F_DUPFD_CLOEXEC: return fd_dup(fd, (int)argument, cmd == F_DUPFD_CLOEXEC);
-    default: return -EINVAL;
+    default:
+        if (sock == NULL)
+            return -EINVAL;
+        if (file->kernel_side)
+            kernel.fcntl(fd, cmd, argument);
+        return async_fcntl(sock, cmd, argument);
     }
 }
 
@@ -242,23 +262,37 @@ int ph_fcntl(int fd, int cmd, ...)
         file_unuse(file);
         return kernel.fcntl(fd, cmd, argument);
     }
+    if (cmd == F_GETOWN && file->kind == FILE_SOCKET) { /* of a group it is negative, and no error */
+        result = async_owner(socket_of(file));
+        file_unuse(file);
+        return result;
+    }
     result = fcntl_ours(file, fd, cmd, argument);
     file_unuse(file);
     return RESULT(result);
 }
 
-static int ioctl_ours(struct socket *sock, unsigned long request, void *argument)
+static int ioctl_ours(struct socket *sock, int fd, unsigned long request, void *argument)
 {
     int *number = argument;
 
     /* An unknown request may come without an argument: it is judged first. */
-    if (request != FIONBIO && request != FIONREAD && request != SIOCOUTQ &&
+    if (request != FIONBIO && request != FIONREAD && request != SIOCOUTQ && request != FIOASYNC &&
+        request != FIOSETOWN && request != SIOCSPGRP && request != FIOGETOWN && request != SIOCGPGRP &&
         ((request != SIOCATMARK && request != SIOCOUTQNSD) || sock->type != SOCK_STREAM))
         return -ENOTTY;
     if (argument == NULL)
         return -EFAULT;
     switch (request) {
     case FIONBIO: file_set_nonblock(&sock->file, *number != 0); return 0;
+    case FIOASYNC:
+        if (sock->file.kernel_side)
+            set_kernel_async(fd, *number != 0);
+        return async_enable(sock, fd, *number != 0);
+    case FIOSETOWN:
+    case SIOCSPGRP: return fcntl_ours(&sock->file, fd, F_SETOWN, *number);
+    case FIOGETOWN:
+    case SIOCGPGRP: *number = async_owner(sock); return 0;
     case FIONREAD: *number = socket_readable_bytes(sock); return *number < 0 ? -EINVAL : 0;
     case SIOCATMARK: *number = urgent_at_mark(&sock->rx); return 0;
     case SIOCOUTQ:
@@ -279,7 +313,7 @@ int ph_ioctl(int fd, unsigned long request, ...)
     va_start(list, request);
     argument = va_arg(list, void *);
     va_end(list);
-    SERVE(fd, kernel.ioctl(fd, request, argument), ioctl_ours(sock, request, argument));
+    SERVE(fd, kernel.ioctl(fd, request, argument), ioctl_ours(sock, fd, request, argument));
 }
 
 /* libc's makes its system call without asking anybody. */

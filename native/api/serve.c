@@ -15,7 +15,7 @@ int serve_decide(int fd, const struct sockaddr *addr, socklen_t len)
 
 #define PUT_OFF_MAX 32
 
-__thread volatile unsigned serve_put_off;
+static __thread volatile unsigned serve_put_off;
 static __thread volatile int put_off[PUT_OFF_MAX];
 
 bool serve_put_off_close(int fd)
@@ -24,13 +24,18 @@ bool serve_put_off_close(int fd)
         return false;
     put_off[serve_put_off] = fd;
     serve_put_off = serve_put_off + 1;
+    inside_due = true;
     return true;
 }
 
-void serve_close_put_off(void)
+void serve_do_put_off(void)
 {
+    void (*raise_signals)(void) = atomic_load_explicit(&inside_raise, memory_order_acquire);
     int error = errno;
 
+    inside_due = false;
+    if (raise_signals)
+        raise_signals();
     while (serve_put_off > 0) {
         serve_put_off = serve_put_off - 1;
         inside_enter();

@@ -51,15 +51,14 @@ static inline struct socket *serve_use(int fd, int *error)
 
 /* close(2) in a signal handler whose thread is in a call of ours: when that is over. False: too many. */
 bool serve_put_off_close(int fd);
-extern __thread volatile unsigned serve_put_off;
-void serve_close_put_off(void);
+void serve_do_put_off(void);
 
 /* The end of what began with inside_enter(). */
 static inline void serve_leave(void)
 {
     inside_leave();
-    if (UNLIKELY(serve_put_off > 0))
-        serve_close_put_off();
+    if (UNLIKELY(inside_due))
+        serve_do_put_off();
 }
 
 /* Whose it is, is decided now by `addr`, or by its being waited on. 0 or -errno. */

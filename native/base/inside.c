@@ -2,3 +2,5 @@
 #include "base/inside.h"
 
 __thread volatile unsigned inside_calls;
+__thread volatile bool inside_due;
+void (*_Atomic inside_raise)(void);

@@ -13,6 +13,10 @@
 #include "base/compiler.h"
 
 extern __thread volatile unsigned inside_calls;
+/* Something is to be done as soon as this thread is outside: signals to raise, closes that a handler asked for. */
+extern __thread volatile bool inside_due;
+/* Raises the signals; set by who puts them off. Outside, inside_due may hold still afterwards. */
+extern void (*_Atomic inside_raise)(void);
 
 /* False: it is in one; nothing was entered. */
 static inline bool inside_enter(void)

@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/inside.h"
 #include "base/kernel_calls.h"
 #include "fd/epoll.h"
 #include "fd/fd_table.h"
@@ -15,6 +14,7 @@
 #include "socket/ready.h"
 #include "socket/thread.h"
 #include "stack/group.h"
+#include "stack/sleep.h"
 
 #define SPIN_US 20
 #define SHARED_US 1000 /* an epoll that another thread sleeps on is looked at so often */
@@ -156,12 +156,9 @@ static int sleep_once(struct poll *p, uint64_t deadline_ns, const sigset_t *mask
         struct timespec timeout = { .tv_sec = (time_t)(left / 1000000),
                                     .tv_nsec = (long)(left % 1000000) * 1000 };
 
-        unsigned inside = inside_pause();
-
-        if (kernel.ppoll(p->kernel_fds, p->kernel_count + extras,
-                         until_us == UINT64_MAX ? NULL : &timeout, mask) < 0)
+        if (sleep_in_ppoll(p->kernel_fds, p->kernel_count + extras, until_us == UINT64_MAX ? NULL : &timeout,
+                           mask) < 0)
             result = -errno;
-        inside_resume(inside);
     }
     disarm_epolls(p);
     while (armed-- > 0)

@@ -13,6 +13,7 @@
 #include "fd/explain.h"
 #include "fd/fd_table.h"
 #include "fd/undecided_state.h"
+#include "socket/async.h"
 
 static int (*start_stacks)(void);
 static void (*let_peers_in)(void);
@@ -72,6 +73,7 @@ static int make_ours(struct undecided *u, int fd, struct socket **out)
         return result;
     sock->file.kernel_side = u->answer.verdict == ROUTE_BOTH && u->bound;
     file_set_nonblock(&sock->file, flags & O_NONBLOCK);
+    async_take_over(sock, fd);
     apply_options(u, sock);
     sock->binding.drawn_elsewhere = u->any_port;
     if (u->bound)

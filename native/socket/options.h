@@ -43,6 +43,7 @@ struct socket_options {
     bool receive_hop_limit, receive_class, receive_error6;
     uint8_t tos, traffic_class;
     int ttl, hops;                                          /* -1: the stack's default */
+    int least_ttl, least_hops; /* TCP: what arrives with less is not seen */
     int multicast_ttl, multicast_hops; /* default 1 */
     bool multicast_loop;
     int mtu_discover, mtu_discover6; /* enum mtu_discover */
@@ -84,6 +85,11 @@ static inline uint8_t socket_options_tos(const struct socket_options *o, int fam
 static inline int socket_options_mtu_discover(const struct socket_options *o, int family)
 {
     return family == AF_INET6 ? o->mtu_discover6 : o->mtu_discover;
+}
+
+static inline uint8_t socket_options_least_ttl(const struct socket_options *o, int family)
+{
+    return (uint8_t)(family == AF_INET6 ? o->least_hops : o->least_ttl);
 }
 
 int socket_option_set(struct socket *sock, int level, int name, const void *value, socklen_t len);

@@ -95,6 +95,7 @@ static void socket_release(struct file *file)
     free(sock->cork);
     error_queue_close(sock);
     free(sock->accepts);
+    free(atomic_load(&sock->async));
     lock_take(&spare.lock);
     sock->next_spare = spare.first;
     spare.first = sock;

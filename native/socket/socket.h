@@ -61,6 +61,7 @@ enum socket_flag {
 enum socket_way { WAY_NONE, WAY_CONNECTING, WAY_CONNECTED, WAY_DISCONNECTING };
 
 struct socket;
+struct async;
 struct lender;
 struct error_queue;
 struct both_peers;
@@ -159,6 +160,7 @@ struct socket {
     struct both_peers *_Atomic peers; /* of a socket of both sides: api/both.c; NULL: nobody wrote to it */
     struct error_queue *_Atomic errors; /* NULL: nobody asked for it */
     struct accept_queue *accepts; /* tcp_listen.c */
+    struct async *_Atomic async; /* async.h; NULL: nobody asked for signals */
 };
 
 /* 0 and a socket with one reference, or -errno (EAFNOSUPPORT, EPROTONOSUPPORT, ESOCKTNOSUPPORT, ENOMEM). */

@@ -127,6 +127,7 @@ static void listen_run(struct rpc *rpc)
     ip_set_option(pcb, SOF_REUSEADDR); /* conflicts were judged by ports_listen() */
     if (sock->binding.reuse_port)
         ip_set_option(pcb, SOF_REUSEPORT);
+    pcb->least_ttl = socket_options_least_ttl(&sock->options, sock->family);
     err = tcp_bind(pcb, &local, sock->binding.local.port);
     listening = err == ERR_OK ? tcp_listen_with_backlog_and_err(pcb, backlog, &err) : NULL;
     if (listening == NULL) {

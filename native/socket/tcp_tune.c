@@ -118,6 +118,7 @@ void tcp_options_changed(struct socket *sock)
     pcb->ttl = socket_options_ttl(o, sock->peer.family);
     pcb->netif_hints.mtu_discover = (u8_t)o->mtu_discover;
     pcb->netif_hints.mtu_discover6 = (u8_t)o->mtu_discover6;
+    pcb->least_ttl = socket_options_least_ttl(o, sock->peer.family);
     pcb->congestion = o->congestion;
     if (o->window_clamp)
         tcp_limit_receive(pcb, min_u32(o->window_clamp, o->receive_buffer_bytes));

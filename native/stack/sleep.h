@@ -3,6 +3,7 @@
 #ifndef STACK_SLEEP_H
 #define STACK_SLEEP_H
 
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 
@@ -11,5 +12,7 @@
 int sleep_on(int fd, int other_fd, uint64_t until_us);
 /* One descriptor, with this signal mask (NULL: the thread's) for as long as it sleeps. */
 int sleep_masked(int fd, uint64_t until_us, const sigset_t *mask);
+/* ppoll(2) by a thread that is in a call of ours: handlers find it outside (base/inside.h). */
+int sleep_in_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
 
 #endif

@@ -281,9 +281,52 @@ static void shutdown_read(void) { after_shutdown(SHUT_RD); }
 static void shutdown_write(void) { after_shutdown(SHUT_WR); }
 static void shutdown_both(void) { after_shutdown(SHUT_RDWR); }
 
+/* What arrives with a time to live of less than that is not seen, of strangers and of the peer. */
+static void least_ttl_of(int family, int level, int least, int own)
+{
+    int listening = bound(family, SOCK_STREAM, HOST), fd, got;
+    struct address a = address_at(listening, family);
+
+    SAY(set_int(listening, level, least, 256));
+    SAY(set_int(listening, level, least, 100));
+    SAY_OPTION(listening, level, least);
+    SAY(sys.listen(listening, 4));
+    fd = sys.socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    SAY(sys.connect(fd, ADDR(a)));
+    settle();
+    settle();
+    SAY_EVENTS(fd);
+    SAY(sys.close(fd));
+    fd = sys.socket(family, SOCK_STREAM, 0);
+    SAY(set_int(fd, level, own, 100));
+    SAY(sys.connect(fd, ADDR(a)));
+    await(listening, POLLIN);
+    got = SAY_FD(sys.accept4(listening, NULL, NULL, SOCK_NONBLOCK));
+    SAY_OPTION(got, level, least);
+    sys.send(fd, "a", 1, 0);
+    await(got, POLLIN);
+    SAY_RECV(got, 1, 0);
+    SAY(set_int(fd, level, own, 99));
+    sys.send(fd, "b", 1, 0);
+    settle();
+    settle();
+    SAY_EVENTS(got);
+    SAY(set_int(fd, level, own, 200)); /* it is sent again */
+    await(got, POLLIN);
+    SAY_RECV(got, 1, 0);
+}
+
+static void least_ttl(void)
+{
+    section("IPv4");
+    least_ttl_of(AF_INET, IPPROTO_IP, IP_MINTTL, IP_TTL);
+    section("IPv6");
+    least_ttl_of(AF_INET6, IPPROTO_IPV6, IPV6_MINHOPCOUNT, IPV6_UNICAST_HOPS);
+}
+
 const struct scenario scenarios[] = {
     SCENARIO(unconnected), SCENARIO(plain_data), SCENARIO(names_of_receives),
     SCENARIO(flags_of_receives), SCENARIO(more), SCENARIO(more_again), SCENARIO(corked), SCENARIO(vectors),
     SCENARIO(many_messages), SCENARIO(shutdown_read), SCENARIO(shutdown_write),
-    SCENARIO(shutdown_both), { 0 },
+    SCENARIO(shutdown_both), SCENARIO(least_ttl), { 0 },
 };
