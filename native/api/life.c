@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "api/fork.h"
+#include "api/serve.h"
 #include "api/start.h"
 #include "base/clock.h"
 #include "base/compiler.h"
@@ -290,9 +291,10 @@ int ph_turn(void)
 {
     int work = 0;
 
-    if (atomic_load_explicit(&phase, memory_order_acquire) != PHASE_RUNNING)
+    if (atomic_load_explicit(&phase, memory_order_acquire) != PHASE_RUNNING || UNLIKELY(!inside_enter()))
         return 0;
     for (unsigned i = 0; i < group.count; i++)
         work += group.stacks[i]->driver->turn(group.stacks[i]);
+    serve_leave();
     return work;
 }

@@ -26,11 +26,11 @@ void tcp_on_urgent(struct tcp_pcb *pcb, void *data, u32_t at, const struct pbuf 
     received = atomic_load_explicit(&rx->received, memory_order_relaxed) + on_the_way(pcb);
     if (!urgent_announce(rx, received + (at - pcb->rcv_nxt), sock->options.oob_inline))
         return;
-    if (UNLIKELY(atomic_load_explicit(&sock->async, memory_order_relaxed) != NULL))
-        async_urgent(sock);
     /* A segment that came before others tells the byte already, as the kernel has it. */
     if (at - seq < p->tot_len && urgent_look(rx, received + (uint64_t)(int32_t)(seq - pcb->rcv_nxt), p))
         ready_raise(sock, socket_stack(sock), EPOLLIN | EPOLLPRI);
+    if (UNLIKELY(atomic_load_explicit(&sock->async, memory_order_relaxed) != NULL))
+        async_urgent(sock); /* its handler may ask for the byte at once */
 }
 
 void tcp_send_urgent(struct socket *sock)

@@ -44,6 +44,9 @@ static void handle(void)
 {
     struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART };
 
+    /* Several scenarios may run in one process. */
+    urgents = ios = queued = last_code = last_band = last_fd = last_thread = handler_got = 0;
+    read_in_handler = -1;
     setpgid(0, 0); /* a group of its own: signals to the group are nobody else's */
     sigaction(SIGURG, &action, NULL);
     sigaction(SIGIO, &action, NULL);
@@ -55,7 +58,7 @@ static bool came(const volatile int *count)
 {
     uint64_t start = now_ms();
 
-    while (*count == 0 && now_ms() - start < 8000)
+    while (*count == 0 && now_ms() - start < 5000)
         settle();
     return *count > 0;
 }
@@ -64,16 +67,17 @@ static void note_queued(const char *label)
 {
     static const char *const names[] = { "none", "IN", "OUT", "MSG", "ERR", "PRI", "HUP" };
 
+    came(&queued);
+    settle(); /* there may be several: the last one is told */
     /* By nature: who is not the kernel may say such a code to its own thread only. */
-    if (came(&queued) && world.ours && last_code == SI_SIGIO)
+    if (world.ours && last_code == SI_SIGIO)
         last_code = last_band & EPOLLPRI   ? POLL_PRI
                     : last_band == EPOLLERR ? POLL_ERR
                     : last_band & EPOLLERR  ? POLL_HUP
                     : last_band & EPOLLIN   ? POLL_IN
                                             : POLL_OUT;
-    NOTE(label, "%s of %s%s", came(&queued) && last_code >= 0 && last_code < 7 ? names[last_code] : "nothing",
+    NOTE(label, "%s of %s%s", queued && last_code >= 0 && last_code < 7 ? names[last_code] : "nothing",
          event_names((uint32_t)last_band), last_fd ? "" : " without a descriptor");
-    settle();
     queued = last_code = last_band = 0;
 }
 
@@ -153,6 +157,7 @@ static void urgent(void)
     join();
     NOTE("signals", "%d, io %d", urgents, ios);
     settle();
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     NOTE("byte", "%c", handler_got ? handler_got : '-');
     SAY_EVENTS(p.server);
 }

@@ -33,7 +33,7 @@ void hear(int fd, const char *text);
 #define SCENARIOS(X)                                                                        \
     X(echo) X(before_connect) X(duplicates) X(streams) X(epolls) X(datagrams) X(wildcard)   \
     X(sharing) X(files) X(cost) X(forks) X(daemons) X(rights) X(signals)              \
-    X(raw_waits) X(handlers) X(closes_all) X(odd_writes) X(other_kinds) X(failed_execs)
+    X(raw_waits) X(handlers) X(closes_all) X(odd_writes) X(other_kinds) X(failed_execs) X(owners)
 #define DECLARE(name) void name(void);
 SCENARIOS(DECLARE)
 void execs(const char *self);

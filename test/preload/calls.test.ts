@@ -28,6 +28,7 @@ const scenarios = [
     'closes_all',
     'odd_writes',
     'other_kinds',
+    'owners',
 ]
 const memory = { PRONGHORN_MEMORY_HUGEPAGES: 'off' }
 

@@ -2,6 +2,7 @@
 /* Calls from places and by ways that a shim easily misses. */
 #include "calls.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -214,4 +215,38 @@ void other_kinds(void)
     CHECK(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
     CHECK(send(fd, "not a header", 12, 0) == 12);
     CHECK(close(fd) == 0);
+}
+
+static volatile sig_atomic_t told, told_fd;
+
+static void on_news(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    (void)context;
+    told_fd = info->si_fd;
+    told++;
+}
+
+/* Signals for a socket, asked for before it was decided whose it is. */
+void owners(void)
+{
+    struct sigaction action = { .sa_sigaction = on_news, .sa_flags = SA_SIGINFO | SA_RESTART };
+    struct sockaddr_in at;
+    int l = listener(&at), fd = socket(AF_INET, SOCK_STREAM, 0), peer;
+
+    CHECK(sigaction(SIGRTMIN, &action, NULL) == 0);
+    CHECK(fcntl(fd, F_SETOWN, getpid()) == 0 && fcntl(fd, F_SETSIG, SIGRTMIN) == 0);
+    CHECK(fcntl(fd, F_SETFL, O_ASYNC) == 0);
+    CHECK(connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0);
+    CHECK((peer = accept(l, NULL, NULL)) >= 0);
+    CHECK(fcntl(fd, F_GETOWN) == getpid() && fcntl(fd, F_GETSIG) == SIGRTMIN);
+    CHECK((fcntl(fd, F_GETFL) & O_ASYNC) && !(fcntl(peer, F_GETFL) & O_ASYNC));
+    poll(NULL, 0, 30); /* that it is connected may have been told */
+    told = told_fd = 0;
+    say(peer, "news");
+    for (int i = 0; i < 8000 && told == 0; i++)
+        poll(NULL, 0, 1);
+    CHECK(told > 0 && told_fd == fd);
+    hear(fd, "news");
+    CHECK(fcntl(fd, F_SETOWN, -getpgrp()) == 0 && fcntl(fd, F_GETOWN) == -getpgrp());
 }
