@@ -71,7 +71,7 @@ function bothNode(
 
 const pairRows: Group[] = [
     bothNode(
-        { name: 'js.net.rr', unit: 'us', better: 'lower', target: 2.5 },
+        { name: 'js.net.rr', unit: 'us', better: 'lower', target: 4 },
         '64 B TCP round trip between two Node processes with pronghorn/net, stacks inline',
         'the same program with node:net over veth',
         'js/net.ts',
