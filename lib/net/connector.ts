@@ -38,6 +38,8 @@ import { poller, type Watched } from '../poller.js'
 import { type ConnectOptions, checkFunction } from './arguments.js'
 import { autoSelectFamily, type Chosen } from './auto-select-family.js'
 
+const NODE_MAJOR = Number.parseInt(process.versions.node, 10)
+
 /** In place of 4 or 6: the address is a path. */
 const LOCAL = 1
 const DOMAIN_OF: Record<number, number> = { 4: AF_INET, 6: AF_INET6, [LOCAL]: AF_UNIX }
@@ -101,6 +103,9 @@ export class Connector implements Watched {
             return
         }
         const host = options.host || 'localhost'
+        // (Before 22 its resolver says it, of a "hostname".)
+        if (NODE_MAJOR >= 22 && typeof host !== 'string')
+            throw invalidType('options.host', 'of type string', host)
         const { localAddress, localPort } = options
         if (localAddress && !isIP(localAddress))
             throw coded(TypeError, 'ERR_INVALID_IP_ADDRESS', `Invalid IP address: ${localAddress}`)
