@@ -125,7 +125,7 @@ function portsOf(env: NodeJS.ProcessEnv): string[] {
     const file = env.PRONGHORN_CONFIG || 'pronghorn.json'
     try {
         const { port } = JSON.parse(readFileSync(file, 'utf8'))
-        const list = port === undefined ? [] : Array.isArray(port) ? port : [port]
+        const list = typeof port === 'string' ? port.split(';') : (port ?? []) // as the core reads it
         return list.map((one: string | Record<string, unknown>) =>
             typeof one === 'string'
                 ? one

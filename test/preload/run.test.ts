@@ -35,7 +35,7 @@ t.test('says what is accelerated', async (t) => {
     const { stderr } = await pronghorn('run', '--port', port, '--route', 'kernel,port=22', 'true')
     t.match(stderr, /true: TCP and UDP on 10\.0\.0\.2, fd00::2 run on Pronghorn; 1 rule of yours first/)
     const file = join(folder, 'pronghorn.json')
-    writeFileSync(file, '{"port": {"device": "af_packet", "iface": "eth9", "address": "10.0.0.3/24"}}')
+    writeFileSync(file, '{"port": [{"device": "af_packet", "iface": "eth9", "address": ["10.0.0.3/24"]}]}')
     t.match(await pronghorn('run', '--config', file, 'true'), { stderr: /TCP and UDP on 10\.0\.0\.3 run/ })
 })
 
