@@ -212,7 +212,8 @@ static int set_row(struct socket *sock, const struct option_row *row, int number
     /* ipv6(7): only before the socket has a name. */
     if (row->level == IPPROTO_IPV6 && row->name == IPV6_V6ONLY && socket_has_port(sock) && !gave_port_back(sock))
         return -EINVAL;
-    if (row->level == IPPROTO_IP && row->name == IP_TOS && sock->type == SOCK_STREAM)
+    if (sock->type == SOCK_STREAM && ((row->level == IPPROTO_IP && row->name == IP_TOS) ||
+                                      (row->level == IPPROTO_IPV6 && row->name == IPV6_TCLASS && number >= 0)))
         number &= ~3; /* the ECN bits are the stack's */
     switch (row->kind) {
     case BOOL:

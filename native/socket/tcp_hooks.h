@@ -19,6 +19,10 @@ void tcp_on_urgent(struct tcp_pcb *pcb, void *data, u32_t at, const struct pbuf 
 /* An urgent byte was written and the FIN was not: the PCB is told. */
 void tcp_send_urgent(struct socket *sock);
 
+/* TTLs, type of service and path MTU discovery, as the options have them for peers of that family. */
+struct tcp_pcb;
+void tcp_set_headers(struct tcp_pcb *pcb, const struct socket_options *o, int family);
+
 /* A new connection: TCP_MAXSEG, as far as it is ours to keep. */
 void tcp_limit_segments(struct socket *sock);
 

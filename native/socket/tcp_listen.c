@@ -16,6 +16,7 @@
 #include "lwip/tcp.h"
 #include "socket/ready.h"
 #include "socket/tcp.h"
+#include "socket/tcp_hooks.h"
 #include "socket/tcp_defer.h"
 #include "socket/wait.h"
 #include "stack/group.h"
@@ -127,7 +128,7 @@ static void listen_run(struct rpc *rpc)
     ip_set_option(pcb, SOF_REUSEADDR); /* conflicts were judged by ports_listen() */
     if (sock->binding.reuse_port)
         ip_set_option(pcb, SOF_REUSEPORT);
-    pcb->least_ttl = socket_options_least_ttl(&sock->options, sock->family);
+    tcp_set_headers(pcb, &sock->options, sock->family); /* of the answer to a SYN */
     err = tcp_bind(pcb, &local, sock->binding.local.port);
     listening = err == ERR_OK ? tcp_listen_with_backlog_and_err(pcb, backlog, &err) : NULL;
     if (listening == NULL) {

@@ -3,6 +3,7 @@
 #include <linux/tcp.h>
 #include <string.h>
 
+#include "control/address.h"
 #include "lwip/tcp_info.h"
 #include "socket/tcp.h"
 #include "socket/udp.h"
@@ -94,6 +95,7 @@ void tcp_info_fill(struct socket *sock, struct tcp_info *info)
     /* Linux takes off what each segment bears of options. */
     info->tcpi_snd_mss = info->tcpi_rcv_mss = info->tcpi_advmss =
         s->mss - (s->timestamps ? TCPOLEN_TSTAMP_ALIGNED : 0);
+    info->tcpi_pmtu = address_mtu(&sock->peer, true);
     info->tcpi_rtt = s->rtt_us;
     info->tcpi_rttvar = s->rttvar_us;
     info->tcpi_snd_ssthresh = s->ssthresh / s->mss;

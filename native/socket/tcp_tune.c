@@ -91,6 +91,15 @@ void tcp_limit_segments(struct socket *sock)
         sock->tcp->mss = (uint16_t)most;
 }
 
+void tcp_set_headers(struct tcp_pcb *pcb, const struct socket_options *o, int family)
+{
+    pcb->tos = socket_options_tos(o, family);
+    pcb->ttl = socket_options_ttl(o, family);
+    pcb->least_ttl = socket_options_least_ttl(o, family);
+    pcb->netif_hints.mtu_discover = (u8_t)o->mtu_discover;
+    pcb->netif_hints.mtu_discover6 = (u8_t)o->mtu_discover6;
+}
+
 void tcp_options_changed(struct socket *sock)
 {
     const struct socket_options *o = &sock->options;
@@ -114,11 +123,7 @@ void tcp_options_changed(struct socket *sock)
     pcb->user_timeout_ms = o->user_timeout_ms;
     pcb->fin_wait_ms = fin_wait_ms(o);
     pcb->syn_retries = (uint8_t)o->syn_count; /* 127 at most */
-    pcb->tos = socket_options_tos(o, sock->peer.family);
-    pcb->ttl = socket_options_ttl(o, sock->peer.family);
-    pcb->netif_hints.mtu_discover = (u8_t)o->mtu_discover;
-    pcb->netif_hints.mtu_discover6 = (u8_t)o->mtu_discover6;
-    pcb->least_ttl = socket_options_least_ttl(o, sock->peer.family);
+    tcp_set_headers(pcb, o, sock->peer.family);
     pcb->congestion = o->congestion;
     if (o->window_clamp)
         tcp_limit_receive(pcb, min_u32(o->window_clamp, o->receive_buffer_bytes));

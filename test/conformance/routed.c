@@ -111,6 +111,11 @@ int routed_far_bound(int family, int type, int port)
     return fd;
 }
 
+int routed_far_stream(int family)
+{
+    return socket_in(far_ns, family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
 void routed_forget(void)
 {
     char packet[64];

@@ -21,6 +21,9 @@ struct address routed_far(int family, int n, int port);
 /* A socket of the kernel at the far end, bound to the port on all its addresses. */
 int routed_far_bound(int family, int type, int port);
 
+/* One that is not bound. */
+int routed_far_stream(int family);
+
 /* The next packet of UDP or TCP that leaves here, as text: its length, "don't fragment" and the fragments' fields,
  * TTL and TOS. "nothing": none came. A static buffer. */
 const char *routed_packet(int family, int protocol);
