@@ -36,16 +36,11 @@ const deaf = createServer((socket) => {
     socket.on('error', () => {})
     socket.pause()
 })
-const silent = createServer((socket) => {
-    socket.on('error', () => {})
-    socket.resume()
-})
 server.listen(0, host)
 deaf.listen(0, host)
-silent.listen(0, host)
 const listener = createSocket('udp4')
 listener.bind(0, host)
-await Promise.all([server, deaf, silent, listener].map((each) => once(each, 'listening')))
+await Promise.all([server, deaf, listener].map((each) => once(each, 'listening')))
 const portOf = (of: { address(): unknown }) => (of.address() as AddressInfo).port
 const udp = createSocket('udp4')
 
@@ -113,6 +108,9 @@ const commands: Record<string, (a: number, b: number) => Promise<void>> = {
         }
     },
     halves: async (count, ms) => {
+        const silent = createServer((socket) => socket.on('error', () => {}).resume())
+        silent.listen(0, host)
+        await once(silent, 'listening')
         const client = await open(portOf(silent))
         for (let i = 0; i < count; i++) {
             client.write('half')
