@@ -7,6 +7,11 @@
 #include "sim.h"
 #include "lwip/prot/tcp.h"
 #include "lwip/tcp_info.h"
+#include "lwip/tcp_limits.h"
+
+/* RFC 9293 3.2, RFC 7323 2.2 */
+#define TCP_OPT_NOP 1
+#define TCP_OPT_WINDOW_SCALE 3
 
 static struct sim sim;
 
@@ -284,6 +289,57 @@ START_TEST(keepalive)
 END_TEST
 
 /* An idle connection sends nothing and needs no timer of TCP's. */
+/* The first SYN|ACK comes as a SYN without a window scale, as from a peer that opens at the same time. */
+static bool as_a_plain_syn(struct sim_link *link, const uint8_t *frame, size_t bytes)
+{
+    unsigned *seen = link->filter_context;
+    size_t header = sim_tcp_header(frame, bytes), at = header + 20;
+    uint8_t *writable = (uint8_t *)(uintptr_t)frame;
+
+    if (!(sim_tcp_flags(frame, bytes) & TCP_SYN) || (*seen)++ > 0)
+        return false;
+    writable[header + 13] = TCP_SYN;
+    while (at + 3 <= bytes && frame[at] != TCP_OPT_WINDOW_SCALE)
+        at += frame[at] == TCP_OPT_NOP ? 1 : frame[at + 1];
+    ck_assert_uint_le(at + 3, bytes);
+    memset(writable + at, TCP_OPT_NOP, 3);
+    return false;
+}
+
+START_TEST(scale_with_the_second_syn)
+{
+    struct sim_plan plan = {.up_bytes = 1000, .down_bytes = 1000};
+    struct dropper answers = {.wanted = TCP_SYN | TCP_ACK, .count = UINT32_MAX};
+    struct sim_flow *flow;
+    struct tcp_pcb *pcb;
+    unsigned long outside;
+    unsigned syns = 0;
+
+    sim.tcp[SIM_CLIENT].receive_buffer_bytes = 20000;
+    sim_open(&sim, 11);
+    sim.link[SIM_TO_CLIENT].filter = as_a_plain_syn;
+    sim.link[SIM_TO_CLIENT].filter_context = &syns;
+    drop_on(SIM_TO_SERVER, &answers);
+    outside = instance_enter(sim.end[SIM_CLIENT].instance);
+    NETIF_SET_CHECKSUM_CTRL(&sim.end[SIM_CLIENT].netif, 0xff & ~NETIF_CHECKSUM_CHECK_TCP);
+    instance_leave(outside);
+    flow = sim_connect(&sim, &plan);
+    sim_run(&sim, 10 * SIM_MS);
+    pcb = flow->app[SIM_CLIENT].pcb;
+    ck_assert_int_eq(pcb->state, SYN_RCVD);
+    outside = instance_enter(sim.end[SIM_CLIENT].instance);
+    ck_assert_uint_eq(tcp_limit_receive(pcb, 20100), 20100); /* SO_RCVBUF, a little more */
+    instance_leave(outside);
+    sim_run(&sim, 10 * SIM_SECOND); /* the server's SYN again, with its scale */
+    ck_assert_uint_ge(syns, 2);
+    ck_assert_uint_eq(pcb->rcv_wnd, 20100);
+    sim.link[SIM_TO_SERVER].filter = NULL;
+    ck_assert(sim_run_until(&sim, sim_flow_is_over, flow, 300 * SIM_SECOND));
+    ck_assert_uint_eq(flow->app[SIM_CLIENT].received, plan.down_bytes);
+    ck_assert_uint_eq(flow->app[SIM_SERVER].received, plan.up_bytes);
+}
+END_TEST
+
 START_TEST(idle_is_silent)
 {
     struct sim_plan plan = {.client_close = SIM_CLOSE_NEVER, .server_close = SIM_CLOSE_NEVER};
@@ -430,6 +486,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, silent_peer_data);
     tcase_add_test(tcase, user_timeout);
     tcase_add_test(tcase, keepalive);
+    tcase_add_test(tcase, scale_with_the_second_syn);
     tcase_add_test(tcase, idle_is_silent);
     tcase_add_test(tcase, ports_come_back);
     tcase_add_test(tcase, many_at_once);
