@@ -79,15 +79,17 @@ static struct capture_record *room_for(struct capture_ring *ring, uint32_t bytes
 }
 
 /*
- * Where the TCP or UDP header begins of a packet whose checksum another fills in: a device that it goes
- * to, or nobody, because it came over memory and was whole (virtio's NEEDS_CSUM). 0: it has one already.
+ * Where the TCP or UDP header begins (and, in `l2`, the IP header) of a packet whose checksum another fills
+ * in: a device that it goes to, or nobody, because it came over memory and was whole (virtio's NEEDS_CSUM).
+ * 0: it has one already.
  */
-static uint32_t unsummed(const struct rte_mbuf *packet, enum capture_direction direction, bool *udp)
+static uint32_t unsummed(const struct rte_mbuf *packet, enum capture_direction direction, uint32_t *l2, bool *udp)
 {
     uint64_t left = packet->ol_flags & RTE_MBUF_F_TX_L4_MASK;
     struct rte_net_hdr_lens lengths;
     uint32_t type;
 
+    *l2 = packet->l2_len;
     if (direction == CAPTURE_OUT) {
         *udp = left == RTE_MBUF_F_TX_UDP_CKSUM;
         return *udp || left == RTE_MBUF_F_TX_TCP_CKSUM ? packet->l2_len + packet->l3_len : 0;
@@ -95,22 +97,45 @@ static uint32_t unsummed(const struct rte_mbuf *packet, enum capture_direction d
     if ((packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) != RTE_MBUF_F_RX_L4_CKSUM_NONE)
         return 0;
     type = rte_net_get_ptype(packet, &lengths, RTE_PTYPE_L2_MASK | RTE_PTYPE_L3_MASK | RTE_PTYPE_L4_MASK);
+    *l2 = lengths.l2_len;
     *udp = (type & RTE_PTYPE_L4_MASK) == RTE_PTYPE_L4_UDP;
     return *udp || (type & RTE_PTYPE_L4_MASK) == RTE_PTYPE_L4_TCP ? lengths.l2_len + lengths.l3_len : 0;
+}
+
+/*
+ * What the field must hold for the sum over all to be right, as RFC 9293 has the pseudo-header. Peers leave
+ * its length out of frames that are to be cut.
+ */
+static uint16_t pseudo_sum(const uint8_t *bytes, uint32_t l2, uint32_t l4, uint16_t field)
+{
+    if (bytes[l2] >> 4 == 4)
+        return rte_ipv4_phdr_cksum((const struct rte_ipv4_hdr *)(bytes + l2), 0);
+    /* (With extension headers it would be another protocol's.) */
+    return l4 - l2 == sizeof(struct rte_ipv6_hdr) ? rte_ipv6_phdr_cksum((const struct rte_ipv6_hdr *)(bytes + l2), 0)
+                                                  : field;
 }
 
 void capture_complete_checksum(uint8_t *bytes, uint32_t captured, const struct rte_mbuf *packet,
                                enum capture_direction direction)
 {
     bool udp = false;
-    uint32_t l4 = unsummed(packet, direction, &udp), at = l4 + (udp ? 6 : 16);
-    uint16_t sum;
+    uint32_t l2, l4 = unsummed(packet, direction, &l2, &udp), at = l4 + (udp ? 6 : 16);
+    uint16_t sum, field;
 
     if (l4 == 0 || at + 2 > captured)
         return;
     /* The field holds the sum of the pseudo-header: summing over it gives the whole. */
     if (rte_raw_cksum_mbuf(packet, l4, packet->pkt_len - l4, &sum) != 0)
         return;
+    if (direction == CAPTURE_IN && (packet->ol_flags & RTE_MBUF_F_RX_LRO)) {
+        uint32_t whole = sum;
+
+        memcpy(&field, bytes + at, 2);
+        whole += (uint16_t)~field;
+        whole += pseudo_sum(bytes, l2, l4, field);
+        whole = (whole & 0xffff) + (whole >> 16);
+        sum = (uint16_t)((whole & 0xffff) + (whole >> 16));
+    }
     sum = (uint16_t)~sum;
     if (sum == 0 && udp)
         sum = 0xffff; /* RFC 768: 0 is none */

@@ -167,6 +167,7 @@ START_TEST(checksums_that_a_card_will_add)
         { RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_UDP_CKSUM, CAPTURE_OUT, 17, 40 },
         { RTE_MBUF_F_RX_L4_CKSUM_NONE, CAPTURE_IN, 6, 50 },
         { RTE_MBUF_F_RX_L4_CKSUM_NONE, CAPTURE_IN, 17, 40 },
+        { RTE_MBUF_F_RX_L4_CKSUM_NONE | RTE_MBUF_F_RX_LRO, CAPTURE_IN, 6, 50 },
     };
 
     for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
@@ -184,7 +185,7 @@ START_TEST(checksums_that_a_card_will_add)
             memcpy(bytes + 12, header, sizeof(header));
             bytes[23] = kinds[k].protocol;
             memcpy(bytes + 60, &n, sizeof(n)); /* some come to 0 */
-            pseudo = swapped_sum(bytes + 26, 8, kinds[k].protocol + 64);
+            pseudo = swapped_sum(bytes + 26, 8, kinds[k].protocol + (kinds[k].flags & RTE_MBUF_F_RX_LRO ? 0 : 64));
             bytes[kinds[k].at] = (uint8_t)(pseudo >> 8);
             bytes[kinds[k].at + 1] = (uint8_t)pseudo;
             packet.l2_len = kinds[k].direction == CAPTURE_OUT ? 14 : 0;
