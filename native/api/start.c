@@ -238,11 +238,13 @@ static int open_port(const struct port_config *config, char *err, size_t err_siz
     struct netif_steer_member members[STACKS_MAX];
     struct stack *of_queue[STACKS_MAX] = { NULL };
     unsigned queues = 0;
+    uint64_t stacks = 0;
     struct port *port;
     int result;
 
     for (unsigned i = 0; i < group.count; i++) {
         if (serves(config, i)) {
+            stacks |= UINT64_C(1) << i;
             of_queue[queues] = group.stacks[i];
             pools[queues++] = parts.pools[i];
         }
@@ -251,6 +253,7 @@ static int open_port(const struct port_config *config, char *err, size_t err_siz
     if (result < 0)
         return result;
     parts.ports[parts.ports_count++] = port;
+    steer_interface(stacks);
     for (unsigned q = 0; q < queues; q++) {
         struct stack *s = of_queue[q];
         struct netif_port_settings settings = { .port = port, .queue = q, .config = config,

@@ -3,8 +3,12 @@
 
 #include <string.h>
 
+#include "config/config.h"
+
 static struct {
     uint8_t owner[65536];
+    uint64_t interfaces[CONFIG_PORTS_MAX]; /* whose queues each one's are */
+    unsigned interfaces_count;
     unsigned stacks;
     uint16_t first, last;
 } steer;
@@ -43,15 +47,49 @@ int steer_owner(uint16_t port)
     return (int)__atomic_load_n(&steer.owner[port], __ATOMIC_RELAXED) - 1;
 }
 
-bool steer_claim(uint16_t port, unsigned stack)
+void steer_interface(uint64_t stacks)
+{
+    if (steer.interfaces_count < CONFIG_PORTS_MAX)
+        steer.interfaces[steer.interfaces_count++] = stacks;
+}
+
+/* Where an interface takes what comes for a port of `owner`. */
+static uint64_t home_at(uint64_t interface, unsigned owner)
+{
+    unsigned skip = owner % (unsigned)__builtin_popcountll(interface);
+
+    if (interface >> owner & 1)
+        return UINT64_C(1) << owner;
+    while (skip-- > 0)
+        interface &= interface - 1;
+    return interface & -interface;
+}
+
+uint64_t steer_home(uint16_t port, uint64_t stacks)
+{
+    int owner = steer_owner(port);
+
+    if (owner < 0 || stacks == 0)
+        return stacks;
+    if (stacks >> owner & 1)
+        return UINT64_C(1) << owner;
+    for (unsigned i = 0; i < steer.interfaces_count; i++) {
+        uint64_t interface = steer.interfaces[i];
+
+        if ((interface & ~stacks) == 0)
+            return home_at(interface, (unsigned)owner);
+    }
+    return 0;
+}
+
+bool steer_claim(uint16_t port, unsigned stack, uint64_t stacks)
 {
     uint8_t nobody = 0;
 
-    if (steer.stacks <= 1)
-        return true;
-    return __atomic_compare_exchange_n(&steer.owner[port], &nobody, (uint8_t)(stack + 1), false,
-                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED) ||
-           nobody == stack + 1;
+    if (steer.stacks > 1)
+        __atomic_compare_exchange_n(&steer.owner[port], &nobody, (uint8_t)(stack + 1), false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED);
+    return steer_home(port, stacks) >> stack & 1;
 }
 
 void steer_release(uint16_t port)

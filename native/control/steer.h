@@ -21,8 +21,23 @@ void steer_share(unsigned stack, uint16_t *first, uint16_t *last);
 /* The owner of a port, or -1. */
 int steer_owner(uint16_t port);
 
-/* A socket bound to `port` connects from `stack`: false when the port is another stack's. */
-bool steer_claim(uint16_t port, unsigned stack);
+/*
+ * Only while starting: the stacks behind one interface, ascending. What comes there for a port that belongs to a
+ * stack elsewhere goes to one of these, always the same (netif_steer.c does it likewise).
+ */
+void steer_interface(uint64_t stacks);
+
+/*
+ * Those of `stacks`, which all lead to a peer, that get what the peer sends to `port`: one of them, all if the port is
+ * nobody's, none (0) if none does.
+ */
+uint64_t steer_home(uint16_t port, uint64_t stacks);
+
+/*
+ * A socket bound to `port` connects from `stack`, one of steer_home(port, stacks). False: it was another socket's first
+ * use that came in between, and the home is elsewhere now.
+ */
+bool steer_claim(uint16_t port, unsigned stack, uint64_t stacks);
 void steer_release(uint16_t port);
 
 /* For netif_steer_join(). */

@@ -278,7 +278,9 @@ static int make(const struct netif_steer_member *members, unsigned self, unsigne
     steer->in = calloc(count, sizeof(*steer->in));
     if (steer->bells == NULL || steer->out == NULL || steer->in == NULL)
         return -ENOMEM;
-    memset(steer->member_of, NOT_HERE, sizeof(steer->member_of));
+    steer->member_of[0] = NOT_HERE;
+    for (unsigned owner = 0; owner < 255; owner++) /* a port of a stack elsewhere: always the same (control/steer.c) */
+        steer->member_of[owner + 1] = (uint8_t)(owner % count);
     for (unsigned i = 0; i < count; i++) {
         steer->bells[i] = members[i].bell;
         steer->member_of[members[i].stack + 1] = (uint8_t)i;

@@ -25,12 +25,35 @@ static void connect_run(struct rpc *rpc)
     rpc_finish(rpc);
 }
 
+/*
+ * The stack that connects, one of `stacks`, which all lead to the peer; from a bound port the one that gets what the
+ * peer answers. A socket that had a stack before stays there. -errno: there is none.
+ */
+static int settle(struct socket *sock, uint64_t stacks)
+{
+    uint16_t port = sock->binding.local.port;
+    struct stack *stack = socket_stack(sock);
+    uint64_t home, here = stack ? UINT64_C(1) << stack->id : 0;
+
+    do {
+        home = sock->binding.bound ? steer_home(port, stacks) : stacks;
+        if (stacks & here)
+            home &= here;
+        if (home == 0)
+            return -EADDRNOTAVAIL;
+        stack = group_choose(home);
+    } while (sock->binding.bound && !steer_claim(port, stack->id, stacks));
+    socket_settle(sock, stack);
+    return 0;
+}
+
 /* Under sock->lock: the SYN goes out. */
 static int connect_begin(struct socket *sock, const struct endpoint *peer)
 {
     struct connect_call call = { .sock = sock };
     struct endpoint to = *peer;
     uint64_t stacks, from = UINT64_MAX;
+    int result;
 
     if (sock->options.v6_only && peer->family == AF_INET)
         return -ENETUNREACH;
@@ -50,15 +73,9 @@ static int connect_begin(struct socket *sock, const struct endpoint *peer)
         stacks = address_stacks(&to) & from;
     if (stacks == 0)
         return -ENETUNREACH;
-    if (sock->binding.bound && steer_owner(sock->binding.local.port) >= 0) {
-        from = UINT64_C(1) << steer_owner(sock->binding.local.port);
-        stacks = stacks & from ? stacks & from : address_stacks(&to) & from;
-    }
-    if (stacks == 0)
-        return -EADDRNOTAVAIL; /* the port is another stack's, and that one has no way there */
-    socket_settle(sock, group_choose(stacks));
-    if (sock->binding.bound && !steer_claim(sock->binding.local.port, socket_stack(sock)->id))
-        return -EADDRINUSE;
+    result = settle(sock, stacks);
+    if (result < 0)
+        return result;
     sock->peer = to;
     if (socket_has(sock, SOCKET_TX_SHUT))
         socket_set(sock, SOCKET_TX_DONE); /* shut before it was up: nothing is sent, no FIN either */

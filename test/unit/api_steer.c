@@ -13,6 +13,7 @@
 
 #define SERVER_PORT 4000
 #define FIRST_PORT 5000 /* not among those for connect() without bind() */
+#define SHARES_PORT 33000 /* and on: some in every stack's share of those */
 #define CONNECTIONS 16  /* chance would lead half of them home */
 #define SEND_BUFFER (512 << 10) /* more than the window that every peer is promised: the rest waits for the reader */
 
@@ -71,6 +72,78 @@ START_TEST(what_close_left_still_arrives)
 }
 END_TEST
 
+/* Whatever an earlier connection left in TIME_WAIT. */
+static int bound_again(const char *ip, int port)
+{
+    struct sockaddr_in a = address(ip, port);
+    int fd = ph_socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+
+    ck_assert_int_eq(ph_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
+    ck_assert_msg(ph_bind(fd, (void *)&a, sizeof(a)) == 0, "bind: %s", strerror(errno));
+    return fd;
+}
+
+/*
+ * The numbers that connect() draws are shared out among all stacks of the process, also to those without a way to the
+ * peer: who binds such a number himself connects all the same, and the answers find him.
+ */
+START_TEST(a_port_of_any_stacks_share)
+{
+    int server = bound_again("10.0.0.2", SERVER_PORT);
+    struct sockaddr_in to = address("10.0.0.2", SERVER_PORT);
+
+    ck_assert_int_eq(ph_listen(server, CONNECTIONS), 0);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        int client = bound_again("10.0.0.1", SHARES_PORT + i * 1700), accepted;
+        char byte = 0;
+
+        ck_assert_msg(ph_connect(client, (void *)&to, sizeof(to)) == 0, "%d: connect: %s", i, strerror(errno));
+        accepted = ph_accept(server, NULL, NULL);
+        ck_assert_int_eq(ph_send(accepted, "a", 1, 0), 1);
+        ck_assert_int_eq(ph_recv(client, &byte, 1, 0), 1);
+        ck_assert_int_eq(byte, 'a');
+        ck_assert_int_eq(ph_close(client), 0);
+        ck_assert_int_eq(ph_close(accepted), 0);
+    }
+    ck_assert_int_eq(ph_close(server), 0);
+}
+END_TEST
+
+/* The other way round: what belongs to the others' share listens. */
+START_TEST(a_listener_in_any_stacks_share)
+{
+    for (int i = 0; i < CONNECTIONS; i++) {
+        int server = bound_again("10.0.0.2", SHARES_PORT + i * 1700), client = bound_again("0.0.0.0", FIRST_PORT + i), accepted;
+        struct sockaddr_in to = address("10.0.0.2", SHARES_PORT + i * 1700);
+
+        ck_assert_int_eq(ph_listen(server, 1), 0);
+        ck_assert_msg(ph_connect(client, (void *)&to, sizeof(to)) == 0, "%d: connect: %s", i, strerror(errno));
+        accepted = ph_accept(server, NULL, NULL);
+        ck_assert_int_ge(accepted, 0);
+        ck_assert_int_eq(ph_close(client), 0);
+        ck_assert_int_eq(read_to_the_end(accepted), 0);
+        ck_assert_int_eq(ph_close(accepted), 0);
+        ck_assert_int_eq(ph_close(server), 0);
+    }
+}
+END_TEST
+
+/* With the other end's share, too, to itself: it stays in its interface's loop. */
+START_TEST(to_itself_from_any_stacks_share)
+{
+    for (int i = 0; i < CONNECTIONS; i++) {
+        struct sockaddr_in to = address("10.0.0.2", SHARES_PORT + i * 1700);
+        int self = bound_again("10.0.0.2", SHARES_PORT + i * 1700);
+        char byte = 0;
+
+        ck_assert_msg(ph_connect(self, (void *)&to, sizeof(to)) == 0, "%d: connect: %s", i, strerror(errno));
+        ck_assert_int_eq(ph_send(self, "b", 1, 0), 1);
+        ck_assert_int_eq(ph_recv(self, &byte, 1, 0), 1);
+        ck_assert_int_eq(ph_close(self), 0);
+    }
+}
+END_TEST
+
 static void start(void)
 {
     start_with(TWO_STACKS_EACH);
@@ -84,6 +157,9 @@ static Suite *suite(void)
     tcase_add_unchecked_fixture(c, start, ph_stop);
     tcase_set_timeout(c, 60);
     tcase_add_test(c, what_close_left_still_arrives);
+    tcase_add_test(c, a_port_of_any_stacks_share);
+    tcase_add_test(c, a_listener_in_any_stacks_share);
+    tcase_add_test(c, to_itself_from_any_stacks_share);
     suite_add_tcase(s, c);
     return s;
 }

@@ -4,10 +4,11 @@
  * few steps as still do.
  *
  *     test_conformance_oracle [--seconds N] [--steps N] [--seed S] [--world NAME] [--length N]
- *         [--keep-going] [--found FILE]
+ *         [--keep-going] [--found FILE] [--whole]
  *
  * One TAP line per world. A difference is a failure when it is there again in a run that was quick enough
- * for no timer to matter. What never is, is told: "unsteady" if quick runs are equal, "slow" if there is none.
+ * for no timer to matter. What never is, is told: "unsteady" if quick runs are equal, "slow" if there is none;
+ * --whole prints both traces of such a one.
  */
 #include <sys/wait.h>
 
@@ -23,7 +24,7 @@ static struct {
     uint64_t seed, steps;
     int seconds, length;
     const char *world, *found;
-    bool keep_going;
+    bool keep_going, whole;
 } ask = { .seconds = 1 << 20, .seed = 1, .steps = 10000, .length = 50,
           .found = PRONGHORN_ROOT "/test/conformance/oracle/found.txt" };
 
@@ -42,6 +43,9 @@ static void tell(const char *what, uint64_t seed, const char *theirs, const char
     }
     printf("# %s, seed %llu:\n#   < %.*s\n#   > %.*s\n", what, (unsigned long long)seed,
            (int)strcspn(other, "\n"), other, (int)strcspn(line, "\n"), line);
+    if (ask.whole)
+        printf("<<<<\n%s>>>>\n%s====\n", theirs, mine);
+    fflush(stdout);
 }
 
 /* The number of steps up to the first that differs. */
@@ -162,6 +166,10 @@ int main(int argc, char **argv)
 
         if (strcmp(argv[i], "--keep-going") == 0) {
             ask.keep_going = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--whole") == 0) {
+            ask.whole = true;
             continue;
         }
         if (strcmp(argv[i], "--seconds") == 0)
