@@ -237,8 +237,8 @@ static int recv_many(struct socket *sock, int fd, struct mmsghdr *msgs, unsigned
         msgs[i].msg_len = (unsigned int)got;
         if (flags & MSG_WAITFORONE)
             flags |= MSG_DONTWAIT;
-        if (deadline != UINT64_MAX && clock_now_ns() >= deadline)
-            return (int)i + 1;
+        if ((deadline != UINT64_MAX && clock_now_ns() >= deadline) || (msgs[i].msg_hdr.msg_flags & MSG_OOB))
+            return (int)i + 1; /* the urgent byte comes alone */
     }
     return (int)i;
 }

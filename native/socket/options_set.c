@@ -66,6 +66,14 @@ static uint32_t clamp(long bytes, uint32_t min, uint32_t max)
     return bytes > (long)max ? max : (uint32_t)bytes;
 }
 
+/* What is there may be enough now (tcp_set_rcvlowat() of the kernel); whoever waits for an edge is told no other. */
+static void tell_mark(struct socket *sock)
+{
+    if (sock->type == SOCK_STREAM && (socket_ops(sock)->events(sock) & EPOLLIN) &&
+        (socket_has(sock, SOCKET_RX_END) || recv_queue_bytes(&sock->rx) > 0))
+        ready_tell(sock, EPOLLIN);
+}
+
 static int set_socket_level(struct socket *sock, int name, const void *value, socklen_t len,
                             int number)
 {
@@ -107,7 +115,7 @@ static int set_socket_level(struct socket *sock, int name, const void *value, so
             number = number > (int)cap ? (int)cap : number;
         }
         o->low_water = number;
-        ready_poke(sock); /* what is there may be enough now */
+        tell_mark(sock);
         return 0;
     case SO_TIMESTAMP:
     case SO_TIMESTAMPNS:

@@ -41,8 +41,11 @@ static bool poke_undecided(struct socket *sock, uint32_t events)
 
 void ready_poke(struct socket *sock)
 {
-    uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP;
+    ready_tell(sock, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP);
+}
 
+void ready_tell(struct socket *sock, uint32_t events)
+{
     if (socket_stack(sock) == NULL && poke_undecided(sock, events))
         return;
     atomic_fetch_or_explicit(&sock->told, events, memory_order_release);

@@ -26,6 +26,8 @@ void ready_starved(struct socket *sock);
 
 /* Application: has the home stack tell the watches, after a change made on this side. */
 void ready_poke(struct socket *sock);
+/* The same for those of `events`. */
+void ready_tell(struct socket *sock, uint32_t events);
 
 /* Application, when the socket closes: takes all watches off and tells them that it is gone. */
 void ready_unwatch_all(struct socket *sock);

@@ -198,8 +198,10 @@ int socket_bind(struct socket *sock, const struct endpoint *local)
                            .reuse_port = sock->options.reuse_port };
     list_init(&b->link);
     result = ports_bind(b);
-    if (result < 0)
+    if (result < 0) { /* the address of a connection that is over is shown no longer (inet_reset_saddr()) */
+        sock->local = (struct endpoint){ .family = sock->local.family, .port = sock->local.port };
         return result;
+    }
     sock->local = b->local;
     if (local->family == AF_INET6 && !endpoint_is_any(local))
         sock->options.v6_only = true; /* as __inet6_bind(): it can only be */

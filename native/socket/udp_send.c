@@ -172,6 +172,8 @@ static int gather(struct socket *sock, const struct msghdr *msg, size_t bytes,
             cork->choice = *choice;
         __atomic_store_n(&cork->begun, true, __ATOMIC_RELAXED);
     }
+    if (bytes > UINT16_MAX && cork->to.family == AF_INET)
+        return -EMSGSIZE; /* this one is not: of IPv4 that is seen before all else */
     if (cork->bytes + bytes > payload_max(sock, &cork->to, cork->chooses ? &cork->choice : NULL)) {
         __atomic_store_n(&cork->begun, false, __ATOMIC_RELAXED);
         return too_long(sock, &cork->to);

@@ -112,9 +112,14 @@ static void unblock(struct socket *sock, struct blocked *b)
 
 static bool holds(struct socket *sock, uint32_t events, uint64_t bytes)
 {
+    uint32_t now;
+
     if (recv_queue_bytes(&sock->rx) > bytes)
         return true;
-    return (socket_ops(sock)->events(sock) & (events | EPOLLERR | EPOLLHUP)) != 0;
+    now = socket_ops(sock)->events(sock);
+    /* EPOLLERR is also a message in the error queue, which ends nobody's wait and stays until it is read. */
+    return (now & (events | EPOLLHUP)) != 0 ||
+           ((now & EPOLLERR) && atomic_load_explicit(&sock->error, memory_order_relaxed) != 0);
 }
 
 /* No stack yet (a UDP socket without a name): another thread may see to that. */

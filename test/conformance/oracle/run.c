@@ -174,6 +174,13 @@ bool would_lose_its_peer(const struct step *s)
            sys.getpeername(fd, (void *)&peer, &len) == 0;
 }
 
+/* Left out: to the kernel an IPv6 socket's port is no IPv4 wildcard's, even if it is of a connection of IPv6. */
+static bool would_meet_other_family(const struct step *s)
+{
+    return s->place == ANY && s->other != NOWHERE && slots[s->other].holds == SOCKET && slots[s->slot].holds == SOCKET &&
+           family_of(number(s->slot)) == AF_INET && family_of(number(s->other)) == AF_INET6;
+}
+
 static void run_step(const struct step *s)
 {
     int fd = number(s->slot);
@@ -187,6 +194,8 @@ static void run_step(const struct step *s)
     case OP_EPOLL_CREATE:
     case OP_EVENTFD: step_new(s); break;
     case OP_BIND:
+        if (would_meet_other_family(s))
+            break;
         a = target(s);
         say(sys.bind(fd, ADDR(a)));
         break;
