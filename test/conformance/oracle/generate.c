@@ -88,7 +88,7 @@ static int some_name(int slot)
     bool datagram = slots[slot].kind >= UDP4;
 
     if (slots[slot].guess != FRESH)
-        return slots[slot].mapped ? MAPPED_HOST : FOREIGN;
+        return FOREIGN;
     if (!datagram && chance(20))
         return slots[slot].mapped ? MAPPED_ANY : ANY;
     return some_place(slot);
@@ -199,7 +199,7 @@ static void other_step(void)
     case 5: emit(OP_NAMES, s, NOWHERE, 0, 0, 0); break;
     case 6: emit(OP_FIONREAD, data_slot(), NOWHERE, 0, 0, 0); break;
     case 7: emit(OP_NONBLOCK, s, NOWHERE, 0, !chance(10), 0); break;
-    case 8: emit(OP_POLL, (int)below(SLOTS), NOWHERE, 0, (int)below(0x800) | POLLRDHUP, 0); break;
+    case 8: emit(OP_POLL, (int)below(SLOTS), NOWHERE, 0, (int)below(0x800) | POLLRDHUP, chance(40)); break;
     case 9: emit(OP_SELECT, 0, NOWHERE, 0, 0, 0); break;
     case 10: emit(OP_FLOOD, slot_of(CONNECTED), NOWHERE, 0, 0, 0); break;
     case 11: {
@@ -354,7 +354,7 @@ void generate(struct sequence *sequence, uint64_t seed, int length)
         case 5:
         case 6: epoll_change(); break;
         case 7:
-        case 8: emit(OP_EPOLL_WAIT, slot_of(EPOLL), NOWHERE, 0, 16, 0); break;
+        case 8: emit(OP_EPOLL_WAIT, slot_of(EPOLL), NOWHERE, 0, 16, (int)below(3)); break;
         case 9:
         case 10: other_step(); break;
         default: data_step(); break;

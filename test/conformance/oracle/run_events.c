@@ -3,10 +3,30 @@
 #include "show.h"
 #include "slots.h"
 
+/* Ours and the kernel's in one set, and numbers that are nobody's. */
+static void poll_all(short events)
+{
+    static const struct timespec none;
+    struct pollfd all[SLOTS];
+
+    for (int i = 0; i < SLOTS; i++)
+        all[i] = (struct pollfd){ .fd = slots[i].fd, .events = events };
+    if (!say(sys.ppoll(all, SLOTS, &none, NULL)))
+        return;
+    for (int i = 0; i < SLOTS; i++) {
+        if (all[i].revents)
+            fprintf(trace, " s%d:%s", i, event_names((uint16_t)all[i].revents));
+    }
+}
+
 void step_poll(const struct step *s)
 {
     struct pollfd p = { .fd = number(s->slot), .events = (short)s->a };
 
+    if (s->b) {
+        poll_all((short)s->a);
+        return;
+    }
     if (say(sys.poll(&p, 1, 0)))
         fprintf(trace, " %s", event_names((uint16_t)p.revents));
 }
@@ -45,6 +65,9 @@ void step_epoll_control(const struct step *s)
     /* The kernel's edges tell after each datagram that it is gone, whatever room there was: no use to anybody. */
     if (s->other < SLOTS && slots[s->other].holds == SOCKET && !slots[s->other].stream && (s->b & (int)EPOLLET))
         event.events &= ~(uint32_t)(EPOLLOUT | EPOLLWRNORM);
+    /* The kernel wakes who watches an epoll by EPOLLIN alone. */
+    if (s->other < SLOTS && slots[s->other].holds == EPOLL && (s->b & EPOLLRDNORM))
+        event.events |= EPOLLIN;
     say(sys.epoll_ctl(number(s->slot), s->a, number(s->other), &event));
 }
 
@@ -58,7 +81,10 @@ static int by_data(const void *a, const void *b)
 void step_epoll_wait(const struct step *s)
 {
     struct epoll_event got[32];
-    int count = sys.epoll_wait(number(s->slot), got, s->a, 0);
+    static const struct timespec none;
+    int count = s->b == 0   ? sys.epoll_wait(number(s->slot), got, s->a, 0)
+                : s->b == 1 ? sys.epoll_pwait(number(s->slot), got, s->a, 0, NULL)
+                            : sys.epoll_pwait2(number(s->slot), got, s->a, &none, NULL);
 
     if (!say(count))
         return;

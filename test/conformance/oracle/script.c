@@ -3,6 +3,7 @@
 
 static const char *const kind_names[] = { "tcp4", "tcp6", "udp4", "udp6" };
 static const char *const places[] = { "host", "other", "any", "foreign", "mapped host", "mapped any" };
+static const char *const waits[] = { "epoll_wait", "epoll_pwait", "epoll_pwait2" };
 static const char *const hows[] = { "SHUT_RD", "SHUT_WR", "SHUT_RDWR" };
 
 static const char *const ops[OP_COUNT] = {
@@ -142,7 +143,12 @@ void script_line(char *text, size_t size, const struct step *s)
     case OP_NAMES: snprintf(text, size, "names(s%d)", f); break;
     case OP_FIONREAD: snprintf(text, size, "ioctl(s%d, FIONREAD)", f); break;
     case OP_NONBLOCK: snprintf(text, size, "fcntl(s%d, F_SETFL, %s)", f, s->a ? "O_NONBLOCK" : "0"); break;
-    case OP_POLL: snprintf(text, size, "poll(s%d, %s)", f, event_names((uint32_t)s->a)); break;
+    case OP_POLL:
+        if (s->b)
+            snprintf(text, size, "ppoll(all, %s)", event_names((uint32_t)s->a));
+        else
+            snprintf(text, size, "poll(s%d, %s)", f, event_names((uint32_t)s->a));
+        break;
     case OP_SELECT: snprintf(text, size, "select(all)"); break;
     case OP_FLOOD: snprintf(text, size, "flood(s%d), then drain all", f); break;
     case OP_EPOLL_CREATE: snprintf(text, size, "s%d = epoll_create1(0)", f); break;
@@ -151,7 +157,7 @@ void script_line(char *text, size_t size, const struct step *s)
                  s->a == EPOLL_CTL_ADD ? "ADD" : s->a == EPOLL_CTL_MOD ? "MOD" : "DEL", s->other,
                  epoll_flags((uint32_t)s->b));
         break;
-    case OP_EPOLL_WAIT: snprintf(text, size, "epoll_wait(s%d, %d)", f, s->a); break;
+    case OP_EPOLL_WAIT: snprintf(text, size, "%s(s%d, %d)", waits[s->b % 3], f, s->a); break;
     case OP_EVENTFD: snprintf(text, size, "s%d = eventfd(0)", f); break;
     case OP_EVENTFD_WRITE: snprintf(text, size, "write(s%d, 8 bytes)", f); break;
     case OP_EVENTFD_READ: snprintf(text, size, "read(s%d, 8 bytes)", f); break;
