@@ -89,8 +89,8 @@ static int bound_again(const char *ip, int port)
  */
 START_TEST(a_port_of_any_stacks_share)
 {
-    int server = bound_again("10.0.0.2", SERVER_PORT);
-    struct sockaddr_in to = address("10.0.0.2", SERVER_PORT);
+    int server = bound_again("10.0.0.2", SERVER_PORT + 1);
+    struct sockaddr_in to = address("10.0.0.2", SERVER_PORT + 1);
 
     ck_assert_int_eq(ph_listen(server, CONNECTIONS), 0);
     for (int i = 0; i < CONNECTIONS; i++) {
@@ -113,7 +113,7 @@ END_TEST
 START_TEST(a_listener_in_any_stacks_share)
 {
     for (int i = 0; i < CONNECTIONS; i++) {
-        int server = bound_again("10.0.0.2", SHARES_PORT + i * 1700), client = bound_again("0.0.0.0", FIRST_PORT + i), accepted;
+        int server = bound_again("10.0.0.2", SHARES_PORT + i * 1700), client = bound_again("0.0.0.0", FIRST_PORT + CONNECTIONS + i), accepted;
         struct sockaddr_in to = address("10.0.0.2", SHARES_PORT + i * 1700);
 
         ck_assert_int_eq(ph_listen(server, 1), 0);
