@@ -113,7 +113,8 @@ END_TEST
 START_TEST(a_listener_in_any_stacks_share)
 {
     for (int i = 0; i < CONNECTIONS; i++) {
-        int server = bound_again("10.0.0.2", SHARES_PORT + i * 1700), client = bound_again("0.0.0.0", FIRST_PORT + CONNECTIONS + i), accepted;
+        int server = bound_again("10.0.0.2", SHARES_PORT + i * 1700), accepted;
+        int client = bound_again("0.0.0.0", FIRST_PORT + CONNECTIONS + i);
         struct sockaddr_in to = address("10.0.0.2", SHARES_PORT + i * 1700);
 
         ck_assert_int_eq(ph_listen(server, 1), 0);

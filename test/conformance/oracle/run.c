@@ -177,8 +177,9 @@ bool would_lose_its_peer(const struct step *s)
 /* Left out: to the kernel an IPv6 socket's port is no IPv4 wildcard's, even if it is of a connection of IPv6. */
 static bool would_meet_other_family(const struct step *s)
 {
-    return s->place == ANY && s->other != NOWHERE && slots[s->other].holds == SOCKET && slots[s->slot].holds == SOCKET &&
-           family_of(number(s->slot)) == AF_INET && family_of(number(s->other)) == AF_INET6;
+    return s->place == ANY && s->other != NOWHERE && slots[s->other].holds == SOCKET &&
+           slots[s->slot].holds == SOCKET && family_of(number(s->slot)) == AF_INET &&
+           family_of(number(s->other)) == AF_INET6;
 }
 
 static void run_step(const struct step *s)

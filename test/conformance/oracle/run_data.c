@@ -260,8 +260,9 @@ static bool same_name(const struct sockaddr_in6 *a, const struct sockaddr_in6 *b
 }
 
 /*
- * The slot of the other end; -1: left out. That is a connection whose other end is nobody's yet, for what it holds is not read then and counts against
- * later bytes; and TCP_CORK, of which the last segment's part hangs on where the buffers ended.
+ * The slot of the other end; -1: left out. That is a connection whose other end is nobody's yet, for what it holds is
+ * not read then and counts against later bytes; and TCP_CORK, of which the last segment's part hangs on where the
+ * buffers ended.
  */
 static int other_end(int fd)
 {
