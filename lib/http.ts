@@ -31,12 +31,24 @@ export type Server = http.Server
 export const globalAgent: http.Agent = new Agent(AGENT_DEFAULTS)
 
 const requests = requestsOf(http, globalAgent)
-/** A request that is sent when it is ended; arguments and events as Node's. What fails comes as 'error'. */
+/**
+ * A request that is sent when it is ended; arguments and events as Node's. What fails comes as 'error'.
+ *
+ * @function
+ */
 export const request = requests.request
-/** The same for GET, sent at once. */
+/**
+ * The same for GET, sent at once.
+ *
+ * @function
+ */
 export const get = requests.get
 
-/** A server that does not listen yet; the listener gets each request. Arguments as Node's. */
+/**
+ * A server that does not listen yet; the listener gets each request. Arguments as Node's.
+ *
+ * @function
+ */
 export const createServer = ((...args: unknown[]) => new Server(...(args as []))) as typeof http.createServer
 
 /** For libraries that take a function which opens connections. */

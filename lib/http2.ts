@@ -17,13 +17,21 @@ const classOf = <T extends object>(server: T) => server.constructor as ServerCla
 const Server = overOurs(classOf<Http2Server>(http2.createServer()))
 const SecureServer = overOurs(classOf<Http2SecureServer>(http2.createSecureServer({})), true)
 
-/** A server without TLS, as Node's own. */
+/**
+ * A server without TLS, as Node's own.
+ *
+ * @function
+ */
 export const createServer = ((...args: unknown[]) =>
     typeof args[0] === 'function'
         ? new Server({}, ...args)
         : new Server(...args)) as typeof http2.createServer
 
-/** A server over TLS, as Node's own; with allowHTTP1 it serves older clients too. */
+/**
+ * A server over TLS, as Node's own; with allowHTTP1 it serves older clients too.
+ *
+ * @function
+ */
 export const createSecureServer = ((...args: unknown[]) =>
     typeof args[0] === 'function'
         ? new SecureServer({}, ...args)
@@ -41,7 +49,11 @@ function open(authority: Authority, options: http2.SecureClientSessionOptions): 
     return connectSecurely({ ALPNProtocols: ['h2'], servername, ...options, host, port })
 }
 
-/** A session with a server, as Node's own. */
+/**
+ * A session with a server, as Node's own.
+ *
+ * @function
+ */
 export const connect = ((authority: string | Authority, ...rest: unknown[]): ClientHttp2Session => {
     const options = typeof rest[0] === 'object' && rest[0] !== null ? rest.shift() : {}
     const listener = rest.find((value) => typeof value === 'function')
