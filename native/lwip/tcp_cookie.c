@@ -139,7 +139,7 @@ void tcp_cookie_answer(struct tcp_pcb_listen *lpcb, const struct tcp_pcb *syn, u
     header->seqno = lwip_htonl(cookie(&tuple, seqno, sys_now() / PERIOD_MS, mss_index(syn->mss)));
     header->ackno = lwip_htonl(seqno + 1);
     TCPH_HDRLEN_FLAGS_SET(header, 5 + words, TCP_SYN | TCP_ACK);
-    header->wnd = lwip_htons(TCPWND_MIN16(TCP_PCB_WND)); /* never scaled in a SYN */
+    header->wnd = lwip_htons(TCPWND_MIN16(lpcb->rcv_wnd_limit)); /* never scaled in a SYN */
     header->chksum = 0;
     header->urgp = 0;
     memcpy(header + 1, options, words * 4);

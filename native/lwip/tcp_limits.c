@@ -63,6 +63,12 @@ uint32_t tcp_limit_receive(struct tcp_pcb *pcb, uint32_t bytes)
     return bytes;
 }
 
+void tcp_limit_receive_of_listener(struct tcp_pcb *listener, uint32_t bytes)
+{
+    INVARIANT(listener->state == LISTEN);
+    ((struct tcp_pcb_listen *)listener)->rcv_wnd_limit = min_u32(bytes, TCP_LIMIT_MAX_BYTES);
+}
+
 int tcp_resume_receive(struct tcp_pcb *pcb)
 {
     if (!pcb->refused_data)

@@ -16,6 +16,8 @@ struct tcp_pcb;
 
 uint32_t tcp_limit_send(struct tcp_pcb *pcb, uint32_t bytes);
 uint32_t tcp_limit_receive(struct tcp_pcb *pcb, uint32_t bytes);
+/* What each new connection of the listener starts with, from the SYN-ACK on. */
+void tcp_limit_receive_of_listener(struct tcp_pcb *listener, uint32_t bytes);
 
 /* Bytes queued and not yet acknowledged; bytes delivered and not yet reported by tcp_recved(). */
 uint32_t tcp_queued_bytes(const struct tcp_pcb *pcb);

@@ -274,7 +274,9 @@ int socket_option_set(struct socket *sock, int level, int name, const void *valu
         result = socket_membership_set(sock, level, name, value, len);
     if (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT))
         ports_reuse(&sock->binding, sock->options.reuse_addr, sock->options.reuse_port);
-    if (result == 0)
+    if (result == 0 && socket_state(sock) == SOCKET_LISTENING)
+        tcp_listen_options_changed(sock);
+    else if (result == 0)
         socket_options_apply(sock);
     return result;
 }

@@ -40,6 +40,8 @@ uint32_t tcp_events(struct socket *sock);
 /* Under sock->lock: the socket is neither connected nor listening any more. */
 void tcp_give_port_back(struct socket *sock);
 int tcp_listen_call(struct socket *sock, int backlog);
+/* The options of a listener, on each stack where it listens. */
+void tcp_listen_options_changed(struct socket *sock);
 int tcp_connect_call(struct socket *sock, const struct endpoint *peer, bool take_away);
 int tcp_shutdown_call(struct socket *sock, int how);
 int tcp_err_to_errno(int err);

@@ -23,6 +23,9 @@ void tcp_send_urgent(struct socket *sock);
 struct tcp_pcb;
 void tcp_set_headers(struct tcp_pcb *pcb, const struct socket_options *o, int family);
 
+/* SO_RCVBUF and TCP_WINDOW_CLAMP. */
+uint32_t tcp_receive_bytes(const struct socket_options *o);
+
 /* A new connection: TCP_MAXSEG, as far as it is ours to keep. */
 void tcp_limit_segments(struct socket *sock);
 

@@ -14,6 +14,7 @@
 #include "control/address.h"
 #include "control/lwip_address.h"
 #include "lwip/tcp.h"
+#include "lwip/tcp_limits.h"
 #include "socket/ready.h"
 #include "socket/tcp.h"
 #include "socket/tcp_hooks.h"
@@ -99,6 +100,13 @@ struct listen_call {
     int result;
 };
 
+/* What the answer to a SYN tells: its headers, and how much may come before anybody accepts. */
+static void look_as_told(struct tcp_pcb *listening, const struct socket *sock)
+{
+    tcp_set_headers(listening, &sock->options, sock->family);
+    tcp_limit_receive_of_listener(listening, tcp_receive_bytes(&sock->options));
+}
+
 static void listen_run(struct rpc *rpc)
 {
     struct listen_call *call = container_of(rpc, struct listen_call, rpc);
@@ -110,8 +118,9 @@ static void listen_run(struct rpc *rpc)
     ip_addr_t local;
     err_t err;
 
-    if (end->pcb) { /* listen() again: only the backlog changes */
+    if (end->pcb) { /* listen() again, or an option was set */
         tcp_backlog_set(end->pcb, backlog);
+        look_as_told(end->pcb, sock);
         call->result = 0;
         rpc_finish(rpc);
         return;
@@ -128,7 +137,6 @@ static void listen_run(struct rpc *rpc)
     ip_set_option(pcb, SOF_REUSEADDR); /* conflicts were judged by ports_listen() */
     if (sock->binding.reuse_port)
         ip_set_option(pcb, SOF_REUSEPORT);
-    tcp_set_headers(pcb, &sock->options, sock->family); /* of the answer to a SYN */
     err = tcp_bind(pcb, &local, sock->binding.local.port);
     listening = err == ERR_OK ? tcp_listen_with_backlog_and_err(pcb, backlog, &err) : NULL;
     if (listening == NULL) {
@@ -137,6 +145,7 @@ static void listen_run(struct rpc *rpc)
         rpc_finish(rpc);
         return;
     }
+    look_as_told(listening, sock);
     *end = (struct listener_end){ .sock = sock, .stack = call->stack, .pcb = listening };
     defer_init(&end->deferred, call->stack, arrive, end);
     tcp_arg(listening, end);
@@ -369,6 +378,14 @@ static int listen_listen(struct socket *sock, int backlog)
     result = listen_everywhere(sock);
     lock_give(&sock->lock);
     return result;
+}
+
+void tcp_listen_options_changed(struct socket *sock)
+{
+    lock_take(&sock->lock);
+    if (socket_state(sock) == SOCKET_LISTENING)
+        listen_everywhere(sock);
+    lock_give(&sock->lock);
 }
 
 static struct accept_queue *accept_queue_new(void)

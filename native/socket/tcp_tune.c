@@ -100,6 +100,11 @@ void tcp_set_headers(struct tcp_pcb *pcb, const struct socket_options *o, int fa
     pcb->netif_hints.mtu_discover6 = (u8_t)o->mtu_discover6;
 }
 
+uint32_t tcp_receive_bytes(const struct socket_options *o)
+{
+    return o->window_clamp ? min_u32(o->window_clamp, o->receive_buffer_bytes) : o->receive_buffer_bytes;
+}
+
 void tcp_options_changed(struct socket *sock)
 {
     const struct socket_options *o = &sock->options;
@@ -125,10 +130,8 @@ void tcp_options_changed(struct socket *sock)
     pcb->syn_retries = (uint8_t)o->syn_count; /* 127 at most */
     tcp_set_headers(pcb, o, sock->peer.family);
     pcb->congestion = o->congestion;
-    if (o->window_clamp)
-        tcp_limit_receive(pcb, min_u32(o->window_clamp, o->receive_buffer_bytes));
-    else if (o->receive_buffer_fixed)
-        tcp_limit_receive(pcb, o->receive_buffer_bytes);
+    if (o->window_clamp || o->receive_buffer_fixed)
+        tcp_limit_receive(pcb, tcp_receive_bytes(o));
     if (o->send_buffer_fixed)
         tcp_limit_send(pcb, o->send_buffer_bytes);
     set_quick_ack(pcb, o->ack_at_once);

@@ -184,8 +184,43 @@ static void segments(void)
     SAY_OPTION(fd, IPPROTO_TCP, TCP_MAXSEG);
 }
 
+/* How much gets through before anybody reads hangs on the listener; the kernel counts overhead of its own. */
+static void room(int bytes, bool listens, bool accepted)
+{
+    int listening = bound(AF_INET, SOCK_STREAM, HOST), fd, got = -1, n = -1;
+
+    if (listens)
+        sys.listen(listening, 2);
+    SAY(set_int(listening, SOL_SOCKET, SO_RCVBUF, bytes));
+    if (!listens)
+        sys.listen(listening, 2);
+    fd = connected_to(listening, AF_INET);
+    if (accepted)
+        got = sys.accept4(listening, NULL, NULL, 0);
+    fill(fd);
+    if (!accepted)
+        got = sys.accept4(listening, NULL, NULL, 0);
+    SAY(sys.ioctl(got, FIONREAD, &n));
+    NOTE("holds", "as told %d, something %d", n <= bytes * 2, n >= bytes / 4);
+    SAY_OPTION(got, SOL_SOCKET, SO_RCVBUF);
+}
+
+static void rooms(void)
+{
+    static const int bytes[] = { 4096, 16384, 90000, 180000 };
+
+    for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+        section("before listen()");
+        room(bytes[i], false, true);
+        section("nobody accepts");
+        room(bytes[i], false, false);
+        section("after listen()");
+        room(bytes[i], true, true);
+    }
+}
+
 const struct scenario scenarios[] = {
     SCENARIO(tcp_4), SCENARIO(tcp_6), SCENARIO(udp_4), SCENARIO(udp_6), SCENARIO(times),
     SCENARIO(lingers), SCENARIO(inherited), SCENARIO(late), SCENARIO(segments),
-    SCENARIO(queued), { 0 },
+    SCENARIO(queued), SCENARIO(rooms), { 0 },
 };

@@ -6,6 +6,7 @@
 
 #include "lwip/events.h"
 #include "lwip/priv/tcp_priv.h"
+#include "lwip/tcp_limits.h"
 #include "sim.h"
 
 #define BACKLOG 4
@@ -108,6 +109,24 @@ static void inject(const uint8_t *frame, size_t bytes)
     instance_leave(outside);
 }
 
+/* Its SYN-ACK and its connection promise what the listener's buffer holds. */
+START_TEST(a_cookie_promises_what_the_listener_has)
+{
+    struct sim_flow *flow;
+
+    flood(false);
+    tcp_limit_receive_of_listener(sim.listener, 5000);
+    flow = sim_connect(&sim, &(struct sim_plan){.up_bytes = 100000, .server_close = SIM_CLOSE_NEVER});
+    honest_port = flow->client_port;
+    ck_assert(sim_run_until(&sim, sim_flow_is_established, flow, SIM_SECOND));
+    ck_assert_uint_eq(events().tcp_syn_cookies_in, 1);
+    ck_assert_uint_eq(flow->app[SIM_SERVER].pcb->rcv_wnd_limit, 5000);
+    ck_assert(sim_run_until(&sim, sim_flow_is_delivered, flow, 60 * SIM_SECOND));
+    ck_assert_uint_le(flow->app[SIM_CLIENT].pcb->snd_wnd_max, 5000);
+    sim_close(&sim);
+}
+END_TEST
+
 START_TEST(a_guessed_or_old_cookie_is_refused)
 {
     struct sim_flow *flow;
@@ -162,6 +181,7 @@ static Suite *suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, an_honest_client_gets_through_4);
     tcase_add_test(tcase, an_honest_client_gets_through_6);
+    tcase_add_test(tcase, a_cookie_promises_what_the_listener_has);
     tcase_add_test(tcase, a_guessed_or_old_cookie_is_refused);
     tcase_add_test(tcase, what_waits_for_accept_still_keeps_others_out);
     suite_add_tcase(suite, tcase);
