@@ -17,7 +17,9 @@ export const REMEDIES: Record<string, string> = {
     drop_rx_not_ours:
         'harmless where the port shares its interface with the kernel; else check address= and the neighbours of the port',
     drop_rx_reassembly: 'fragments are lost on the way: keep datagrams below the MTU, or mend the path',
-    drop_rx_no_socket: 'somebody sends to a port number on which nobody listens (show sockets -l)',
+    drop_rx_no_socket: 'somebody sends to a UDP port number on which nobody listens (show sockets -l)',
+    drop_rx_no_connection:
+        'somebody connects to a TCP port number on which nobody listens (show sockets -l), or still sends on a connection that is gone',
     drop_rx_socket_full: 'the application reads too slowly: raise udp.receive_buffer_bytes or SO_RCVBUF',
     drop_rx_listen_full:
         'accept() comes too slowly: a larger backlog (listen(), tcp.backlog_max), or a SYN flood',
@@ -34,7 +36,7 @@ export const REMEDIES: Record<string, string> = {
 }
 
 /** Those that come with healthy traffic, or are on purpose. */
-export const EXPECTED_DROPS = /^drop_rx_(tcp_window|not_ours|no_socket)$|_injected$/
+export const EXPECTED_DROPS = /^drop_rx_(tcp_window|not_ours|no_socket|no_connection)$|_injected$/
 
 export const drops = () =>
     viewCommand('drops', 'every packet that was dropped, with the reason and the remedy')

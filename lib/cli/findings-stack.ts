@@ -48,7 +48,7 @@ function ofNetwork(stats: SegmentStats, stack: number, rates: Rates, add: Add): 
         )
     for (const [name, value] of Object.entries(rates)) {
         if (!name.startsWith('drop_') || value === 0) continue
-        if (EXPECTED_DROPS.test(name) && name !== 'drop_rx_no_socket') continue
+        if (EXPECTED_DROPS.test(name) && !/^drop_rx_no_(socket|connection)$/.test(name)) continue
         const help = stats.fields.stack.find((field) => field.name === name)?.help ?? ''
         add(
             dropCause(name),

@@ -17,7 +17,7 @@
 #define LWIP_EVENTS(EVENT) \
     EVENT(drop_rx_no_memory) \
     EVENT(drop_rx_reassembly) \
-    EVENT(drop_rx_no_socket) \
+    EVENT(drop_rx_no_connection) \
     EVENT(drop_rx_listen_full) \
     EVENT(drop_rx_tcp_window) \
     EVENT(drop_tx_no_neighbor) \

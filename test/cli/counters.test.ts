@@ -11,20 +11,23 @@ const of = ['--pid', `${target.pid}`]
 await target.tell('echo 100000')
 await target.tell('open 4')
 await target.tell('datagrams 7')
+await target.tell('refused')
+await target.tell('refused')
 
 t.test('snmp', async (t) => {
     const { counters } = await eventually(
         () => json('snmp', ...of),
-        (answer) => answer.counters.UdpNoPorts === 7,
+        ({ counters }) => counters.UdpNoPorts === 7 && counters.TcpOutRsts === 2,
     )
     t.match(counters, {
-        TcpActiveOpens: 5,
+        TcpActiveOpens: 7,
         TcpPassiveOpens: 5,
-        TcpAttemptFails: 0,
+        TcpAttemptFails: 2,
         TcpCurrEstab: 10,
+        TcpOutRsts: 2,
         UdpInDatagrams: 7,
         UdpOutDatagrams: 14,
-        UdpNoPorts: 7,
+        UdpNoPorts: 7, // not the two segments that nobody listened for
     })
     t.equal(counters.TcpInSegs, counters.TcpOutSegs)
     const { out } = await pronghorn('snmp', 'udp', ...of)
@@ -35,8 +38,15 @@ t.test('snmp', async (t) => {
 t.test('drops: each reason has a sentence and a remedy', async (t) => {
     const { drops } = await json('drops', ...of)
     const nobody = drops.find((row: { counter: string }) => row.counter === 'drop_rx_no_socket')
-    t.match(nobody, { packets: 7, direction: 'in', reason: /Nobody listens/, remedy: /show sockets -l/ })
-    t.match((await pronghorn('drops', ...of)).out, / 7 {2}drop_rx_no_socket +Nobody listens/)
+    t.match(nobody, { packets: 7, direction: 'in', reason: /nobody listens/, remedy: /show sockets -l/ })
+    t.match(
+        drops.find((row: { counter: string }) => row.counter === 'drop_rx_no_connection'),
+        {
+            packets: 2,
+            remedy: /TCP port number/,
+        },
+    )
+    t.match((await pronghorn('drops', ...of)).out, / 7 {2}drop_rx_no_socket +A datagram to a port/)
     const table = readFileSync(`${root}native/stats/counters.def`, 'utf8')
     const names = [...table.matchAll(/COUNTER\((drop_\w+),/g)].map(([, name]) => name!)
     t.same(Object.keys(REMEDIES).sort(), names.sort())
