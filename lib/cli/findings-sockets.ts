@@ -95,7 +95,13 @@ function ofListener(n: (name: string) => number, add: Add): void {
 type Add = (cause: Cause, what: string, remedy: string) => void
 
 /** `now`: what the stacks suffer from at the moment, so that of a past trouble nobody hears. */
-function ofSocket(socket: SocketStats, congestion: string, now: (cause: Cause) => boolean, add: Add): void {
+function ofSocket(
+    socket: SocketStats,
+    congestion: string,
+    now: (cause: Cause) => boolean,
+    late: boolean,
+    add: Add,
+): void {
     const n = (name: string) => Number(socket[name] ?? 0)
     if (socket.state === 'listening') {
         ofListener(n, add)
@@ -134,15 +140,21 @@ function ofSocket(socket: SocketStats, congestion: string, now: (cause: Cause) =
             `${n('nagle_holds')} of its small writes waited for an acknowledgement (Nagle)`,
             'TCP_NODELAY on it (tcp.nodelay = on is the default), or each message in one write',
         )
-    if (now('delayed-ack') && n('delayed_acks') > 10 && n('delayed_acks') > n('rx_packets') / 20)
+    if (late && n('delayed_acks') > 10)
         add(
             'delayed-ack',
-            `${n('delayed_acks')} of its acknowledgements waited in vain for data to ride on`,
+            `${n('delayed_acks')} of its acknowledgements waited in vain for data to ride on: it costs time if its peer has Nagle's algorithm`,
             'TCP_QUICKACK on it, tcp.delayed_ack_ms = 1, or TCP_NODELAY at the peer',
         )
 }
 
-export function ofSockets(stats: SegmentStats, now: Set<Cause>, fd?: number): Finding[] {
+/** `late`: those whose late acknowledgements somebody may have waited for (late-acks.ts). */
+export function ofSockets(
+    stats: SegmentStats,
+    now: Set<Cause>,
+    late: ReadonlyMap<number, number>,
+    fd?: number,
+): Finding[] {
     const found: Finding[] = []
     const congestion = setting(stats, 'tcp.congestion') ?? ''
     for (const socket of stats.sockets) {
@@ -152,6 +164,7 @@ export function ofSockets(stats: SegmentStats, now: Set<Cause>, fd?: number): Fi
             socket,
             congestion,
             (cause) => fd !== undefined || now.has(cause),
+            late.has(socket.id) && (fd !== undefined || now.has('delayed-ack')),
             (cause, what, remedy) => found.push({ cause, about, what, remedy }),
         )
         if (found.length >= MOST) break

@@ -16,7 +16,7 @@ const MUCH_BYTES = 125e6
 type Add = (cause: Cause, what: string, remedy: string) => void
 
 /** What the network does to it. */
-function ofNetwork(stats: SegmentStats, stack: number, rates: Rates, add: Add): void {
+function ofNetwork(stats: SegmentStats, stack: number, rates: Rates, late: number, add: Add): void {
     const sent = rates.tcp_segments_out ?? 0
     const again = rates.tcp_retransmits ?? 0
     if (again > 1 && again > sent / 1000)
@@ -39,11 +39,10 @@ function ofNetwork(stats: SegmentStats, stack: number, rates: Rates, add: Add): 
                 ? "tcp.nodelay = on; pronghorn show sockets -i 'nagle_holds > 0' shows whose"
                 : "the program takes TCP_NODELAY off: leave it on, or send each message in one piece; pronghorn show sockets -i 'nagle_holds > 0' shows whose",
         )
-    const late = rates.tcp_delayed_acks ?? 0
-    if (late > 5 && late > (rates.tcp_segments_in ?? 0) / 20)
+    if (late > 5)
         add(
             'delayed-ack',
-            `${short(late)} acknowledgements a second go out only after tcp.delayed_ack_ms (${setting(stats, 'tcp.delayed_ack_ms')}): a peer that collects small writes waits for them`,
+            `${short(Math.round(late))} acknowledgements a second go out only after tcp.delayed_ack_ms (${setting(stats, 'tcp.delayed_ack_ms')}): a peer with Nagle's algorithm keeps its next small write back until then (one that sets TCP_NODELAY loses nothing)`,
             "tcp.delayed_ack_ms = 1, or TCP_QUICKACK; TCP_NODELAY at the peer; pronghorn show sockets -i 'delayed_acks > 0' shows whose",
         )
     for (const [name, value] of Object.entries(rates)) {
@@ -149,11 +148,18 @@ function ofTurns(stats: SegmentStats, stack: number, rates: Rates, wait: Wait | 
         )
 }
 
-export function ofStack(stats: SegmentStats, stack: number, rates: Rates, wait?: Wait): Finding[] {
+/** `late`: a second, acknowledgements for which somebody may have waited (late-acks.ts). */
+export function ofStack(
+    stats: SegmentStats,
+    stack: number,
+    rates: Rates,
+    late: number,
+    wait?: Wait,
+): Finding[] {
     const found: Finding[] = []
     const add: Add = (cause, what, remedy) => found.push({ cause, about: `stack ${stack}`, what, remedy })
     ofTurns(stats, stack, rates, wait, add)
-    ofNetwork(stats, stack, rates, add)
+    ofNetwork(stats, stack, rates, late, add)
     ofBuffers(stats, stack, rates, add)
     return found
 }

@@ -10,6 +10,7 @@ import { type Cores, dropCause, type Finding, setting } from './finding.js'
 import { hopsOf, nodesOf, ofSockets } from './findings-sockets.js'
 import { ofStack } from './findings-stack.js'
 import { heldUp, ofThreads, type Waits } from './findings-threads.js'
+import { lateAcks } from './late-acks.js'
 import { coreOf, nodeOf } from './machine.js'
 import { between, type Moment, momentOf } from './sample.js'
 import { cyan, green, short, yellow } from './text.js'
@@ -83,10 +84,13 @@ export function look(
 ): Finding[] {
     const { stats } = after
     const own = fd === undefined ? undefined : stats.sockets.find((row) => row.fd === fd)
+    const late = lateAcks(before, after)
+    const lateOf = (stack: number) =>
+        stats.sockets.reduce((sum, row) => sum + (row.stack === stack ? (late.get(row.id) ?? 0) : 0), 0)
     const stacks = between(before, after)
         .filter(({ stack }) => fd === undefined || stack === own?.stack)
         .flatMap(({ stack, rates }) =>
-            ofStack(stats, stack, rates, waited.get(stats.stacks[stack]?.gauges.thread ?? 0)),
+            ofStack(stats, stack, rates, lateOf(stack), waited.get(stats.stacks[stack]?.gauges.thread ?? 0)),
         )
     const named = new Set(stacks.map(({ remedy }) => remedy))
     const whole = () => [
@@ -100,7 +104,7 @@ export function look(
     return [
         ...(fd === undefined ? whole() : [...hopsOf(stats, fd, cores), ...stacks]),
         ...ofThreads(own ? [own] : stats.sockets, waited),
-        ...ofSockets(stats, new Set(stacks.map(({ cause }) => cause)), fd),
+        ...ofSockets(stats, new Set(stacks.map(({ cause }) => cause)), late, fd),
     ]
 }
 

@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import t from 'tap'
 import type { Finding } from '../../lib/cli/finding.js'
 import { look } from '../../lib/cli/findings.js'
+import { lateAcks } from '../../lib/cli/late-acks.js'
 import { readSegment } from '../../lib/stats/index.js'
 import { eventually, json, pronghorn, Target } from './support.js'
 
@@ -63,7 +64,7 @@ t.test('Nagle, and the delayed acknowledgements that it waits for', async (t) =>
         0,
         'nothing waits yet',
     )
-    void target.tell('halves 5000 12').catch(() => {})
+    void target.tell('halves 50000 1').catch(() => {})
     t.match(await found(target.pid, /^\S+ times a second a small write waits for an ack.*\(Nagle\)/), {
         cause: 'nagle',
         about: 'stack 0',
@@ -82,6 +83,43 @@ t.test('Nagle, and the delayed acknowledgements that it waits for', async (t) =>
         cause: 'delayed-ack',
         remedy: /TCP_QUICKACK/,
     })
+})
+
+t.test('late acknowledgements for which nobody waits are no finding', async (t) => {
+    const target = await Target.start({ PRONGHORN_TCP_NODELAY: 'on', PRONGHORN_TCP_DELAYED_ACK_MS: '2' })
+    t.teardown(() => target.end('SIGKILL'))
+    void target.tell('beats 50000 25').catch(() => {})
+    const { sockets } = await eventually(
+        () => json('show', 'sockets', 'delayed_acks > 10', '--pid', `${target.pid}`),
+        ({ sockets }) => sockets.length > 0,
+    )
+    t.equal(sockets.length, 1, 'each beat is acknowledged late')
+    for (const words of [[], [`${sockets[0].fd}`]]) {
+        const { findings } = await json('explain', `${target.pid}`, ...words, '-i', '0.5')
+        t.notOk((findings as Finding[]).some(({ cause }) => cause === 'delayed-ack'))
+    }
+})
+
+t.test('whose late acknowledgements count', async (t) => {
+    const target = await Target.start({ PRONGHORN_TCP_DELAYED_ACK_MS: '40' })
+    t.teardown(() => target.end('SIGKILL'))
+    const before = { stats: readSegment(target.pid), at: 0 }
+    const after = { stats: readSegment(target.pid), at: 1000 }
+    const row = after.stats.sockets.find(({ state }) => state === 'established')!
+    const old = before.stats.sockets.find(({ id }) => id === row.id)!
+    const late = (acks: number, segments: number, answered: number) => {
+        row.delayed_acks = Number(old.delayed_acks) + acks
+        row.rx_packets = Number(old.rx_packets) + segments
+        row.tx_bytes = Number(old.tx_bytes) + answered
+        const said = look(before, after).filter(({ cause }) => cause === 'delayed-ack').length
+        t.equal(said > 0, lateAcks(before, after).has(row.id))
+        return said > 0
+    }
+    t.notOk(late(0, 1000, 1000), 'none')
+    t.notOk(late(10, 10, 0), 'ten beats a second, nothing comes back')
+    t.ok(late(10, 20, 640), 'ten requests in two pieces each')
+    t.notOk(late(10, 1000, 640), 'one in a hundred')
+    t.ok(late(20, 20, 0), 'the next piece comes with each acknowledgement')
 })
 
 t.test('a ring that is full', async (t) => {

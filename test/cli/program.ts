@@ -13,6 +13,7 @@
 //     pump BYTES           sends BYTES to the echo again and again from now on, and does not wait
 //     polled N             N echoes of 64 bytes in a loop of its own, with runtime.poll()
 //     halves N MS          N messages of two pieces, MS apart, to a server that answers nothing
+//     beats N MS           N messages of 4 bytes, MS apart, to a server that answers nothing
 //     close                the first client closes
 //     abrupt               the first client closes in the callback of the next data
 
@@ -81,6 +82,14 @@ async function datagrams(count: number): Promise<void> {
     await done
 }
 
+/** A client of a server that reads and answers nothing. */
+async function toSilent(): Promise<Socket> {
+    const silent = createServer((socket) => socket.on('error', () => {}).resume())
+    silent.listen(0, host)
+    await once(silent, 'listening')
+    return open(portOf(silent))
+}
+
 const commands: Record<string, (a: number, b: number) => Promise<void>> = {
     echo: (bytes, times) => echo(bytes, times || 1),
     open: async (count) => {
@@ -108,14 +117,18 @@ const commands: Record<string, (a: number, b: number) => Promise<void>> = {
         }
     },
     halves: async (count, ms) => {
-        const silent = createServer((socket) => socket.on('error', () => {}).resume())
-        silent.listen(0, host)
-        await once(silent, 'listening')
-        const client = await open(portOf(silent))
+        const client = await toSilent()
         for (let i = 0; i < count; i++) {
             client.write('half')
             await new Promise((resolve) => setImmediate(resolve))
             client.write('half')
+            await new Promise((resolve) => setTimeout(resolve, ms))
+        }
+    },
+    beats: async (count, ms) => {
+        const client = await toSilent()
+        for (let i = 0; i < count; i++) {
+            client.write('beat')
             await new Promise((resolve) => setTimeout(resolve, ms))
         }
     },
