@@ -4,13 +4,14 @@ import { readSegmentTable } from '../../stats/segment.js'
 import type { SocketTable } from '../../stats/sockets.js'
 import { type Filter, filterFrom } from '../filter.js'
 import { serviceNames } from '../services.js'
-import { age, type Column, dim, micros, remembered, short, tableLines, yellow } from '../text.js'
+import { type Column, remembered, tableLines } from '../text.js'
 import { headLine, processOf, readOf, show, type ViewOptions, viewCommand } from '../view.js'
+import { INFO_BYTES_MAX, infoOf } from './socket-info.js'
 import { socketsJson } from './socket-json.js'
 import { threadName } from './stacks.js'
 
-/** Characters of a piece of output. */
-const PIECE = 1 << 18
+const PIECE_BYTES = 1 << 18
+const LINE_FEED = 10
 
 interface Options extends ViewOptions {
     all?: boolean
@@ -45,8 +46,6 @@ function wanted(options: Options, filter: Filter): Filter {
 }
 
 const number = (socket: SocketStats, name: string) => Number(socket[name] ?? 0)
-const inMicros = remembered(micros)
-const inShort = remembered((value: number) => short(value))
 
 const hostOf = remembered((address: string) =>
     address === '0.0.0.0' || address === '::' ? '*' : address.includes(':') ? `[${address}]` : address,
@@ -63,68 +62,10 @@ function servicesOf({ facts }: SegmentStats): Map<string, string> {
 /** With the service's name, as ss does, or its number. */
 function endpointOf(side: 'local' | 'peer', services?: Map<string, string>): (socket: SocketStats) => string {
     const [addressName, portName] = [`${side}_address`, `${side}_port`]
-    return (socket) => {
-        const port = number(socket, portName)
-        const name = port === 0 ? '*' : (services?.get(`${port}/${socket.type}`) ?? port)
-        return `${hostOf(`${socket[addressName]}`)}:${name}`
-    }
-}
-
-type Detail = [label: string, field: string, print: (value: number) => string | number]
-const plain = (value: number) => value
-const DETAILS: Detail[] = [
-    ['rto', 'rto_us', inMicros],
-    ['rtt', 'rtt_us', inMicros],
-    ['mss', 'mss_bytes', plain],
-    ['cwnd', 'cwnd_bytes', plain],
-    // (As large as it can be: there was no loss yet.)
-    ['ssthresh', 'ssthresh_bytes', (value) => (value < 0xfffffff ? value : '')],
-    ['snd_wnd', 'send_window_bytes', plain],
-    ['rcv_wnd', 'recv_window_bytes', plain],
-    ['bytes_sent', 'tx_bytes', inShort],
-    ['bytes_received', 'rx_bytes', inShort],
-    ['segs_out', 'tx_packets', inShort],
-    ['segs_in', 'rx_packets', inShort],
-]
-const TROUBLES: Detail[] = [
-    ['retrans', 'retransmits', plain],
-    ['ooo', 'out_of_order', plain],
-    ['zero_windows', 'zero_windows', plain],
-    ['nagle_holds', 'nagle_holds', plain],
-    ['delayed_acks', 'delayed_acks', plain],
-    ['drops', 'drops', plain],
-]
-
-/** What ss -i shows below each socket: only what is there. */
-function infoOf({ members }: SocketTable): () => string {
-    const readerOf = (field: string) => members.find(({ name }) => name === field)?.read ?? (() => 0)
-    const words = (atZero: RegExp, details: Detail[], paint: (word: string) => string) =>
-        details.map(([label, field, print]) => ({
-            read: readerOf(field),
-            word: remembered((value: number) => {
-                const printed = value > 0 || atZero.test(label) ? print(value) : ''
-                return printed === '' ? '' : paint(`${label}:${printed} `)
-            }),
-        }))
-    const now = Date.now()
-    const last: Detail[] = [
-        ['stack', 'stack', String],
-        ['age', 'created_ms', (created) => age(now - created)],
-    ]
-    const listOf = (atZero: RegExp) => [
-        ...words(atZero, DETAILS, String),
-        ...words(atZero, TROUBLES, yellow),
-        ...words(atZero, last, String),
-    ]
-    // (Of what is zero nothing is said, but of a closed window: that is what one looks for.)
-    const [all, connected] = [listOf(/^stack$/), listOf(/^stack$|^(snd|rcv)_wnd$/)]
-    const mss = readerOf('mss_bytes')
-    return () => {
-        let text = '        '
-        const list = mss() === 0 ? all : connected
-        for (let i = 0; i < list.length; i++) text += list[i]!.word(Number(list[i]!.read()))
-        return dim(text.trimEnd())
-    }
+    const namesOf = remembered((type: string) =>
+        remembered((port: number) => (port === 0 ? '*' : (services?.get(`${port}/${type}`) ?? `${port}`))),
+    )
+    return (socket) => `${hostOf(`${socket[addressName]}`)}:${namesOf(socket.type)(number(socket, portName))}`
 }
 
 function columnsFor(options: Options, stats: SegmentStats): Column<SocketStats>[] {
@@ -160,23 +101,31 @@ function find(options: Options, filter: Filter): Found {
 }
 
 /** Lines joined to pieces: a write for each line would take longer than to make it. */
-function* text({ stats, table, chosen }: Found, options: Options): Generator<string> {
+function* text({ stats, table, chosen }: Found, options: Options): Generator<string | Uint8Array> {
     const info = options.info && infoOf(table)
     const lines = tableLines(columnsFor(options, stats), chosen.length, (n) => table.at(chosen[n]!))
-    let piece = headLine(stats)
+    let into = Buffer.allocUnsafe(PIECE_BYTES)
+    let at = 0
     let row = -1
+    yield headLine(stats)
     for (const line of lines) {
-        piece += `\n${line}`
+        // (No character is longer than three bytes of UTF-8 for each unit of the string.)
+        if (at + 3 * line.length + INFO_BYTES_MAX > into.length) {
+            yield into.subarray(0, at)
+            // The one before may still be on its way.
+            into = Buffer.allocUnsafe(Math.max(PIECE_BYTES, 3 * line.length + INFO_BYTES_MAX))
+            at = 0
+        }
+        into[at++] = LINE_FEED
+        at += into.write(line, at)
         if (info && row >= 0) {
             table.at(chosen[row]!)
-            piece += `\n${info()}`
+            into[at++] = LINE_FEED
+            at = info(into, at)
         }
         row++
-        if (piece.length < PIECE) continue
-        yield piece
-        piece = ''
     }
-    yield piece
+    yield into.subarray(0, at)
 }
 
 function* json({ stats, table, chosen }: Found, indent: number): Generator<string | Uint8Array> {
