@@ -30,6 +30,10 @@ interface Row {
     tx: number
 }
 
+/** The process, its latency, two heads, a blank line, a connection or two, the keys. */
+const FIXED_LINES = 8
+const DETAIL_WIDTH = 26
+
 const SPARKS = '▁▂▃▄▅▆▇█'
 
 export function sparkline(values: number[], width: number): string {
@@ -65,8 +69,20 @@ const keys: Record<Sort, (row: Row) => number> = {
 const endpoint = (address: unknown, port: unknown) =>
     `${address}`.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 
-const columns: Column<Row>[] = [
-    { head: 'PEER', value: ({ socket }) => endpoint(socket.peer_address, socket.peer_port) },
+/** An IPv4 address and a port number always have room. */
+const PEER_WIDTH = 21
+/** What is left of it when its middle is cut out: the port number at least. */
+const PEER_TAIL = 8
+
+const columns = (peerWidth: number): Column<Row>[] => [
+    {
+        head: 'PEER',
+        value: ({ socket }) => {
+            const peer = endpoint(socket.peer_address, socket.peer_port)
+            if (peer.length <= peerWidth) return peer
+            return `${peer.slice(0, peerWidth - PEER_TAIL - 1)}…${peer.slice(-PEER_TAIL)}`
+        },
+    },
     { head: 'PORT', value: ({ socket }) => socket.local_port, right: true },
     { head: 'STATE', value: ({ socket }) => socket.state },
     { head: 'RX/s', value: ({ rx }) => short(rx, 'B'), right: true },
@@ -96,6 +112,8 @@ const stackColumns: Column<{ stack: number; rates: Rates }>[] = [
     },
 ]
 
+const inverse = (text: string) => `\u001b[7m${text}\u001b[27m`
+
 function cut(line: string, width: number): string {
     if (widthOf(line) <= width) return line
     // (Colours end with the line: what is cut is their last letters at most.)
@@ -103,17 +121,52 @@ function cut(line: string, width: number): string {
     return line.replace(/\u001b\[[0-9;]*m/g, '').slice(0, width)
 }
 
-function details({ socket }: Row): string[] {
-    const words = Object.entries(socket).map(([name, value]) => `${name} ${value}`)
+const widest = (lines: string[]) => Math.max(...lines.map(widthOf))
+
+/** A table whose last columns are left out, whole, where they have no room: half a number would be a wrong one. */
+function fitted<T>(all: Column<T>[], rows: T[], width: number): string[] {
+    for (let count = all.length; ; count--) {
+        const lines = table(all.slice(0, count), rows).split('\n')
+        if (count === 1 || widest(lines) <= width) return lines
+    }
+}
+
+/** Long addresses give way first. */
+function connections(rows: Row[], width: number): string[] {
+    const peers = rows.map(({ socket }) => endpoint(socket.peer_address, socket.peer_port).length)
+    const whole = Math.max(PEER_WIDTH, ...peers)
+    const excess = Math.max(0, widest(table(columns(whole), rows).split('\n')) - width)
+    return fitted(columns(Math.max(PEER_WIDTH, whole - excess)), rows, width)
+}
+
+/** Those that fit into half of the screen: the busiest, and how many more there are. */
+function stackLines(frame: Frame, width: number, height: number): string[] {
+    const all = between(frame.before, frame.after)
+    const room = Math.max(1, Math.floor((height - FIXED_LINES) / 2))
+    if (all.length <= room) return fitted(stackColumns, all, width)
+    const shown = [...all]
+        .sort((a, b) => b.rates.busy_percent! - a.rates.busy_percent!)
+        .slice(0, Math.max(1, room - 1))
+        .sort((a, b) => a.stack - b.stack)
+    return [
+        ...fitted(stackColumns, shown, width),
+        dim(`       ${all.length - shown.length} more that are less busy`),
+    ]
+}
+
+/** In columns; a long one takes the room of two. */
+function details({ socket }: Row, width: number): string[] {
     const lines: string[] = []
-    for (let i = 0; i < words.length; i += 3)
-        lines.push(
-            words
-                .slice(i, i + 3)
-                .map((word) => word.padEnd(26))
-                .join(''),
-        )
-    return lines
+    let line = ''
+    for (const [name, value] of Object.entries(socket)) {
+        const word = `${name} ${value}`
+        if (line !== '' && line.length + word.length > width) {
+            lines.push(line.trimEnd())
+            line = ''
+        }
+        line += word.padEnd(Math.ceil((word.length + 1) / DETAIL_WIDTH) * DETAIL_WIDTH)
+    }
+    return [...lines, line.trimEnd()]
 }
 
 export const p99 = ({ stats }: Moment, earlier?: Moment) =>
@@ -138,17 +191,18 @@ export function draw(frame: Frame, choice: Choice, width: number, height: number
         bold(`${name} (${pid})`) +
             ` up ${age(Date.now() - startedAt.getTime())}, ${rows.length} sockets${choice.paused ? ', PAUSED' : ''}`,
         `port to read p99 ${nanos(latency).padStart(6)} ${sparkline(frame.history, Math.min(40, width - 30))}`,
-        ...table(stackColumns, between(frame.before, frame.after)).split('\n'),
+        ...stackLines(frame, width, height),
         '',
     ]
     const line = Math.min(choice.line, Math.max(0, rows.length - 1))
     if (choice.detail && rows[line]) {
-        lines.push(...details(rows[line]))
+        lines.push(...details(rows[line], width))
     } else {
         const room = Math.max(1, height - lines.length - 2)
         const first = Math.max(0, line - room + 1)
-        const [head = '', ...body] = table(columns, rows.slice(first, first + room)).split('\n')
-        lines.push(head, ...body.map((text, i) => (first + i === line ? `\u001b[7m${text}\u001b[27m` : text)))
+        const [head = '', ...body] = connections(rows.slice(first, first + room), width)
+        // (Cut before: cutting takes the colours off.)
+        lines.push(head, ...body.map((text, i) => (first + i === line ? inverse(cut(text, width)) : text)))
     }
     while (lines.length < height - 1) lines.push('')
     const help = `q quit  s sort: ${choice.sort}  up/down choose  enter details  p pause  space now`
