@@ -13,6 +13,7 @@ import {
     readSync,
     statSync,
 } from 'node:fs'
+import { BlockList, isIP } from 'node:net'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
@@ -119,13 +120,14 @@ export function whyNot(path: string, depth = 0): string | undefined {
     return undefined
 }
 
-/** The ports' lines, as far as they can be told without the core: for the one line that we say. */
-function portsOf(env: NodeJS.ProcessEnv): string[] {
-    if (env.PRONGHORN_PORT) return env.PRONGHORN_PORT.split(/[;\n]/).filter(Boolean)
+/** A setting's lines, as far as they can be told without the core: for the one line that we say. */
+function linesOf(key: 'port' | 'route', env: NodeJS.ProcessEnv): string[] {
+    const given = env[`PRONGHORN_${key.toUpperCase()}`]
+    if (given) return given.split(/[;\n]/).filter(Boolean)
     const file = env.PRONGHORN_CONFIG || 'pronghorn.json'
     try {
-        const { port } = JSON.parse(readFileSync(file, 'utf8'))
-        const list = typeof port === 'string' ? port.split(';') : (port ?? []) // as the core reads it
+        const value = JSON.parse(readFileSync(file, 'utf8'))[key]
+        const list = typeof value === 'string' ? value.split(';') : (value ?? []) // as the core reads it
         return list.map((one: string | Record<string, unknown>) =>
             typeof one === 'string'
                 ? one
@@ -138,6 +140,27 @@ function portsOf(env: NodeJS.ProcessEnv): string[] {
     }
 }
 
+/** Whether a rule may take sockets on loopback: it names some of its addresses, or none at all. */
+function mayTakeLoopback(rule: string): boolean {
+    const [verdict, ...conditions] = rule.split(',').map((part) => part.trim())
+    if (verdict !== 'ours' && verdict !== 'both') return false
+    const network = conditions.find((condition) => condition.startsWith('address='))?.slice(8)
+    if (network === undefined) return true
+    const [address, bits] = network.split('/') as [string, string?]
+    if (isIP(address) === 0) return false
+    const four = isIP(address) === 4
+    const [family, most, home, homeBits] = four
+        ? (['ipv4', 32, '127.0.0.1', 8] as const)
+        : (['ipv6', 128, '::1', 128] as const)
+    const loopback = new BlockList()
+    loopback.addSubnet(home, homeBits, family)
+    const length = bits === undefined ? most : Number(bits)
+    if (!(length >= 0 && length <= most)) return false // the core says what is wrong
+    const named = new BlockList()
+    named.addSubnet(address, length, family)
+    return loopback.check(address, family) || named.check(home, family)
+}
+
 /** What is known of the program itself: whether its listeners could be ours without a rule. */
 function forks(name: string): string {
     return FORKING.includes(basename(name))
@@ -146,17 +169,19 @@ function forks(name: string): string {
 }
 
 export function summary(name: string, env: NodeJS.ProcessEnv): string {
-    const addresses = portsOf(env).flatMap((line) =>
+    const addresses = linesOf('port', env).flatMap((line) =>
         [...line.matchAll(/(?:^|,)address=([^,/]+)/g)].map(([, address]) => address),
     )
-    const routes = (env.PRONGHORN_ROUTE ?? '').split(';').filter(Boolean).length
-    const rules = routes === 0 ? '' : `; ${routes} rule${routes === 1 ? '' : 's'} of yours first`
-    if (addresses.length === 0 && routes === 0)
+    const routes = linesOf('route', env)
+    const rules =
+        routes.length === 0 ? '' : `; ${routes.length} rule${routes.length === 1 ? '' : 's'} of yours first`
+    if (addresses.length === 0 && routes.length === 0)
         return `${name}: nothing is accelerated: no port is configured (--port, --config)`
     if (addresses.length === 0) return `${name}: accelerated is what your rules say; all else is the kernel's`
+    const loopback = routes.some(mayTakeLoopback) ? 'loopback goes by your rules; ' : 'loopback, '
     return (
         `${name}: TCP and UDP on ${addresses.join(', ')} run on Pronghorn${rules}; ` +
-        `loopback, UNIX sockets and other interfaces stay with the kernel${forks(name)}`
+        `${loopback}UNIX sockets and other interfaces stay with the kernel${forks(name)}`
     )
 }
 

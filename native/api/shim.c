@@ -61,10 +61,13 @@ static int start(void)
     if (failed) {
         result = -ENODEV;
     } else if (!claim(&holder)) {
+        if (holder)
+            snprintf(reason, sizeof(reason), "process %d has the addresses of our ports", holder);
+        else
+            snprintf(reason, sizeof(reason), "another process has the addresses of our ports");
         if (!told)
-            log_info("process %d has the addresses of our ports; here the kernel serves", holder);
+            log_info("%s; here the kernel serves", reason);
         told = true;
-        snprintf(reason, sizeof(reason), "process %d has the addresses of our ports", holder);
         undecided_set_reason(reason);
         result = -ENODEV; /* it may end, and then they are free */
     } else {

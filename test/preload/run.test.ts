@@ -34,7 +34,24 @@ t.test('says what is accelerated', async (t) => {
     const port = 'af_packet,iface=eth9,address=10.0.0.2/24,address=fd00::2/64'
     const { stderr } = await pronghorn('run', '--port', port, '--route', 'kernel,port=22', 'true')
     t.match(stderr, /true: TCP and UDP on 10\.0\.0\.2, fd00::2 run on Pronghorn; 1 rule of yours first/)
+    t.match(stderr, /; loopback, UNIX sockets and other interfaces stay with the kernel/)
+    for (const [route, claims] of [
+        ['ours,address=127.0.0.0/8', true],
+        ['kernel,port=22;ours,address=127.0.0.9', true],
+        ['both,address=::1', true],
+        ['ours,address=0.0.0.0/0', true],
+        ['ours,type=tcp', true],
+        ['kernel,address=127.0.0.0/8', false],
+        ['ours,address=10.0.0.0/8', false],
+    ] as const) {
+        const { stderr } = await pronghorn('run', '--port', port, '--route', route, 'true')
+        t.match(stderr, claims ? /; loopback goes by your rules; UNIX/ : /; loopback, UNIX/, route)
+    }
     const file = join(folder, 'pronghorn.json')
+    writeFileSync(file, '{"route": ["ours,address=127.0.0.0/8"]}')
+    t.match(await pronghorn('run', '--config', file, 'true'), {
+        stderr: /accelerated is what your rules say/,
+    })
     writeFileSync(file, '{"port": [{"device": "af_packet", "iface": "eth9", "address": ["10.0.0.3/24"]}]}')
     t.match(await pronghorn('run', '--config', file, 'true'), { stderr: /TCP and UDP on 10\.0\.0\.3 run/ })
 })
