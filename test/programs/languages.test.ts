@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Language runtimes: a threaded client of Python's, OpenJDK's channels, Node 20, 22 and 24.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { end } from '../../tools/net/commands.js'
 import { runShimmed } from '../preload/support.js'
-import { fetchFrom, fixture, kill, scratch, serve, start } from './support.js'
+import { fetchFrom, fixture, kill, nodeOf, scratch, serve, start } from './support.js'
 
 const wire = start('curl', '/usr/bin/python3', 'javac', 'java')
 const ours = { PRONGHORN_PORT: wire.port }
@@ -62,21 +61,6 @@ t.test('OpenJDK: selectors, channels and streams', async (t) => {
         await end(theirs)
     }
 })
-
-/* From npm, if it can be had. */
-function nodeOf(major: number): string | undefined {
-    if (process.version.startsWith(`v${major}.`)) return process.execPath
-    const where = fileURLToPath(new URL(`../../.cache/node${major}`, import.meta.url))
-    const name = `node-linux-${process.arch}`
-    const binary = join(where, 'node_modules', name, 'bin', 'node')
-    if (!existsSync(binary)) {
-        mkdirSync(where, { recursive: true })
-        writeFileSync(join(where, 'package.json'), '{ "private": true }\n')
-        const npm = ['npm', 'install', '--no-audit', '--no-fund', `${name}@${major}`]
-        spawnSync('env', ['-u', 'NODE_OPTIONS', ...npm], { cwd: where, timeout: 300_000 })
-    }
-    return existsSync(binary) ? binary : undefined
-}
 
 for (const major of [20, 22, 24]) {
     t.test(`Node ${major}: a server with worker threads, and a client`, async (t) => {

@@ -2,7 +2,7 @@
 // Programs as Debian ships them, unmodified, on our end of a wire; their clients on the kernel's end.
 import { type ChildProcess, type SpawnOptions, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,6 +23,21 @@ export function startPair(): BarePair {
 
 /* A program or module beside the tests. */
 export const fixture = (name: string) => fileURLToPath(new URL(`fixture/${name}`, import.meta.url))
+
+/* A Node of that version: from npm, if it can be had. */
+export function nodeOf(major: number): string | undefined {
+    if (process.version.startsWith(`v${major}.`)) return process.execPath
+    const where = fileURLToPath(new URL(`../../.cache/node${major}`, import.meta.url))
+    const name = `node-linux-${process.arch}`
+    const binary = join(where, 'node_modules', name, 'bin', 'node')
+    if (!existsSync(binary)) {
+        mkdirSync(where, { recursive: true })
+        writeFileSync(join(where, 'package.json'), '{ "private": true }\n')
+        const npm = ['npm', 'install', '--no-audit', '--no-fund', `${name}@${major}`]
+        spawnSync('env', ['-u', 'NODE_OPTIONS', ...npm], { cwd: where, timeout: 300_000 })
+    }
+    return existsSync(binary) ? binary : undefined
+}
 
 /* A folder of its own for the file, for data and settings. */
 export function scratch(): string {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // openssl's s_server and s_client, each on either end.
-import { spawnSync } from 'node:child_process'
+import { type StdioOptions, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { end } from '../../tools/net/commands.js'
-import { runShimmed } from '../preload/support.js'
+import { runShimmed, startShimmed } from '../preload/support.js'
 import { kill, scratch, serve, start, until } from './support.js'
 
 const wire = start('openssl')
@@ -22,6 +23,8 @@ const client = (host: string, port: string) => [
 /* Text: -WWW serves files below the folder it runs in. */
 const text = randomBytes(600_000).toString('base64')
 writeFileSync(join(folder, 'text'), text)
+/* More than buffers on the way hold. */
+writeFileSync(join(folder, 'large'), Buffer.alloc(50_000_000, 'x'))
 const input = 'GET /text HTTP/1.0\r\n\r\n'
 const options = { input, timeoutMs: 30_000 }
 const body = (answer: string) => answer.slice(answer.indexOf('\r\n\r\n') + 4)
@@ -38,6 +41,15 @@ t.test('we serve', async (t) => {
     await kill(served)
     served = await begin()
     t.equal(body((await ask()).stdout), text, 'killed, and started again')
+    // It serves one at a time: the next is served when the dead one's connection has ended.
+    for (const when of ['before it asks', 'as it reads']) {
+        const args = client(wire.our4, '4433').filter((one) => one !== '-quiet' || when === 'as it reads')
+        const held = wire.spawn('openssl', args, { stdio: ['pipe', 'pipe', 'ignore'] })
+        if (when === 'as it reads') held.stdin!.write(input.replace('text', 'large'))
+        await once(held.stdout!, 'readable') // and reads no further
+        await kill({ child: held })
+        t.equal(body((await ask()).stdout), text, `its client is killed ${when}`)
+    }
     await kill(served)
 })
 
@@ -48,6 +60,14 @@ t.test('we ask', async (t) => {
     t.ok(await until(async () => (await ask(wire.peer4)).status === 0), 'it serves')
     t.equal(body((await ask(wire.peer4)).stdout), text)
     t.equal(body((await ask(`[${wire.peer6}]`)).stdout), text, 'IPv6')
+    // Its server, which serves one at a time, learns it from the next stack on the address.
+    const stdio: StdioOptions = ['pipe', 'pipe', 'ignore']
+    const held = startShimmed('openssl', client(wire.peer4, '4434'), { PRONGHORN_PORT: wire.port }, { stdio })
+    held.stdin!.write(input.replace('text', 'large'))
+    await once(held.stdout!, 'readable')
+    await kill({ child: held })
+    const again = async () => body((await ask(wire.peer4)).stdout) === text
+    t.ok(await until(again, 60_000), 'killed as it reads, and started again')
     await end(theirs)
 })
 

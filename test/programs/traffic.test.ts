@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// iperf3 in all its ways, memcached, socat.
+// iperf3 in all its ways, socat.
 import t from 'tap'
 import { run } from '../../tools/net/commands.js'
 import { runShimmed } from '../preload/support.js'
 import { kill, serve, start } from './support.js'
 
-const wire = start('iperf3', 'memcached', 'socat')
+const wire = start('iperf3', 'socat')
 
 t.test('iperf3', async (t) => {
     const client = (...args: string[]) =>
@@ -26,15 +26,6 @@ t.test('iperf3', async (t) => {
         const { end } = JSON.parse(stdout)
         t.ok((end.sum_received ?? end.sum).bytes > 100_000, 'bytes went through')
     }
-    await kill(server)
-})
-
-t.test('memcached', async (t) => {
-    const session = 'set k 0 0 5\\r\\nhello\\r\\nget k\\r\\nquit\\r\\n'
-    const talk = () => wire.run('sh', ['-c', `printf '${session}' | socat -t 5 - TCP:${wire.our4}:21211`])
-    const probe = async () => (await talk()).stdout.includes('hello')
-    const server = await serve(wire, 'memcached', ['-u', 'root', '-p', '21211', '-t', '2'], probe)
-    t.equal((await talk()).stdout, 'STORED\r\nVALUE k 0 5\r\nhello\r\nEND\r\n')
     await kill(server)
 })
 
