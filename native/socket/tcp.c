@@ -339,6 +339,13 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes)
     (void)pcb;
     if (sock == NULL)
         return ERR_OK;
+    if (UNLIKELY(bytes == 0)) { /* the FIN, when the peer's was here before: TIME_WAIT */
+        if (!socket_has(sock, SOCKET_ORPHAN)) {
+            atomic_store_explicit(&sock->state, SOCKET_CLOSED, memory_order_release);
+            ready_raise(sock, socket_stack(sock), READY_STATE);
+        }
+        return ERR_OK;
+    }
     tx = &sock->tx;
     send_queue_release(tx, bytes);
     release_more(sock);

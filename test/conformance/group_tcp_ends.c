@@ -376,6 +376,29 @@ static void shut_before_it_listens(int how)
 static void write_shut_before_it_listens(void) { shut_before_it_listens(SHUT_WR); }
 static void read_shut_before_it_listens(void) { shut_before_it_listens(SHUT_RD); }
 
+/* The client's FIN waits behind data when the server's comes: the last that it gets is an acknowledgement. */
+static void both_close_at_once(void)
+{
+    struct pair p = tcp_pair(AF_INET);
+    static char bytes[65536];
+
+    fill(p.client);
+    SAY(sys.shutdown(p.client, SHUT_WR));
+    SAY(sys.shutdown(p.server, SHUT_WR));
+    await(p.client, POLLRDHUP);
+    SAY_EVENTS(p.client);
+    SAY_NAMES(p.client);
+    while (sys.recv(p.server, bytes, sizeof(bytes), 0) > 0)
+        continue;
+    settle();
+    SAY_EVENTS(p.server);
+    SAY_EVENTS(p.client);
+    SAY_NAMES(p.client);
+    SAY(sys.shutdown(p.client, SHUT_RD));
+    SAY_RECV(p.client, 1, 0);
+    SAY(sys.send(p.client, "x", 1, MSG_NOSIGNAL));
+}
+
 const struct scenario scenarios[] = {
     SCENARIO(peer_closed), SCENARIO(peer_closed_then_sends), SCENARIO(reset_by_recv),
     SCENARIO(reset_by_send), SCENARIO(reset_by_send_nosignal), SCENARIO(reset_by_so_error),
@@ -385,5 +408,5 @@ const struct scenario scenarios[] = {
     SCENARIO(receive_timeout), SCENARIO(interrupted), SCENARIO(interrupted_restarts),
     SCENARIO(shutdown_wakes), SCENARIO(accept_queue), SCENARIO(accept_queue_full),
     SCENARIO(bad_pointers), SCENARIO(write_shut_before_it_listens),
-    SCENARIO(read_shut_before_it_listens), { 0 },
+    SCENARIO(read_shut_before_it_listens), SCENARIO(both_close_at_once), { 0 },
 };
