@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The stack's half of a UDP socket (udp.c) as the application's half (udp_calls.c) calls it. */
+/* The stack's half of a UDP socket (udp.c, udp_drain.c) as the application's half (udp_calls.c) calls it. */
 #ifndef SOCKET_UDP_H
 #define SOCKET_UDP_H
 
@@ -21,9 +21,12 @@ int udp_set_peer(struct socket *sock, struct stack *stack);
 /* The PCB goes, the socket stays: it has given its port back. */
 int udp_unbind(struct socket *sock, struct stack *stack);
 void udp_close_end(struct socket *sock, struct stack *stack);
+void udp_row(struct socket *sock, struct stats_socket *row);
+/* In the home stack's: another stack's memory goes back to it. */
+void udp_return_arrival(struct arrival *a);
+/* udp_drain.c: sends what waits, and returns what was read; the options, for what is sent from now on. */
 void udp_drain(struct socket *sock);
 void udp_options_changed(struct socket *sock);
-void udp_row(struct socket *sock, struct stats_socket *row);
 
 /* Under sock->lock: an ephemeral port for a socket that sends or connects before bind(). */
 int udp_autobind(struct socket *sock, const struct endpoint *towards);

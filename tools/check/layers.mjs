@@ -31,7 +31,9 @@ const outside = ['node', 'preload']
 const mayUseDpdk = ['platform', 'port', 'lwip']
 const mayUseLwip = (file) =>
     /^(lwip|control)\//.test(file) ||
-    /^socket\/(tcp|tcp_defer|tcp_hooks|tcp_listen|tcp_open|tcp_tune|tcp_urgent|udp)\.[ch]$/.test(file)
+    /^socket\/(tcp|tcp_defer|tcp_hooks|tcp_listen|tcp_open|tcp_tune|tcp_urgent|udp|udp_drain)\.[ch]$/.test(
+        file,
+    )
 const mayUsePublic = ['api', ...outside]
 /* What a shim may interpose: called only through the table of base/kernel_calls. */
 const kernelCalls =
@@ -133,7 +135,7 @@ function checkInclude(file, target, system, native) {
     if (!ours && /^(lwip|netif)\/|^lwipopts\.h$/.test(target)) {
         return mayUseLwip(file)
             ? undefined
-            : 'lwIP headers only in lwip/, control/, socket/{tcp,tcp_*,udp}, the stack half'
+            : 'lwIP headers only in lwip/, control/, socket/{tcp,tcp_*,udp,udp_drain}, the stack half'
     }
     if (system) return undefined
     const to = target.includes('/') ? target.split('/')[0] : layer
