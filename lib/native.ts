@@ -100,6 +100,8 @@ export interface Native {
     /** Sender (or target) of a segment of the last batch, in the shared words. */
     ringName(ring: number, index: number, target: boolean): number
     ringClose(ring: number): number
+    /** The most bytes of a reservation, and of a template. */
+    sendReserveMax(fd: number): number
     /** The offset in the arena. */
     sendReserve(fd: number, bytes: number): number
     sendCommit(fd: number, bytes: number, flags: number, host?: string, port?: number): number

@@ -4,10 +4,11 @@
 // A call that fails throws an error shaped as Node's system errors. "Not now" is no failure: the data
 // calls and accept() then return AGAIN, connect() returns INPROGRESS; both are negative, so that
 // `result < 0` reads as "come back later". A descriptor blocks its thread until SOCK_NONBLOCK or
-// O_NONBLOCK says otherwise, as with the kernel.
+// O_NONBLOCK says otherwise, as with the kernel. Memory and lists of a wrong type are ERR_INVALID_ARG_TYPE; a number
+// that is none is whatever the call answers to it (EBADF for a descriptor).
 
 import { type Address, addressInWords } from './address.js'
-import { EAGAIN, EINPROGRESS, errnoException } from './errors.js'
+import { EAGAIN, EINPROGRESS, errnoException, invalidType } from './errors.js'
 import { native, words } from './native.js'
 import { ensureRuntime } from './runtime.js'
 
@@ -28,6 +29,29 @@ function checked(result: number, syscall: string): number {
 
 function unlessBusy(result: number, syscall: string): number {
     return result === AGAIN ? result : checked(result, syscall)
+}
+
+const MEMORY = 'an instance of Buffer, TypedArray, or DataView'
+
+function checkNumber(name: string, value: unknown): void {
+    if (typeof value !== 'number') throw invalidType(name, 'of type number', value)
+}
+
+function checkSlice(name: string, memory: unknown, offset: unknown, length: unknown): void {
+    if (!ArrayBuffer.isView(memory)) throw invalidType(name, MEMORY, memory)
+    checkNumber('offset', offset)
+    if (length !== undefined) checkNumber('length', length)
+}
+
+function checkList(name: string, list: unknown): void {
+    if (!Array.isArray(list)) throw invalidType(name, 'an instance of Array', list)
+}
+
+function checkPieces(buffers: unknown[]): void {
+    checkList('buffers', buffers)
+    buffers.forEach((one, i) => {
+        if (!ArrayBuffer.isView(one)) throw invalidType(`buffers[${i}]`, MEMORY, one)
+    })
 }
 
 /** A descriptor of ours; starts the runtime if nobody has. */
@@ -89,6 +113,7 @@ export function getsockopt(fd: number, level: number, name: number): number
 /** Any other: written into `value`; how many bytes. */
 export function getsockopt(fd: number, level: number, name: number, value: Uint8Array): number
 export function getsockopt(fd: number, level: number, name: number, value?: Uint8Array): number {
+    if (value && !ArrayBuffer.isView(value)) throw invalidType('value', MEMORY, value)
     if (value) return checked(native.getsockoptBytes(fd, level, name, value), 'getsockopt')
     checked(native.getsockopt(fd, level, name), 'getsockopt')
     return words[0] as number
@@ -96,22 +121,19 @@ export function getsockopt(fd: number, level: number, name: number, value?: Uint
 
 /** An int, a yes or no, or the bytes of a structure. */
 export function setsockopt(fd: number, level: number, name: number, value: number | boolean | Bytes): void {
-    const result =
-        typeof value === 'object'
-            ? native.setsockoptBytes(fd, level, name, value)
-            : native.setsockopt(fd, level, name, Number(value))
+    const isMemory = ArrayBuffer.isView(value)
+    if (!isMemory && typeof value !== 'number' && typeof value !== 'boolean')
+        throw invalidType('value', `of type number or boolean, or ${MEMORY}`, value)
+    const result = isMemory
+        ? native.setsockoptBytes(fd, level, name, value)
+        : native.setsockopt(fd, level, name, Number(value))
     checked(result, 'setsockopt')
 }
 
 /** Bytes sent, or AGAIN. A broken connection is EPIPE, never a signal. */
-export function send(
-    fd: number,
-    data: Bytes,
-    offset = 0,
-    length = data.byteLength - offset,
-    flags = 0,
-): number {
-    return unlessBusy(native.send(fd, data, offset, length, flags), 'send')
+export function send(fd: number, data: Bytes, offset = 0, length?: number, flags = 0): number {
+    checkSlice('data', data, offset, length)
+    return unlessBusy(native.send(fd, data, offset, length ?? data.byteLength - offset, flags), 'send')
 }
 
 /** Bytes sent to an address, or AGAIN. */
@@ -124,18 +146,14 @@ export function sendto(
     address: string,
     port: number,
 ): number {
+    checkSlice('data', data, offset, length)
     return unlessBusy(native.sendto(fd, data, offset, length, flags, address, port), 'sendto')
 }
 
 /** Bytes received, 0 at the peer's end, or AGAIN. */
-export function recv(
-    fd: number,
-    buffer: Bytes,
-    offset = 0,
-    length = buffer.byteLength - offset,
-    flags = 0,
-): number {
-    return unlessBusy(native.recv(fd, buffer, offset, length, flags), 'recv')
+export function recv(fd: number, buffer: Bytes, offset = 0, length?: number, flags = 0): number {
+    checkSlice('buffer', buffer, offset, length)
+    return unlessBusy(native.recv(fd, buffer, offset, length ?? buffer.byteLength - offset, flags), 'recv')
 }
 
 /** As recv(); the sender is written into `from`. */
@@ -143,32 +161,38 @@ export function recvfrom(
     fd: number,
     buffer: Bytes,
     offset = 0,
-    length = buffer.byteLength - offset,
+    length?: number,
     flags = 0,
     from?: Partial<Address>,
 ): number {
-    const result = unlessBusy(native.recvfrom(fd, buffer, offset, length, flags), 'recvfrom')
+    checkSlice('buffer', buffer, offset, length)
+    const bytes = length ?? buffer.byteLength - offset
+    const result = unlessBusy(native.recvfrom(fd, buffer, offset, bytes, flags), 'recvfrom')
     if (result >= 0 && from) Object.assign(from, addressInWords())
     return result
 }
 
 /** As recv() without flags. */
-export function read(fd: number, buffer: Bytes, offset = 0, length = buffer.byteLength - offset): number {
-    return unlessBusy(native.recv(fd, buffer, offset, length, 0), 'read')
+export function read(fd: number, buffer: Bytes, offset = 0, length?: number): number {
+    checkSlice('buffer', buffer, offset, length)
+    return unlessBusy(native.recv(fd, buffer, offset, length ?? buffer.byteLength - offset, 0), 'read')
 }
 
 /** As send() without flags. */
-export function write(fd: number, data: Bytes, offset = 0, length = data.byteLength - offset): number {
-    return unlessBusy(native.send(fd, data, offset, length, 0), 'write')
+export function write(fd: number, data: Bytes, offset = 0, length?: number): number {
+    checkSlice('data', data, offset, length)
+    return unlessBusy(native.send(fd, data, offset, length ?? data.byteLength - offset, 0), 'write')
 }
 
 /** At most 64 buffers at a time. */
 export function readv(fd: number, buffers: Bytes[]): number {
+    checkPieces(buffers)
     return unlessBusy(native.readv(fd, buffers), 'readv')
 }
 
 /** At most 64 buffers at a time. */
 export function writev(fd: number, buffers: Bytes[], flags = 0): number {
+    checkPieces(buffers)
     return unlessBusy(native.writev(fd, buffers, flags), 'writev')
 }
 
@@ -195,6 +219,14 @@ export interface PollEntry {
 
 /** How many entries have `revents`. Blocks the thread; a timeout of -1 waits for ever. */
 export function poll(entries: PollEntry[], timeoutMs: number): number {
+    checkList('entries', entries)
+    checkNumber('timeoutMs', timeoutMs)
+    entries.forEach((entry, i) => {
+        if (typeof entry !== 'object' || entry === null)
+            throw invalidType(`entries[${i}]`, 'of type object', entry)
+        checkNumber(`entries[${i}].fd`, entry.fd)
+        checkNumber(`entries[${i}].events`, entry.events)
+    })
     ensureRuntime()
     // struct pollfd: an int, and two shorts which make up the second one.
     const memory = new Int32Array(entries.length * 2)
@@ -222,5 +254,6 @@ export function epoll_ctl(epfd: number, operation: number, fd: number, events = 
 
 /** Writes pairs (data, events) into `pairs`; how many pairs. Blocks the thread. */
 export function epoll_wait(epfd: number, pairs: Int32Array, timeoutMs: number): number {
+    if (!ArrayBuffer.isView(pairs)) throw invalidType('pairs', 'an instance of Int32Array', pairs)
     return checked(native.epollWait(epfd, pairs, timeoutMs), 'epoll_wait')
 }

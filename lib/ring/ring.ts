@@ -28,7 +28,7 @@ import { type Arena, arena } from './arena.js'
 import { type Holder, unwatchHolder, watchHolder } from './held.js'
 import { type Framer, framer, type Layout, type OnMessage } from './messages.js'
 import { LENGTH, MORE, OFFSET, ROW, TIME } from './rows.js'
-import { type Field, type Sender, type Target, Template } from './template.js'
+import { type Field, type Sender, type Target, Template, tooLong } from './template.js'
 
 const ENOBUFS = 105
 const LOST = EPOLLRDHUP | EPOLLHUP | EPOLLERR
@@ -372,12 +372,7 @@ export class Ring implements Watched, Holder, Sender {
         this.#reserved = offset
         if (offset >= 0) return offset
         if (offset === -EAGAIN) return -1
-        if (offset === -EMSGSIZE)
-            throw coded(
-                RangeError,
-                'ERR_PRONGHORN_RING',
-                `${bytes} bytes are more than one reservation has room for, about 3900: reserve several, or write()`,
-            )
+        if (offset === -EMSGSIZE) throw tooLong(bytes, native.sendReserveMax(this.#fd), 'reservation')
         throw errnoException(offset, 'reserve')
     }
 

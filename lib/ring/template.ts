@@ -2,7 +2,15 @@
 
 import { markAsUntransferable } from 'node:worker_threads'
 import { MSG_MORE } from '../constants.js'
-import { checkNames, coded, EAGAIN, errnoException, invalidType, outOfRange } from '../errors.js'
+import {
+    checkNames,
+    coded,
+    EAGAIN,
+    errnoException,
+    invalidType,
+    invalidValue,
+    outOfRange,
+} from '../errors.js'
 import { native } from '../native.js'
 
 type Write = (view: DataView, at: number, value: number) => void
@@ -109,6 +117,16 @@ export interface Sender {
     readonly warming: boolean
 }
 
+/** A template lies in one reservation of the socket's send memory, whatever the size of its send buffer. */
+export function tooLong(bytes: number, most: number, kind: 'reservation' | 'template'): Error {
+    return coded(
+        RangeError,
+        'ERR_PRONGHORN_RING',
+        `${bytes} bytes are more than one ${kind} has room for, ${most}: make several of them, or use the socket's own ` +
+            'write() or send()',
+    )
+}
+
 /**
  * A prepared message: patch its fields, then send() it, as a whole or not at all. The memory is
  * JavaScript's own, and what it holds when send() is called is sent; it may be changed at once.
@@ -129,6 +147,10 @@ export class Template<F extends string = string> {
     constructor(sender: Sender, message: Uint8Array, fields: Record<F, Field>, to?: Target) {
         if (!(message instanceof Uint8Array))
             throw invalidType('message', 'an instance of Uint8Array', message)
+        if (message.length === 0) throw invalidValue('message', message, 'must not be empty')
+        const most = native.sendReserveMax(sender.fd)
+        if (most < 0) throw errnoException(most, 'template')
+        if (message.length > most) throw tooLong(message.length, most, 'template')
         const memory = new ArrayBuffer(message.length)
         // The addon keeps a pointer to it.
         markAsUntransferable(memory)

@@ -51,7 +51,7 @@ template <size_t N> struct Args {
     }
 };
 
-/* Bytes of a Uint8Array (a Buffer is one), or of any other typed array. */
+/* Bytes of a Uint8Array (a Buffer is one), of any other typed array, or of a DataView. */
 struct Bytes {
     uint8_t *data = nullptr;
     size_t bytes = 0;
@@ -62,10 +62,12 @@ struct Bytes {
         static const uint8_t shift[] = {0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 3};
         napi_typedarray_type type;
         void *start;
-        if (napi_get_typedarray_info(env, value, &type, &bytes, &start, nullptr, nullptr) != napi_ok)
+        if (napi_get_typedarray_info(env, value, &type, &bytes, &start, nullptr, nullptr) == napi_ok) {
+            if (static_cast<size_t>(type) < sizeof(shift))
+                bytes <<= shift[type];
+        } else if (napi_get_dataview_info(env, value, &bytes, &start, nullptr, nullptr) != napi_ok) {
             return;
-        if (static_cast<size_t>(type) < sizeof(shift))
-            bytes <<= shift[type];
+        }
         data = static_cast<uint8_t *>(start);
         valid = true;
     }

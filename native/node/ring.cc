@@ -225,6 +225,14 @@ static napi_value ring_close(napi_env env, napi_callback_info info)
     return number_value(env, r ? 0 : -EBADF);
 }
 
+/* (fd): the most bytes of one reservation, and so of one template. */
+static napi_value send_reserve_max(napi_env env, napi_callback_info info)
+{
+    Args<1> args(env, info);
+
+    return result_value(env, ph_send_reserve_max(args.fd()));
+}
+
 /* (fd, bytes): the offset of the room in the arena. */
 static napi_value send_reserve(napi_env env, napi_callback_info info)
 {
@@ -359,6 +367,7 @@ const Function ring_functions[] = {
     {"ringRelease", ring_release},
     {"ringName", ring_name},
     {"ringClose", ring_close},
+    {"sendReserveMax", send_reserve_max},
     {"sendReserve", send_reserve},
     {"sendCommit", send_commit},
     {"sendWarm", send_warm},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arguments of wrong types and out of range: net and dgram answer as Node's, error by error; rings, templates and
-// the runtime name the culprit.
+// Arguments of wrong types and out of range: net and dgram answer as Node's, error by error; rings, templates, posix
+// and the runtime name the culprit.
 
 import { spawnSync } from 'node:child_process'
 import nodeDgram from 'node:dgram'
@@ -10,6 +10,7 @@ import t from 'tap'
 import dgram from '../../lib/dgram/index.js'
 import { runtime } from '../../lib/index.js'
 import net, { type AddressInfo, type Socket } from '../../lib/net/index.js'
+import * as posix from '../../lib/posix.js'
 import { ring } from '../../lib/ring/index.js'
 import { host, startStack } from './stack.js'
 
@@ -180,7 +181,10 @@ t.test('rings and templates name the culprit, and stay usable', async (t) => {
         if (bytes !== 0) t.throws(() => one.commit(bytes), { code: RANGE }, `commit(${bytes})`)
         if (bytes !== 0 && bytes !== undefined) t.throws(() => one.release(bytes), { code: RANGE })
     }
-    t.throws(() => one.reserve(5000), { code: RING, message: /3900/ })
+    t.throws(() => one.reserve(5000), {
+        code: RING,
+        message: /5000 bytes .* reservation has room for, 39\d\d:/,
+    })
     t.throws(() => one.commit(10), { code: RING, message: /reserve/ })
     t.throws(() => one.warm(5 as Any), { code: TYPE })
     t.throws(() => one.template('text' as Any), { code: TYPE })
@@ -203,6 +207,56 @@ t.test('rings and templates name the culprit, and stay usable', async (t) => {
     t.throws(() => template.send(), { code: 'EBADF' }, 'after the socket')
     t.throws(() => client.ring(), { code: RING })
     server.close()
+})
+
+t.test('posix names the culprit', async (t) => {
+    const fd = posix.socket(posix.AF_INET, posix.SOCK_DGRAM | posix.SOCK_NONBLOCK)
+    const bytes = Buffer.alloc(4)
+    const refused = (call: () => unknown, name: string) => {
+        const message = new RegExp(`^The "${name.replace(/[[\].]/g, '\\$&')}" (argument|property) must be `)
+        t.throws(call, { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE', message }, `${name}: ${call}`)
+    }
+    const noBytes: Any[] = [undefined, null, 5, 'text', {}, [], new ArrayBuffer(4), () => {}, 10n]
+    for (const wrong of noBytes) {
+        refused(() => posix.send(fd, wrong), 'data')
+        refused(() => posix.send(fd, wrong, 0, 1), 'data')
+        refused(() => posix.write(fd, wrong), 'data')
+        refused(() => posix.sendto(fd, wrong, 0, 1, 0, host, 9), 'data')
+        refused(() => posix.recv(fd, wrong), 'buffer')
+        refused(() => posix.read(fd, wrong), 'buffer')
+        refused(() => posix.recvfrom(fd, wrong), 'buffer')
+        refused(() => posix.readv(fd, [bytes, wrong]), 'buffers[1]')
+        refused(() => posix.writev(fd, [bytes, wrong]), 'buffers[1]')
+        refused(() => posix.epoll_wait(fd, wrong, 0), 'pairs')
+        if (typeof wrong !== 'number')
+            refused(() => posix.setsockopt(fd, posix.SOL_SOCKET, posix.SO_BROADCAST, wrong), 'value')
+    }
+    for (const wrong of [undefined, null, 5, 'text', {}, bytes, 10n] as Any[]) {
+        refused(() => posix.readv(fd, wrong), 'buffers')
+        refused(() => posix.writev(fd, wrong), 'buffers')
+        refused(() => posix.poll(wrong, 0), 'entries')
+    }
+    for (const wrong of [null, '1', {}, [], true, 10n] as Any[]) {
+        refused(() => posix.send(fd, bytes, wrong), 'offset')
+        refused(() => posix.recv(fd, bytes, 0, wrong === null ? '4' : wrong), 'length')
+        refused(() => posix.poll([], wrong), 'timeoutMs')
+        refused(() => posix.poll([{ fd: wrong, events: 1 }], 0), 'entries[0].fd')
+        refused(
+            () =>
+                posix.poll(
+                    [
+                        { fd, events: 1 },
+                        { fd, events: wrong },
+                    ],
+                    0,
+                ),
+            'entries[1].events',
+        )
+    }
+    for (const wrong of [undefined, null, 5, 'text'] as Any[])
+        refused(() => posix.poll([wrong], 0), 'entries[0]')
+    t.equal(posix.poll([{ fd, events: posix.POLLOUT }], 0), 1, 'it is usable still')
+    posix.close(fd)
 })
 
 t.test('the runtime', async (t) => {

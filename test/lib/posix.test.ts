@@ -103,6 +103,10 @@ t.test('datagrams', async (t) => {
     const from: Partial<posix.Address> = {}
     t.equal(posix.recvfrom(one, buffer, 0, 100, 0, from), 8)
     t.same(from, posix.getsockname(two))
+    const view = new DataView(Uint8Array.from([1, 2, 3, 4, 5]).buffer, 1, 3)
+    t.equal(posix.sendto(two, view, 1, 2, 0, to.address, to.port), 2, 'a DataView')
+    t.equal(posix.recvfrom(one, new DataView(buffer.buffer, buffer.byteOffset + 7, 10)), 2)
+    t.same([...buffer.subarray(7, 9)], [3, 4])
     t.equal(posix.sendto(two, Buffer.from('longer than there is room'), 0, 25, 0, to.address, to.port), 25)
     t.equal(posix.recvfrom(one, buffer, 0, 6, posix.MSG_TRUNC), 25, 'MSG_TRUNC tells the real length')
     posix.connect(two, to.address, to.port)
@@ -140,7 +144,6 @@ t.test('what throws', async (t) => {
     t.throws(() => posix.recv(fd, buffer), { code: 'ENOTCONN' })
     t.throws(() => posix.send(fd, buffer, 5, 6), { code: 'EFAULT' }, 'outside of the buffer')
     t.throws(() => posix.send(fd, buffer, -1), { code: 'EFAULT' })
-    t.throws(() => posix.send(fd, undefined as unknown as Buffer, 0, 1), { code: 'EFAULT' })
     t.throws(() => posix.getpeername(fd), { code: 'ENOTCONN' })
     posix.close(fd)
     t.throws(() => posix.listen(fd), { code: 'EBADF' })

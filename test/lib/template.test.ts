@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fields of a prepared message: each type at its limits, as DataView has it, and what does not fit.
+// A prepared message: its fields, each type at its limits, as DataView has it, and what does not fit; its size.
 
 import { once } from 'node:events'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import dgram from '../../lib/dgram/index.js'
-import type { FieldType } from '../../lib/ring/index.js'
+import net, { type AddressInfo, type Socket } from '../../lib/net/index.js'
+import * as posix from '../../lib/posix.js'
+import type { FieldType, Ring } from '../../lib/ring/index.js'
 import { host, startStack } from './stack.js'
 
 t.before(startStack)
@@ -71,4 +73,75 @@ t.test('values', async (t) => {
     t.throws(() => real.set.it(1n), { code: 'ERR_INVALID_ARG_TYPE' })
     real.close()
     socket.close()
+})
+
+/** The most bytes of a template on this ring, by what the refusal of a larger one says. */
+function mostOf(ring: Ring): number {
+    try {
+        ring.template(new Uint8Array(5_000_000))
+    } catch (error) {
+        return Number(/^5000000 bytes .* template has room for, (\d+): /.exec((error as Error).message)?.[1])
+    }
+    return Number.POSITIVE_INFINITY
+}
+
+function refusesOthers(t: Test, ring: Ring, most: number): void {
+    for (const bytes of [most + 1, 4096, 70_000, 300_000])
+        t.throws(
+            () => ring.template(new Uint8Array(bytes)),
+            {
+                name: 'RangeError',
+                code: 'ERR_PRONGHORN_RING',
+                message: new RegExp(`^${bytes} bytes .*, ${most}: `),
+            },
+            `${bytes} bytes`,
+        )
+    t.throws(() => ring.template(new Uint8Array(0)), {
+        code: 'ERR_INVALID_ARG_VALUE',
+        message: /message.*empty/,
+    })
+}
+
+t.test('of a stream: the largest is sent, what could never be is refused when it is made', async (t) => {
+    const server = net.createServer().listen(0, host)
+    await once(server, 'listening')
+    const client = net.connect((server.address() as AddressInfo).port, host)
+    const [peer] = (await once(server, 'connection')) as [Socket]
+    if (client.connecting) await once(client, 'connect')
+    const ring = client.ring()
+    posix.setsockopt(ring.fd, posix.SOL_SOCKET, posix.SO_SNDBUF, 1)
+    const most = mostOf(ring)
+    t.ok(most >= 3900 && most < 4096, `${most} bytes`)
+    refusesOthers(t, ring, most)
+    const template = ring.template(new Uint8Array(most).fill(7))
+    let received = 0
+    peer.on('data', (data: Buffer) => {
+        received += data.length
+    })
+    for (let sent = 0; sent < 20; ) {
+        if (template.send()) sent++
+        else await new Promise((next) => setImmediate(next))
+    }
+    while (received < 20 * most) await once(peer, 'data')
+    t.equal(received, 20 * most)
+    client.destroy()
+    t.throws(() => ring.template(new Uint8Array(1)), { code: 'EBADF' }, 'after the socket')
+    server.close()
+})
+
+t.test('of datagrams', async (t) => {
+    const socket = dgram.createSocket({ type: 'udp4', sendBufferSize: 1 }).bind(0, host)
+    await once(socket, 'listening')
+    const other = dgram.createSocket('udp4').bind(0, host)
+    await once(other, 'listening')
+    const ring = socket.ring()
+    const most = mostOf(ring)
+    t.ok(most >= 3800 && most < 4096, `${most} bytes`)
+    refusesOthers(t, ring, most)
+    const to = { address: host, port: other.address().port }
+    const message = once(other, 'message')
+    t.ok(ring.template(new Uint8Array(most).fill(7), {}, to).send())
+    t.same((await message)[0], Buffer.alloc(most, 7))
+    socket.close()
+    other.close()
 })
