@@ -10,13 +10,19 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <rte_alarm.h>
+#include <rte_common.h>
+#include <rte_ethdev.h>
 
+#include "base/clock.h"
 #include "platform/plugins/driver_calls.h"
 #include "port/device.h"
 
 #define TRY_AGAIN_US 100000
+#define HANDSHAKE_MAX_S 5u
+#define HANDSHAKE_LOOK_US 1000
 
 static struct device *clients[CONFIG_PORTS_MAX];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -63,6 +69,21 @@ void reconnect_look(struct device *device)
         __atomic_store_n(&device->is_trying, false, __ATOMIC_RELEASE);
 }
 
+/*
+ * The two sides still talk when the start of a client returns: a program's first connect() would find no
+ * route. A server that listens and does not answer (it is stopped, or has another client) ends the wait,
+ * not the start: its link is down, as it can be at any later time.
+ */
+static void handshake_await(const struct device *device, uint32_t wait_s)
+{
+    uint64_t end_us = clock_now_us() + RTE_MIN(wait_s, HANDSHAKE_MAX_S) * UINT64_C(1000000);
+    struct rte_eth_link link = {0};
+
+    while (rte_eth_link_get_nowait(device->port.id, &link) == 0 && link.link_status != RTE_ETH_LINK_UP &&
+           clock_now_us() < end_us)
+        usleep(HANDSHAKE_LOOK_US);
+}
+
 int reconnect_start(struct device *device, const struct port_config *config)
 {
     int status;
@@ -84,6 +105,8 @@ int reconnect_start(struct device *device, const struct port_config *config)
     connecting = device;
     status = rte_eth_dev_start(device->port.id);
     connecting = NULL;
+    if (status == 0)
+        handshake_await(device, config->wait_s);
     return status;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each example by its one command, with less to do: what it prints. (The servers among them are run by test/net.)
+// Each example that ends by itself, by its one command, with less to do: what it prints.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -21,7 +21,7 @@ const EXAMPLES: [name: string, args: string[], printed: RegExp][] = [
     ['websocket-echo', ['100'], /100 messages there and back over TLS, 0 wrong/],
     ['worker-per-core', ['3', '50'], /port 7000: 400 messages\n.*7001: 400 messages\n.*7002: 400 messages/],
 ]
-/** Parts of others, and servers that stay up. */
+/** Parts of others, and servers that stay up: servers.test.ts runs the echoes, test/net/life.test.ts http-server. */
 const OTHERS = ['echo-server', 'http-server', 'pattern', 'redis-stand-in', 'udp-echo']
 
 for (const [name, args, printed] of EXAMPLES) {
