@@ -47,7 +47,7 @@ interface Server {
 function start(command: string[], wires: number[]): Server {
     const [program, ...args] = command as [string, ...string[]]
     const PRONGHORN_PORT = wires.map((n) => line(n, 'server')).join(';')
-    const child = spawn(program, args, {
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], {
         cwd: root,
         env: { ...process.env, ...common, PRONGHORN_PORT },
         stdio: ['ignore', 'pipe', 'pipe'],
