@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // 64 B datagrams, one way: the client sends what the socket takes, the server counts what arrives.
 //     dgram.ts server|client MODULE ADDRESS PORT SECONDS WARMUP
+// BENCH_RINGS=off in the environment: ours as node:dgram, with 'message' events and send().
 
 import type * as OurDgram from '../../lib/dgram/index.js'
 import { BLOCK_MESSAGES, command, limitLife, newHistogram, percentiles, tell } from './program.js'
@@ -12,6 +13,7 @@ const { role, moduleName, address, port, seconds, warmup } = command()
 // node:dgram has no rings: what differs is told apart where it is used.
 const dgram = (await import(moduleName)) as typeof OurDgram
 const socket = dgram.createSocket('udp4')
+const rings = typeof socket.ring === 'function' && process.env.BENCH_RINGS !== 'off'
 
 limitLife()
 
@@ -46,7 +48,7 @@ function serve(): void {
             first = false
             onFirst()
         }
-        if (typeof socket.ring === 'function') socket.ring().onMessage({ datagrams: true }, onMessage)
+        if (rings) socket.ring().onMessage({ datagrams: true }, onMessage)
         else (socket as OurDgram.Socket).on('message', onMessage)
         process.stdout.write('ready\n')
     })
@@ -60,7 +62,7 @@ function send(): void {
     process.once('uncaughtException', () => process.exit(0))
     const until = process.hrtime.bigint() + BigInt(Math.round((warmup + seconds + 1) * 1e9))
     socket.connect(port, address, () => {
-        const ring = typeof socket.ring === 'function' ? socket.ring() : undefined
+        const ring = rings ? socket.ring() : undefined
         const template = ring?.template(message)
         const burst = () => {
             if (process.hrtime.bigint() > until) process.exit(0)

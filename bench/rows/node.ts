@@ -108,6 +108,16 @@ const pairRows: Group[] = [
         (result) => rate(result, BLOCK_MESSAGES),
         { which: 'server' },
     ),
+    bothNode(
+        { name: 'js.dgram.events', unit: 'packets/s', better: 'higher', target: null },
+        "the same as node:dgram has it, without rings: 'message' events and send()",
+        'node:dgram over veth',
+        'js/dgram.ts',
+        'dgram',
+        [OUR_DGRAM, 'node:dgram'],
+        (result) => rate(result, BLOCK_MESSAGES),
+        { which: 'server', settings: { BENCH_RINGS: 'off' } },
+    ),
 ]
 
 /** The client is wrk: ours under the shim. */
