@@ -196,12 +196,12 @@ export function writev(fd: number, buffers: Bytes[], flags = 0): number {
     return unlessBusy(native.writev(fd, buffers, flags), 'writev')
 }
 
-/** F_GETFL, F_SETFL and their like: commands with an int. */
+/** F_GETFL, F_SETFL and their like: commands with an int; EINVAL for all others. */
 export function fcntl(fd: number, command: number, argument = 0): number {
     return checked(native.fcntl(fd, command, argument), 'fcntl')
 }
 
-/** Requests that read or write an int (FIONREAD, SIOCOUTQ): its value afterwards. */
+/** Requests of sockets that read or write an int (FIONREAD, SIOCOUTQ): its value afterwards. ENOTTY for all others. */
 export function ioctl(fd: number, request: number, argument = 0): number {
     checked(native.ioctl(fd, request, argument), 'ioctl')
     return words[0] as number

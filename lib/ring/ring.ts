@@ -164,6 +164,8 @@ export class Ring implements Watched, Holder, Sender {
      */
     take(): number {
         if (this.#closed || this.ended) return -1
+        // The addon writes there by its address.
+        if (this.rows.length === 0) throw coded(Error, 'ERR_PRONGHORN_RING', "the ring's rows were detached")
         const due = this.#due
         this.#due = 0
         const count = native.ringTake(this.#number, due)
@@ -367,7 +369,8 @@ export class Ring implements Watched, Holder, Sender {
 
     /** The same without an object for each message: the offset in `bytes` and `view`, or -1. */
     reserveAt(bytes: number): number {
-        if (bytes >>> 0 !== bytes || bytes === 0) throw outOfRange('bytes', 'an integer >= 1', bytes)
+        if (typeof bytes !== 'number' || bytes >>> 0 !== bytes || bytes === 0)
+            throw outOfRange('bytes', 'an integer >= 1', bytes)
         const offset = native.sendReserve(this.#fd, bytes)
         this.#reserved = offset
         if (offset >= 0) return offset
@@ -381,7 +384,8 @@ export class Ring implements Watched, Holder, Sender {
      * share a packet with this one. False: no memory now, try again; the reservation stays.
      */
     commit(bytes: number, more = false, to?: Target): boolean {
-        if (bytes >>> 0 !== bytes) throw outOfRange('bytes', 'an integer >= 0', bytes)
+        if (typeof bytes !== 'number' || bytes >>> 0 !== bytes)
+            throw outOfRange('bytes', 'an integer >= 0', bytes)
         const flags = more ? MSG_MORE : 0
         const result = this.warming
             ? native.sendWarm(this.#fd, this.#reserved, bytes, to?.address, to?.port)

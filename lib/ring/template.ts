@@ -184,6 +184,9 @@ export class Template<F extends string = string> {
      * follows at once; it goes out with that one.
      */
     send(more = false): boolean {
+        // The addon reads it by its address.
+        if (this.bytes.length === 0)
+            throw coded(Error, 'ERR_PRONGHORN_RING', "the template's bytes were detached")
         const result = this.#sender.warming
             ? native.templateWarm(this.#number)
             : native.templateSend(this.#number, more ? MSG_MORE : 0)

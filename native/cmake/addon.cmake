@@ -9,7 +9,7 @@ if(NOT PRONGHORN_NODE_INCLUDES)
   file(GLOB PRONGHORN_NODE_INCLUDES "${PRONGHORN_ROOT}/node_modules/node-api-headers/include")
 endif()
 
-if(PRONGHORN_NODE_SOURCES AND PRONGHORN_NODE_INCLUDES AND NOT PRONGHORN_SANITIZE)
+if(PRONGHORN_NODE_SOURCES AND PRONGHORN_NODE_INCLUDES)
   add_library(pronghorn_node MODULE ${PRONGHORN_NODE_SOURCES})
   set_target_properties(pronghorn_node PROPERTIES
     PREFIX "" OUTPUT_NAME pronghorn SUFFIX .node
@@ -23,6 +23,6 @@ if(PRONGHORN_NODE_SOURCES AND PRONGHORN_NODE_INCLUDES AND NOT PRONGHORN_SANITIZE
   # The C++ runtime is linked in: the package must load where no libstdc++ of this age is.
   target_link_options(pronghorn_node PRIVATE -Wl,-z,nodelete -static-libstdc++ -static-libgcc)
   target_link_libraries(pronghorn_node PRIVATE pronghorn)
-elseif(NOT PRONGHORN_SANITIZE)
+else()
   message(STATUS "the Node addon is left out: no sources, or node-api-headers not found (npm ci)")
 endif()

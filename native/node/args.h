@@ -68,8 +68,15 @@ struct Bytes {
         } else if (napi_get_dataview_info(env, value, &bytes, &start, nullptr, nullptr) != napi_ok) {
             return;
         }
-        data = static_cast<uint8_t *>(start);
+        static uint8_t nothing;
+        data = start ? static_cast<uint8_t *>(start) : &nothing; /* empty, or detached */
         valid = true;
+    }
+
+    /* How many rows of `n` T fit, if it may be used as such (a view may begin at any byte); else 0. */
+    template <typename T> size_t rows(size_t n) const
+    {
+        return valid && reinterpret_cast<uintptr_t>(data) % alignof(T) == 0 ? bytes / (n * sizeof(T)) : 0;
     }
 
     /* [offset, offset + length) lies inside; a negative length means "to the end". */

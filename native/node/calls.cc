@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that open, name, set and close sockets. Those that carry data are in data.cc. */
+#include <asm/sockios.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 
@@ -141,11 +143,51 @@ static napi_value call_setsockopt_bytes(napi_env env, napi_callback_info info)
                                            static_cast<socklen_t>(value.bytes)));
 }
 
-/* (fd, cmd, int) */
+/*
+ * (fd, cmd, int). All others take an address: the kernel, whose descriptors come here as well, would write where a
+ * number of JavaScript's points to.
+ */
 static napi_value call_fcntl(napi_env env, napi_callback_info info)
 {
     Args<3> args(env, info);
-    return result_value(env, ph_fcntl(args.fd(), args.number(1), args.number(2)));
+    int cmd = args.number(1, -1);
+    switch (cmd) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+        return opened_value(args.e, ph_fcntl(args.fd(), cmd, static_cast<long>(args.number(2))));
+    case F_GETFD:
+    case F_SETFD:
+    case F_GETFL:
+    case F_SETFL:
+    case F_GETOWN:
+    case F_SETOWN:
+    case F_GETSIG:
+    case F_SETSIG:
+    case F_GETPIPE_SZ:
+    case F_SETPIPE_SZ:
+        return result_value(env, ph_fcntl(args.fd(), cmd, static_cast<long>(args.number(2))));
+    default:
+        return number_value(env, -EINVAL);
+    }
+}
+
+/* Requests that read or write an int: others of the kernel's would write more than that. */
+static bool is_about_an_int(unsigned long request)
+{
+    switch (request) {
+    case FIONBIO:
+    case FIONREAD:
+    case FIOASYNC:
+    case FIOSETOWN:
+    case FIOGETOWN:
+    case SIOCSPGRP:
+    case SIOCGPGRP:
+    case SIOCATMARK:
+    case SIOCOUTQ:
+    case SIOCOUTQNSD:
+        return true;
+    }
+    return false;
 }
 
 /* (fd, request, int): the request's answer lands in words[WORD_VALUE] (FIONREAD, SIOCOUTQ). */
@@ -154,6 +196,8 @@ static napi_value call_ioctl(napi_env env, napi_callback_info info)
     Args<3> args(env, info);
     int value = args.number(2);
     unsigned long request = static_cast<uint32_t>(args.number(1));
+    if (!is_about_an_int(request))
+        return number_value(env, -ENOTTY);
     int result = ph_ioctl(args.fd(), request, &value);
     if (result >= 0 && args.e->words.bytes)
         reinterpret_cast<int32_t *>(args.e->words.data)[WORD_VALUE] = value;

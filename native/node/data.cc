@@ -136,11 +136,11 @@ static napi_value call_readv(napi_env env, napi_callback_info info)
 }
 
 /* Takes the memory of a typed array for as long as the environment lives or until the next one. */
-static napi_value share(napi_env env, napi_value array, Shared *shared)
+static napi_value share(napi_env env, napi_value array, Shared *shared, size_t least = 0)
 {
     Bytes bytes(env, array);
     napi_ref ref;
-    if (!bytes.valid || napi_create_reference(env, array, 1, &ref) != napi_ok)
+    if (bytes.rows<int32_t>(1) < least || !bytes.valid || napi_create_reference(env, array, 1, &ref) != napi_ok)
         return number_value(env, -EFAULT);
     if (shared->ref)
         napi_delete_reference(env, shared->ref);
@@ -153,7 +153,7 @@ static napi_value share(napi_env env, napi_value array, Shared *shared)
 static napi_value share_words(napi_env env, napi_callback_info info)
 {
     Args<1> args(env, info);
-    return share(env, args.value[0], &args.e->words);
+    return share(env, args.value[0], &args.e->words, WORD_COUNT);
 }
 
 static napi_value share_slab(napi_env env, napi_callback_info info)

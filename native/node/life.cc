@@ -115,6 +115,9 @@ static std::string string_element(napi_env env, napi_value array, uint32_t index
     return result;
 }
 
+/* More than there are keys; a list without end would end the process here. */
+static const uint32_t MAX_SETTINGS = 4096;
+
 /* ([key, value, key, value, ...]): 0 or -errno; error() then tells why. */
 static napi_value life_init(napi_env env, napi_callback_info info)
 {
@@ -124,6 +127,8 @@ static napi_value life_init(napi_env env, napi_callback_info info)
     std::vector<struct ph_setting> settings;
 
     napi_get_array_length(env, args.value[0], &count);
+    if (count > MAX_SETTINGS)
+        return number_value(env, -E2BIG);
     for (uint32_t i = 0; i < count; i++)
         texts.push_back(string_element(env, args.value[0], i));
     for (uint32_t i = 0; i + 1 < count; i += 2)

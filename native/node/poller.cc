@@ -266,11 +266,14 @@ static napi_value poller_open(napi_env env, napi_callback_info info)
     Args<3> args(env, info);
     Poller *p = &args.e->poller;
     Bytes pairs(env, args.value[1]);
-    size_t room = pairs.valid ? pairs.bytes / (2 * sizeof(int32_t)) : 0;
+    size_t room = pairs.rows<int32_t>(2);
+    napi_valuetype type = napi_undefined;
 
     if (p->open)
         return number_value(env, -EALREADY);
-    if (room == 0 || napi_create_reference(env, args.value[0], 1, &p->dispatch) != napi_ok ||
+    napi_typeof(env, args.value[0], &type);
+    if (room == 0 || type != napi_function || args.number(2) < 0 ||
+        napi_create_reference(env, args.value[0], 1, &p->dispatch) != napi_ok ||
         napi_create_reference(env, args.value[1], 1, &p->events_ref) != napi_ok)
         return number_value(env, -EINVAL);
     p->events = reinterpret_cast<int32_t *>(pairs.data);
@@ -301,8 +304,10 @@ static napi_value poller_watch(napi_env env, napi_callback_info info)
     event.data.u32 = static_cast<uint32_t>(args.number(3));
     if (args.number(0) == EPOLL_CTL_ADD) {
         std::vector<int> &fds = args.e->poller.fds;
-        if (fds.size() <= event.data.u32)
-            fds.resize(event.data.u32 + 1, -1);
+        if (event.data.u32 > fds.size()) /* tokens are places in a list without holes */
+            return number_value(env, -EINVAL);
+        if (event.data.u32 == fds.size())
+            fds.push_back(-1);
         fds[event.data.u32] = args.fd(1);
     }
     return result_value(env, ph_epoll_ctl(args.e->poller.epfd, args.number(0), args.fd(1), &event));

@@ -47,6 +47,7 @@ struct Rings {
     std::vector<Ring *> ring;
     std::vector<Template *> prepared;
     uint8_t *base = nullptr;
+    size_t bytes = 0; /* from `base` on */
     napi_ref memory = nullptr;
 };
 
@@ -115,6 +116,7 @@ static napi_value ring_memory(napi_env env, napi_callback_info info)
         napi_create_reference(env, buffer, 1, &rings->memory) != napi_ok)
         return nullptr;
     rings->base = static_cast<uint8_t *>(base);
+    rings->bytes = bytes;
     return buffer;
 }
 
@@ -124,7 +126,7 @@ static napi_value ring_open(napi_env env, napi_callback_info info)
     Args<2> args(env, info);
     Rings *rings = rings_of(args.e);
     Bytes rows(env, args.value[1]);
-    size_t most = rows.valid ? rows.bytes / (ROW * sizeof(double)) : 0, number = 0;
+    size_t most = rows.rows<double>(ROW), number = 0;
 
     if (most < PH_SEGMENTS_MIN || rings->base == nullptr)
         return number_value(env, -EINVAL);
@@ -201,12 +203,15 @@ static napi_value ring_name(napi_env env, napi_callback_info info)
 {
     Args<3> args(env, info);
     Ring *r = ring_argument(args.e, args.number(0, -1));
-    size_t index = static_cast<size_t>(args.number(1, -1));
+    int32_t index = args.number(1, -1);
     Address address;
 
-    if (r == nullptr || index >= r->lent.size() - r->batch || r->batch < r->first)
+    if (r == nullptr || index < 0)
         return number_value(env, -EINVAL);
-    const struct ph_segment *s = &r->lent[r->batch + index];
+    size_t at = r->batch + static_cast<size_t>(index);
+    if (at < r->first || at >= r->lent.size()) /* it was given back, perhaps with all others */
+        return number_value(env, -EINVAL);
+    const struct ph_segment *s = &r->lent[at];
     int result = args.flag(2)
                      ? ph_segment_names(s, nullptr, nullptr, address.sockaddr(), &address.length)
                      : ph_segment_names(s, address.sockaddr(), &address.length, nullptr, nullptr);
@@ -313,9 +318,10 @@ static napi_value send_warm(napi_env env, napi_callback_info info)
     bool named = host_bytes >= 0;
 
     napi_get_value_int64(env, args.value[1], &offset);
-    if (rings->base == nullptr || offset < 0 || (named && !to.parse(host, host_bytes, args.number(4, -1))))
+    size_t at = static_cast<size_t>(offset), bytes = static_cast<size_t>(args.number(2));
+    if (at >= rings->bytes || bytes > rings->bytes - at || (named && !to.parse(host, host_bytes, args.number(4, -1))))
         return number_value(env, -EINVAL);
-    return result_value(env, ph_send_warm(args.fd(), rings->base + offset, static_cast<size_t>(args.number(2)),
+    return result_value(env, ph_send_warm(args.fd(), rings->base + at, bytes,
                                           named ? to.sockaddr() : nullptr, to.length));
 }
 

@@ -28,7 +28,7 @@ static napi_value call_epoll_wait(napi_env env, napi_callback_info info)
     Args<3> args(env, info);
     Bytes pairs(env, args.value[1]);
     struct epoll_event events[MAX_EVENTS];
-    size_t room = pairs.valid ? pairs.bytes / (2 * sizeof(int32_t)) : 0;
+    size_t room = pairs.rows<int32_t>(2);
     int max = room > MAX_EVENTS ? MAX_EVENTS : static_cast<int>(room);
     int count = ph_epoll_wait(args.fd(), events, max, args.number(2));
     int32_t *pair = reinterpret_cast<int32_t *>(pairs.data);
@@ -45,8 +45,7 @@ static napi_value call_poll(napi_env env, napi_callback_info info)
     Args<3> args(env, info);
     Bytes entries(env, args.value[0]);
     int32_t count = args.number(1);
-    if (count < 0 || (count > 0 && !entries.valid) ||
-        static_cast<size_t>(count) > entries.bytes / sizeof(struct pollfd))
+    if (count < 0 || static_cast<size_t>(count) > entries.rows<struct pollfd>(1))
         return number_value(env, -EINVAL);
     return result_value(env, ph_poll(reinterpret_cast<struct pollfd *>(entries.data),
                                      static_cast<nfds_t>(count), args.number(2, -1)));

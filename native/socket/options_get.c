@@ -16,7 +16,8 @@ static int give(void *value, socklen_t *len, const void *from, size_t bytes)
 {
     if (*len > bytes)
         *len = (socklen_t)bytes;
-    memcpy(value, from, *len);
+    if (*len) /* there may be no memory then */
+        memcpy(value, from, *len);
     return 0;
 }
 

@@ -36,6 +36,9 @@ t.test('a blocking conversation', async (t) => {
     t.equal(posix.writev(client, [Buffer.from('one '), Buffer.from('two'), Buffer.alloc(0)]), 7)
     t.equal(posix.recv(server, buffer, 0, 3, posix.MSG_PEEK | posix.MSG_WAITALL), 3)
     t.equal(posix.ioctl(server, posix.FIONREAD), 7)
+    // The kernel would write its answer to TCGETS, or to F_GETLK, over whatever lies there.
+    t.throws(() => posix.ioctl(0, 0x5401), { code: 'ENOTTY' })
+    t.throws(() => posix.fcntl(0, 5, 4096), { code: 'EINVAL' })
     const [first, second] = [Buffer.alloc(3), Buffer.alloc(10)]
     t.equal(posix.readv(server, [first, second]), 7)
     t.equal(first.toString() + second.toString('latin1', 0, 4), 'one two')
