@@ -156,7 +156,7 @@ static bool leads_to_kernel(struct socket *sock, const struct sockaddr *addr, so
         return false; /* ours says what is wrong with it */
     if (is_remembered(sock, &e, &kernels))
         return kernels;
-    route_decide(&answer, sock->type, ROUTE_USE_CONNECT, &e);
+    route_decide(&answer, sock->type, ROUTE_USE_CONNECT, &e, sock->options.device != 0);
     return answer.verdict == ROUTE_KERNEL;
 }
 

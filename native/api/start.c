@@ -19,6 +19,7 @@
 #include "console/console.h"
 #include "control/address.h"
 #include "control/address_netif.h"
+#include "control/device.h"
 #include "control/ports.h"
 #include "control/steer.h"
 #include "fd/fd_table.h"
@@ -240,6 +241,7 @@ static int open_port(const struct port_config *config, char *err, size_t err_siz
     unsigned queues = 0;
     uint64_t stacks = 0;
     struct port *port;
+    uint8_t number;
     int result;
 
     for (unsigned i = 0; i < group.count; i++) {
@@ -254,10 +256,12 @@ static int open_port(const struct port_config *config, char *err, size_t err_siz
         return result;
     parts.ports[parts.ports_count++] = port;
     steer_interface(stacks);
+    number = (uint8_t)device_add(port->interface, config->device, stacks);
     for (unsigned q = 0; q < queues; q++) {
         struct stack *s = of_queue[q];
         struct netif_port_settings settings = { .port = port, .queue = q, .config = config,
-                                                .packets = parts.pools[s->id], .chunks = s->chunks, .stats = s->stats };
+                                                .packets = parts.pools[s->id], .chunks = s->chunks, .stats = s->stats,
+                                                .number = number };
         struct stack_visit visit;
 
         if (s->ports_count == STACK_PORTS_MAX) {

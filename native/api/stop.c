@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "console/console.h"
 #include "control/address.h"
+#include "control/device.h"
 #include "loop/loop.h"
 #include "loop/tick.h"
 #include "lwip/packet.h"
@@ -126,6 +127,7 @@ void stop_all(void)
     paths_destroy(group.paths);
     group.paths = NULL;
     address_clear();
+    device_clear();
     flight_remove();
     segment_remove();
     log_stop();

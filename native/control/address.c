@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "control/device.h"
 #include "lwip/paths.h"
 #include "stack/group.h"
 
@@ -15,7 +16,7 @@ struct entry {
     struct endpoint address;
     unsigned prefix_bits;
     uint64_t stack;
-    unsigned port;
+    unsigned port, device;
     bool has_gateway;
     uint16_t link_mtu;
 };
@@ -23,7 +24,7 @@ struct entry {
 static struct entry entries[ADDRESSES_MAX];
 static unsigned entries_count;
 
-int address_add(unsigned stack, unsigned port, const struct endpoint *address, unsigned prefix_bits,
+int address_add(unsigned stack, unsigned port, unsigned device, const struct endpoint *address, unsigned prefix_bits,
                 bool has_gateway, uint16_t link_mtu)
 {
     if (entries_count == ADDRESSES_MAX)
@@ -32,6 +33,7 @@ int address_add(unsigned stack, unsigned port, const struct endpoint *address, u
                                                .prefix_bits = prefix_bits,
                                                .stack = UINT64_C(1) << stack,
                                                .port = port,
+                                               .device = device,
                                                .has_gateway = has_gateway,
                                                .link_mtu = link_mtu };
     return 0;
@@ -92,13 +94,22 @@ static bool on_subnet(const struct entry *entry, const struct endpoint *destinat
 
 uint64_t address_stacks_to(const struct endpoint *destination)
 {
+    return address_stacks_by(destination, 0);
+}
+
+uint64_t address_stacks_by(const struct endpoint *destination, unsigned device)
+{
     uint64_t own = address_stacks(destination), near = 0, far = 0, family = 0;
 
     if (endpoint_is_loopback(destination))
-        return own;
+        return device <= DEVICE_LOOPBACK ? own : 0;
+    if (device)
+        own = 0;
     for (unsigned i = 0; i < entries_count; i++) {
-        if (entries[i].address.family != destination->family)
+        if (entries[i].address.family != destination->family || (device && entries[i].device != device))
             continue;
+        if (device && endpoint_same_address(destination, &entries[i].address))
+            own |= entries[i].stack;
         family |= entries[i].stack;
         if (on_subnet(&entries[i], destination))
             near |= entries[i].stack;

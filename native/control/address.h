@@ -13,8 +13,11 @@
 
 #include "control/endpoint.h"
 
-/* One address of one stack's port, its stack->ports[port]. 0, or -ENOSPC (table full). Only while starting. */
-int address_add(unsigned stack, unsigned port, const struct endpoint *address, unsigned prefix_bits,
+/*
+ * One address of one stack's port, its stack->ports[port], which programs know as `device`. 0, or -ENOSPC (table
+ * full). Only while starting.
+ */
+int address_add(unsigned stack, unsigned port, unsigned device, const struct endpoint *address, unsigned prefix_bits,
                 bool has_gateway, uint16_t link_mtu);
 void address_clear(void);
 
@@ -36,6 +39,9 @@ int address_port(unsigned stack, const struct endpoint *address);
  * from its own stack (loopback). 0: ENETUNREACH.
  */
 uint64_t address_stacks_to(const struct endpoint *destination);
+
+/* The same by way of one interface alone (device.h); 0: by any. */
+uint64_t address_stacks_by(const struct endpoint *destination, unsigned device);
 
 /* How large a packet may be that goes there: by the link, and `by_path` by what routers told, too. */
 uint32_t address_mtu(const struct endpoint *destination, bool by_path);

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "control/address.h"
+#include "control/device.h"
 #include "control/lwip_address.h"
 #include "control/steer.h"
 #include "lwip/demux.h"
@@ -53,7 +54,7 @@ static bool addresses_overlap(const struct binding *a, const struct binding *b)
 static bool conflict(const struct binding *a, const struct binding *b, bool drawn)
 {
     if (a == b || a->protocol != b->protocol || a->local.port != b->local.port ||
-        !addresses_overlap(a, b))
+        (a->device && b->device && a->device != b->device) || !addresses_overlap(a, b))
         return false;
     if (drawn && a->protocol == IPPROTO_TCP)
         return true;
@@ -131,7 +132,7 @@ static void held_run(struct rpc *rpc)
     endpoint_to_ip(&b->local, &address);
     if (b->dual && endpoint_is_any(&b->local))
         ip_addr_copy(address, *IP_ANY_TYPE);
-    call->held = demux_port_is_held(&address, b->local.port,
+    call->held = demux_port_is_held(&address, b->local.port, device_index(b->device),
                                     (uint8_t)((b->reuse_addr ? DEMUX_SHARES_ADDRESS : 0) |
                                               (b->reuse_port ? DEMUX_SHARES_PORT : 0)));
     rpc_finish(rpc);
@@ -263,6 +264,13 @@ void ports_reuse(struct binding *b, bool reuse_addr, bool reuse_port)
     pthread_mutex_lock(&ports.lock);
     b->reuse_addr = reuse_addr;
     b->reuse_port = reuse_port;
+    pthread_mutex_unlock(&ports.lock);
+}
+
+void ports_bind_device(struct binding *b, uint32_t device)
+{
+    pthread_mutex_lock(&ports.lock);
+    b->device = device;
     pthread_mutex_unlock(&ports.lock);
 }
 

@@ -26,6 +26,7 @@ struct binding {
      * SOCK_BINDADDR_LOCK and SOCK_BINDPORT_LOCK). */
     bool fixed_address, fixed_port;
     bool reuse_addr, reuse_port, listening;
+    uint32_t device; /* SO_BINDTODEVICE: another one is in nobody's way; 0: any */
 };
 
 void ports_init(uint16_t ephemeral_first, uint16_t ephemeral_last);
@@ -45,6 +46,9 @@ int ports_listen(struct binding *b);
 
 /* SO_REUSEADDR and SO_REUSEPORT count as they are when the next one comes. */
 void ports_reuse(struct binding *b, bool reuse_addr, bool reuse_port);
+
+/* SO_BINDTODEVICE as it is from now on. */
+void ports_bind_device(struct binding *b, uint32_t device);
 
 /* Bound to a wildcard, it answers for `address` alone from now on (it has a peer); NULL: for all again. */
 void ports_narrow(struct binding *b, const struct endpoint *address);

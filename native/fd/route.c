@@ -114,7 +114,7 @@ static bool own_network(const struct endpoint *e)
     return false;
 }
 
-static bool stands_on(const char *iface)
+bool route_stands_on(const char *iface)
 {
     for (unsigned i = 0; i < known.ifaces_count; i++)
         if (strcmp(known.ifaces[i], iface) == 0)
@@ -144,7 +144,7 @@ static void read_networks(void)
     for (struct ifaddrs *i = all; i && networks.count < NETWORKS_MAX; i = i->ifa_next) {
         struct config_address *n = &networks.entry[networks.count];
 
-        if (!i->ifa_addr || !i->ifa_netmask || !(i->ifa_flags & IFF_UP) || stands_on(i->ifa_name))
+        if (!i->ifa_addr || !i->ifa_netmask || !(i->ifa_flags & IFF_UP) || route_stands_on(i->ifa_name))
             continue;
         if (i->ifa_addr->sa_family == AF_INET)
             memcpy(n->bytes, &((struct sockaddr_in *)i->ifa_addr)->sin_addr, 4);
@@ -240,7 +240,7 @@ static void decide_connect(struct route_answer *a, const struct endpoint *e)
         answer(a, ROUTE_OURS, "default: by the gateway of a port of ours");
 }
 
-void route_decide(struct route_answer *a, int type, enum route_use use, const struct endpoint *e)
+void route_decide(struct route_answer *a, int type, enum route_use use, const struct endpoint *e, bool on_port)
 {
     const struct route_config *rule = rule_for(type, use, e);
     bool within = false;
@@ -260,6 +260,11 @@ void route_decide(struct route_answer *a, int type, enum route_use use, const st
     } else {
         decide_connect(a, e);
     }
+    /* The kernel's half of such a socket would hear nothing: the port has the interface. */
+    if (on_port && a->verdict == ROUTE_BOTH)
+        a->verdict = ROUTE_OURS;
+    else if (on_port && rule == NULL && use == ROUTE_USE_CONNECT && a->verdict == ROUTE_KERNEL)
+        answer(a, ROUTE_OURS, "bound to an interface that a port of ours stands on");
 }
 
 void route_forked(void)

@@ -30,8 +30,14 @@ void route_start(const struct config *config);
 /* What the setting shim.without_core says. */
 bool route_refuses(void);
 
-/* `use`: listen for bind() and listen(), connect for connect() and datagrams; `e` is that address. */
-void route_decide(struct route_answer *answer, int type, enum route_use use, const struct endpoint *e);
+/* Does a port of ours stand on this interface of the kernel's? */
+bool route_stands_on(const char *interface);
+
+/*
+ * `use`: listen for bind() and listen(), connect for connect() and datagrams; `e` is that address.
+ * `on_port`: SO_BINDTODEVICE names an interface that a port of ours stands on.
+ */
+void route_decide(struct route_answer *answer, int type, enum route_use use, const struct endpoint *e, bool on_port);
 
 /* In a child: no other thread holds anything. */
 void route_forked(void);

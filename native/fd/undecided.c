@@ -3,6 +3,7 @@
 #include "fd/undecided.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,10 @@
 #include "base/log.h"
 #include "fd/fd_table.h"
 #include "fd/undecided_state.h"
+
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62
+#endif
 
 /* Memory is kept for fd_use(); see fd_table.h. */
 static struct lock free_lock;
@@ -87,14 +92,40 @@ int undecided_open(int domain, int type, int protocol)
 
 /* ---- what is remembered ---- */
 
+/*
+ * The socket was bound to an interface, or to none any more. One that no port of ours stands on makes it the
+ * kernel's. Our stacks know interfaces by names, so that is what is remembered.
+ */
+static bool is_bound_elsewhere(struct undecided *u, int fd, char name[IF_NAMESIZE])
+{
+    socklen_t len = IF_NAMESIZE;
+
+    if (kernel.getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len) < 0 || len == 0)
+        name[0] = '\0';
+    lock_take(&u->lock);
+    u->on_port = name[0] != '\0' && route_stands_on(name);
+    lock_give(&u->lock);
+    return name[0] != '\0' && !u->on_port;
+}
+
 int undecided_setsockopt(struct file *file, int fd, int level, int name, const void *value,
                          socklen_t len)
 {
     struct undecided *u = undecided_of(file);
+    char interface[IF_NAMESIZE] = "";
     struct remembered *option;
 
     if (kernel.setsockopt(fd, level, name, value, len) < 0)
         return -errno;
+    if (level == SOL_SOCKET && (name == SO_BINDTODEVICE || name == SO_BINDTOIFINDEX)) {
+        if (is_bound_elsewhere(u, fd, interface)) {
+            undecided_leave(file, fd, "bound to an interface that no port of ours stands on");
+            return 0;
+        }
+        name = SO_BINDTODEVICE;
+        value = interface;
+        len = sizeof(interface);
+    }
     option = malloc(sizeof(*option) + len);
     if (option == NULL)
         return -ENOBUFS;

@@ -257,7 +257,7 @@ int undecided_bind(struct file *file, int fd, const struct sockaddr *addr, sockl
     if (u->bound) {
         result = -EINVAL;
     } else {
-        route_decide(&u->answer, u->type, ROUTE_USE_LISTEN, &e);
+        route_decide(&u->answer, u->type, ROUTE_USE_LISTEN, &e, u->on_port);
         u->local = u->towards = e;
         u->any_port = e.port == 0;
         if (u->answer.verdict == ROUTE_KERNEL) {
@@ -287,7 +287,7 @@ int undecided_listen(struct file *file, int fd, int backlog)
         return -EAGAIN;
     if (!u->bound) {
         u->local = u->towards = (struct endpoint){ .family = u->domain };
-        route_decide(&u->answer, u->type, ROUTE_USE_LISTEN, &u->local);
+        route_decide(&u->answer, u->type, ROUTE_USE_LISTEN, &u->local, u->on_port);
     }
     if (u->answer.verdict != ROUTE_OURS && kernel.listen(fd, backlog) < 0)
         result = -errno;
@@ -325,7 +325,7 @@ int undecided_connect(struct file *file, int fd, const struct sockaddr *addr, so
         return 0; /* the kernel says what is wrong with it */
     if (!undecided_take(u))
         return 0;
-    route_decide(&towards, u->type, ROUTE_USE_CONNECT, &e);
+    route_decide(&towards, u->type, ROUTE_USE_CONNECT, &e, u->on_port);
     u->towards = e;
     if (!u->bound || endpoint_is_any(&u->local)) {
         /* A datagram server on all addresses hears from both sides; a client is where it sends to. */

@@ -28,6 +28,7 @@ struct undecided {
     struct lock lock; /* all below */
     bool decided;
     int protocol, backlog;
+    bool on_port; /* SO_BINDTODEVICE names an interface that a port of ours stands on */
     bool bound, listening, any_port; /* any_port: bound to whatever number was free */
     _Atomic bool is_left;            /* to another process, which waits on it: serve_others() */
     struct route_answer answer; /* once bound or listening */

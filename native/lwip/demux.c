@@ -312,21 +312,23 @@ bool demux_port_is_claimed(uint16_t local_port, const struct tcp_pcb *except)
 }
 
 /* A handshake that a listener has under way is nobody's yet. */
-static bool holds(const struct tcp_pcb *pcb, const ip_addr_t *address, uint16_t port, uint8_t shares)
+static bool holds(const struct tcp_pcb *pcb, const ip_addr_t *address, uint16_t port, uint8_t interface,
+                  uint8_t shares)
 {
-    return pcb->local_port == port && !(pcb->so_options & shares) && addresses_clash(address, &pcb->local_ip) &&
+    return pcb->local_port == port && (!interface || !pcb->netif_idx || pcb->netif_idx == interface) &&
+           !(pcb->so_options & shares) && addresses_clash(address, &pcb->local_ip) &&
            !(pcb->state == SYN_RCVD && pcb->connected == NULL);
 }
 
-bool demux_port_is_held(const ip_addr_t *address, uint16_t port, uint8_t shares)
+bool demux_port_is_held(const ip_addr_t *address, uint16_t port, uint8_t interface, uint8_t shares)
 {
     const struct tcp_pcb *pcb;
 
     for (pcb = INSTANCE(tcp_active_pcbs); pcb; pcb = pcb->next)
-        if (holds(pcb, address, port, shares))
+        if (holds(pcb, address, port, interface, shares))
             return true;
     for (pcb = INSTANCE(tcp_tw_pcbs); pcb; pcb = pcb->next)
-        if (holds(pcb, address, port, shares))
+        if (holds(pcb, address, port, interface, shares))
             return true;
     return false;
 }

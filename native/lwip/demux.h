@@ -29,8 +29,9 @@ bool demux_port_is_claimed(uint16_t local_port, const struct tcp_pcb *except);
 
 /*
  * Does a connection, be it in TIME_WAIT, have this port at that address (which may be a wildcard, or that of both
- * families), and share it in none of the ways of who asks (DEMUX_SHARES_*)? Looks at all there are: for bind().
+ * families) and on that interface (netif_idx, 0: any), and share it in none of the ways of who asks (DEMUX_SHARES_*)?
+ * Looks at all there are: for bind().
  */
-bool demux_port_is_held(const ip_addr_t *address, uint16_t port, uint8_t shares);
+bool demux_port_is_held(const ip_addr_t *address, uint16_t port, uint8_t interface, uint8_t shares);
 
 #endif

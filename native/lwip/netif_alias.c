@@ -44,6 +44,7 @@ int netif_alias_add(struct netif_port *np, const ip4_addr_t *address, const ip4_
 
     if (netif_add(alias, address, mask, netif_ip4_gw(&np->netif), np, alias_init, ethernet_input) == NULL)
         return -ENOMEM;
+    alias->num = np->netif.num; /* an address more, not an interface */
     /* Behind the port's other ones in the list: of two in one network the first is who sends. */
     INSTANCE(netif_list) = alias->next;
     alias->next = before->next;

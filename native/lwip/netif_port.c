@@ -379,6 +379,8 @@ int netif_port_add(struct netif_port **out, const struct netif_port_settings *se
         free(np);
         return -ENOMEM;
     }
+    if (settings->number)
+        np->netif.num = (u8_t)(settings->number - 1); /* before addresses take it for their zone */
     hooks_set(&hooks);
     netif_create_ip6_linklocal_address(&np->netif, 1);
     netif_ip6_addr_set_state(&np->netif, 0, IP6_ADDR_PREFERRED);

@@ -27,6 +27,7 @@ struct netif_port_settings {
     struct rte_mempool *packets;      /* for transmission */
     struct chunk_pool *chunks;        /* payload in here is sent by reference; may be NULL */
     struct stats_stack *stats;        /* where it counts; NULL: nobody reads it */
+    uint8_t number;                   /* as programs know it, netif_get_index(); 0: any that is free */
 };
 
 /*

@@ -100,6 +100,8 @@ static inline void put_asked(struct writer *w, const struct socket_options *o, c
 {
     if (UNLIKELY(o->timestamp))
         put_time(w, o->timestamp, a->time_ns);
+    if (UNLIKELY(o->tell_drops) && a->drops)
+        put(w, SOL_SOCKET, SO_RXQ_OVFL, &a->drops, sizeof(a->drops));
     if (UNLIKELY(o->packet_info | o->packet_info6 | o->receive_ttl | o->receive_tos | o->receive_hop_limit |
                  o->receive_class))
         put_headers(w, o, a);

@@ -18,6 +18,7 @@ static const struct option_row rows[] = {
     { SOL_SOCKET, SO_DONTROUTE, BOOL, ANY, FIELD(dont_route), INT_MIN, INT_MAX },
     { SOL_SOCKET, SO_DEBUG, BOOL, ANY, FIELD(debug), INT_MIN, INT_MAX },
     { SOL_SOCKET, SO_SELECT_ERR_QUEUE, BOOL, ANY, FIELD(select_error_queue), INT_MIN, INT_MAX },
+    { SOL_SOCKET, SO_RXQ_OVFL, BOOL, ANY, FIELD(tell_drops), INT_MIN, INT_MAX },
     { SOL_SOCKET, SO_INCOMING_CPU, INT, ANY, FIELD(incoming_core), INT_MIN, INT_MAX },
     { SOL_SOCKET, SO_PRIORITY, INT, ANY, FIELD(priority), INT_MIN, INT_MAX },
     { SOL_SOCKET, SO_MARK, INT, ANY, FIELD(mark), INT_MIN, INT_MAX },

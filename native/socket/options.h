@@ -21,13 +21,14 @@ enum timestamp { TIMESTAMP_NONE, TIMESTAMP_US, TIMESTAMP_NS, TIMESTAMP_US_NEW, T
 struct socket_options {
     /* socket(7) */
     bool reuse_addr, reuse_port, keep_alive, broadcast, oob_inline, dont_route;
-    bool debug, select_error_queue;
+    bool debug, select_error_queue, tell_drops;
     uint8_t timestamp; /* enum timestamp: at most one kind at a time */
     int linger_s;      /* LINGER_OFF, or seconds */
     int linger_last_s; /* the seconds that were set last; told even while it is off */
     uint32_t receive_buffer_bytes, send_buffer_bytes; /* as used; the caller sees them doubled */
     bool receive_buffer_fixed, send_buffer_fixed;     /* set by the user: no autotuning */
     uint64_t receive_timeout_us, send_timeout_us;     /* 0: none */
+    uint32_t device; /* SO_BINDTODEVICE: control/device.h; 0: any */
     int priority, mark, low_water, busy_poll_us;
     int incoming_core; /* -1: that of the socket's stack is told */
     /* tcp(7) */
@@ -49,6 +50,7 @@ struct socket_options {
     int mtu_discover, mtu_discover6; /* enum mtu_discover */
     int fragment_bytes6;             /* IPV6_MTU: the most, 0: as the path bears */
     bool dont_fragment6;
+    uint8_t unicast_device, unicast_device6; /* IP_UNICAST_IF and IPv6's: datagrams leave by it; 0: as routes say */
     struct in_addr multicast_interface;
     uint32_t multicast_interface6;
 };
@@ -87,10 +89,19 @@ static inline int socket_options_mtu_discover(const struct socket_options *o, in
     return family == AF_INET6 ? o->mtu_discover6 : o->mtu_discover;
 }
 
+static inline uint8_t socket_options_unicast_device(const struct socket_options *o, int family)
+{
+    return family == AF_INET6 ? o->unicast_device6 : o->unicast_device;
+}
+
 static inline uint8_t socket_options_least_ttl(const struct socket_options *o, int family)
 {
     return (uint8_t)(family == AF_INET6 ? o->least_hops : o->least_ttl);
 }
+
+/* options_device.c: those that name an interface. -ENOPROTOOPT: it is none of them. */
+int socket_device_get(struct socket *sock, int level, int name, void *value, socklen_t *len);
+int socket_device_set(struct socket *sock, int level, int name, const void *value, socklen_t len);
 
 int socket_option_set(struct socket *sock, int level, int name, const void *value, socklen_t len);
 

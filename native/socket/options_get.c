@@ -53,7 +53,6 @@ static int get_socket_level(struct socket *sock, int name, void *value, socklen_
     case SO_TIMESTAMPNS_NEW: return give_int(value, len, o->timestamp == timestamp_kind(name));
     case SO_TIMESTAMP_NEW: return give_int(value, len, o->timestamp >= TIMESTAMP_US_NEW); /* of both */
     case SO_INCOMING_NAPI_ID: return give_int(value, len, 0);
-    case SO_BINDTODEVICE: *len = 0; return 0;
     case SO_RCVTIMEO:
     case SO_RCVTIMEO_NEW: return give_time(value, len, o->receive_timeout_us);
     case SO_SNDTIMEO:
@@ -147,6 +146,9 @@ int socket_option_get(struct socket *sock, int level, int name, void *value, soc
     if ((int)*len < 0 && level != IPPROTO_IPV6) /* which takes it for a large one */
         return -EINVAL;
     if (row == NULL) {
+        result = socket_device_get(sock, level, name, value, len);
+        if (result != -ENOPROTOOPT)
+            return result;
         if (level == SOL_SOCKET)
             return get_socket_level(sock, name, value, len);
         if (level == IPPROTO_TCP)

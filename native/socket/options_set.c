@@ -256,6 +256,9 @@ int socket_option_set(struct socket *sock, int level, int name, const void *valu
         return -EINVAL;
     if (sock->type == SOCK_STREAM && level == IPPROTO_IPV6 && name == IPV6_MULTICAST_HOPS)
         return -ENOPROTOOPT;
+    result = socket_device_set(sock, level, name, value, len);
+    if (result != -ENOPROTOOPT)
+        return result;
     result = parse(level, name, value, len, &number);
     if (result < 0)
         return result;

@@ -40,6 +40,7 @@ struct arrival {
     struct endpoint from;
     struct endpoint to; /* its destination address (IP_PKTINFO) */
     uint8_t ttl, tos;   /* of its header: IP_RECVTTL, IP_RECVTOS and IPv6's likes */
+    uint32_t drops;     /* SO_RXQ_OVFL: how many found no room so far; 0 if nobody asks */
 };
 
 struct recv_queue {

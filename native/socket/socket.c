@@ -195,7 +195,8 @@ int socket_bind(struct socket *sock, const struct endpoint *local)
                            .dual = local->family == AF_INET6 && !sock->options.v6_only,
                            .drawn_elsewhere = b->drawn_elsewhere,
                            .reuse_addr = sock->options.reuse_addr,
-                           .reuse_port = sock->options.reuse_port };
+                           .reuse_port = sock->options.reuse_port,
+                           .device = sock->options.device };
     list_init(&b->link);
     result = ports_bind(b);
     if (result < 0) { /* the address of a connection that is over is shown no longer (inet_reset_saddr()) */

@@ -68,8 +68,8 @@ static int connect_begin(struct socket *sock, const struct endpoint *peer)
         return -EINVAL;
     if (!endpoint_is_any(&sock->local))
         from = address_stacks(&sock->local);
-    stacks = address_stacks_to(&to) & from;
-    if (stacks == 0) /* to itself: through its own interface's loop */
+    stacks = address_stacks_by(&to, sock->options.device) & from;
+    if (stacks == 0 && sock->options.device == 0) /* to itself: through its own interface's loop */
         stacks = address_stacks(&to) & from;
     if (stacks == 0)
         return -ENETUNREACH;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "control/address.h"
+#include "control/device.h"
 #include "control/lwip_address.h"
 #include "lwip/tcp.h"
 #include "lwip/tcp_limits.h"
@@ -104,6 +105,7 @@ struct listen_call {
 static void look_as_told(struct tcp_pcb *listening, const struct socket *sock)
 {
     tcp_set_headers(listening, &sock->options, sock->family);
+    listening->netif_idx = device_index(sock->options.device);
     tcp_limit_receive_of_listener(listening, tcp_receive_bytes(&sock->options));
 }
 
@@ -134,6 +136,7 @@ static void listen_run(struct rpc *rpc)
         rpc_finish(rpc);
         return;
     }
+    pcb->netif_idx = device_index(sock->options.device);
     ip_set_option(pcb, SOF_REUSEADDR); /* conflicts were judged by ports_listen() */
     if (sock->binding.reuse_port)
         ip_set_option(pcb, SOF_REUSEPORT);
@@ -413,7 +416,7 @@ int tcp_listen_call(struct socket *sock, int backlog)
     if (result == 0)
         result = ports_listen(&sock->binding);
     if (result == 0) {
-        sock->stacks = address_stacks(&sock->binding.local);
+        sock->stacks = address_stacks(&sock->binding.local) & device_stacks(sock->options.device);
         q = sock->accepts ? sock->accepts : accept_queue_new(); /* listens once more */
         if (q == NULL || sock->stacks == 0)
             result = q == NULL ? -ENOMEM : -EADDRNOTAVAIL;

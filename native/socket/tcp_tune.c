@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a connection's PCB takes over from the socket's options, and how its buffers grow. */
+#include "control/device.h"
 #include "lwip/demux.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
@@ -130,6 +131,7 @@ void tcp_options_changed(struct socket *sock)
     pcb->syn_retries = (uint8_t)o->syn_count; /* 127 at most */
     tcp_set_headers(pcb, o, sock->peer.family);
     pcb->congestion = o->congestion;
+    pcb->netif_idx = device_index(o->device);
     if (o->window_clamp || o->receive_buffer_fixed)
         tcp_limit_receive(pcb, tcp_receive_bytes(o));
     if (o->send_buffer_fixed)

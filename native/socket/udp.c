@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/device.h"
 #include "control/lwip_address.h"
 #include "lwip/icmp_error.h"
 #include "lwip/mem.h"
@@ -53,6 +54,16 @@ void udp_take_back(struct stack *stack, struct mpsc_node *returned)
     }
 }
 
+/* On all stacks: whose others are written meanwhile. */
+static uint64_t drops_of(const struct socket *sock)
+{
+    uint64_t drops = 0;
+
+    for (unsigned i = 0; i < group.count; i++)
+        drops += __atomic_load_n(&sock->udp[i].drops, __ATOMIC_RELAXED);
+    return drops;
+}
+
 static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from,
                     u16_t from_port)
 {
@@ -93,6 +104,7 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
         a->ttl = IPH_TTL(ip4_current_header());
         a->tos = IPH_TOS(ip4_current_header());
     }
+    a->drops = UNLIKELY(end->sock->options.tell_drops) ? (uint32_t)drops_of(end->sock) : 0;
     recv_queue_push(rx, a);
     ready_raise(end->sock, end->stack, EPOLLIN);
 }
@@ -186,11 +198,26 @@ int udp_open(struct socket *sock, struct stack *stack)
     }
     udp_recv(end->pcb, on_recv, end);
     end->pcb->unreachable = on_unreachable;
-    if (stack == socket_stack(sock)) {
+    if (stack == socket_stack(sock))
         socket_attach(sock, stack);
+    return udp_bind_device(sock, stack);
+}
+
+int udp_bind_device(struct socket *sock, struct stack *stack)
+{
+    if (stack == socket_stack(sock))
         udp_options_changed(sock);
-    }
+    if (sock->udp[stack->id].pcb)
+        sock->udp[stack->id].pcb->netif_idx = device_index(sock->options.device);
     return 0;
+}
+
+/* Where the peer's datagrams leave. */
+static struct netif *way_to_peer(const struct socket *sock, const struct udp_pcb *pcb, const ip_addr_t *peer)
+{
+    unsigned device = udp_way_of(sock, &sock->peer);
+
+    return device ? netif_get_by_index(device_index(device)) : ip_route(&pcb->local_ip, peer);
 }
 
 int udp_set_peer(struct socket *sock, struct stack *stack)
@@ -211,7 +238,7 @@ int udp_set_peer(struct socket *sock, struct stack *stack)
     if (err != ERR_OK)
         return -tcp_err_to_errno(err);
     if (stack == socket_stack(sock) && endpoint_is_any(&sock->local)) {
-        const ip_addr_t *local = ip_netif_get_local_ip(ip_route(&pcb->local_ip, &peer), &peer);
+        const ip_addr_t *local = ip_netif_get_local_ip(way_to_peer(sock, pcb, &peer), &peer);
         uint16_t port = sock->local.port;
 
         if (local)
@@ -261,7 +288,6 @@ void udp_row(struct socket *sock, struct stats_socket *row)
         sum.bytes_in += __atomic_load_n(&end->bytes_in, __ATOMIC_RELAXED);
         sum.packets_out += __atomic_load_n(&end->packets_out, __ATOMIC_RELAXED);
         sum.bytes_out += __atomic_load_n(&end->bytes_out, __ATOMIC_RELAXED);
-        sum.drops += __atomic_load_n(&end->drops, __ATOMIC_RELAXED);
     }
     row->state = socket_state(sock) == SOCKET_CONNECTED ? 1 : 7; /* as Linux: TCP_ESTABLISHED, TCP_CLOSE */
     row->recv_queue = (uint32_t)recv_queue_bytes(&sock->rx);
@@ -270,7 +296,7 @@ void udp_row(struct socket *sock, struct stats_socket *row)
     row->rx_bytes = sum.bytes_in;
     row->tx_packets = sum.packets_out;
     row->tx_bytes = sum.bytes_out;
-    row->drops = sum.drops;
+    row->drops = drops_of(sock);
 }
 
 int udp_membership(struct socket *sock, struct stack *stack, const struct udp_wish *wish)

@@ -9,6 +9,7 @@ struct udp_end { /* one stack's part; lwIP's argument */
     struct socket *sock;
     struct stack *stack;
     struct udp_pcb *pcb;
+    bool has_way; /* an option says by which interface datagrams leave */
     uint64_t packets_in, bytes_in, drops, packets_out, bytes_out; /* for the statistics */
 };
 
@@ -16,6 +17,8 @@ struct udp_end { /* one stack's part; lwIP's argument */
 
 /* Opens the PCB on this stack, bound to sock->binding.local. 0 or -errno. */
 int udp_open(struct socket *sock, struct stack *stack);
+/* SO_BINDTODEVICE as it is now. */
+int udp_bind_device(struct socket *sock, struct stack *stack);
 /* Sets sock->peer as default peer and filter (family 0: takes both away). 0 or -errno. */
 int udp_set_peer(struct socket *sock, struct stack *stack);
 /* The PCB goes, the socket stays: it has given its port back. */
@@ -30,6 +33,10 @@ void udp_options_changed(struct socket *sock);
 
 /* Under sock->lock: an ephemeral port for a socket that sends or connects before bind(). */
 int udp_autobind(struct socket *sock, const struct endpoint *towards);
+/* SO_BINDTODEVICE is another: on each stack. */
+void udp_device_changed(struct socket *sock);
+/* Those of the socket's stacks, or of all, from which its datagrams can go there. */
+uint64_t udp_stacks_to(const struct socket *sock, const struct endpoint *to);
 /* May a socket that is bound as this one is speak to the address's family? */
 bool udp_family_fits(const struct socket *sock, const struct endpoint *to);
 /* ops->send */
@@ -60,6 +67,17 @@ int udp_membership(struct socket *sock, struct stack *stack, const struct udp_wi
 struct msghdr;
 int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, struct send_record *record,
                 struct send_choice *choice);
+/* By which interface the options want it to leave; 0: as routes say. */
+static inline unsigned udp_way_of(const struct socket *sock, const struct endpoint *to)
+{
+    const struct socket_options *o = &sock->options;
+
+    if (LIKELY((o->device | o->unicast_device | o->unicast_device6) == 0))
+        return 0;
+    if (o->device)
+        return o->device;
+    return endpoint_is_multicast(to) ? 0 : socket_options_unicast_device(o, to->family);
+}
 /* udp_control.c: the control messages of what goes to an address of `family`; whether a route bears the choice. */
 int udp_control(struct socket *sock, const struct msghdr *msg, int family, struct send_choice *choice);
 int udp_control_route(struct socket *sock, const struct send_choice *choice);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/address.h"
+#include "control/device.h"
 #include "socket/control_message.h"
 #include "socket/error_queue.h"
 #include "socket/ready.h"
@@ -67,13 +68,26 @@ static int udp_settle(struct socket *sock, const struct endpoint *towards)
     if (sock->udp == NULL)
         return -ENOMEM;
     sock->stacks = endpoint_is_multicast(local) ? group_mask() : address_stacks(local);
-    home = sock->stacks & (towards ? address_stacks_to(towards) : UINT64_MAX);
+    home = sock->stacks & device_stacks(sock->options.device) & (towards ? udp_stacks_to(sock, towards) : UINT64_MAX);
     if (home == 0)
         home = sock->stacks;
     if (home == 0)
         return -EADDRNOTAVAIL;
     socket_settle(sock, group_choose(home));
     return on_each(sock, udp_open);
+}
+
+void udp_device_changed(struct socket *sock)
+{
+    lock_take(&sock->lock);
+    if (sock->udp)
+        on_each(sock, udp_bind_device);
+    lock_give(&sock->lock);
+}
+
+uint64_t udp_stacks_to(const struct socket *sock, const struct endpoint *to)
+{
+    return address_stacks_by(to, udp_way_of(sock, to));
 }
 
 static int udp_bind_call(struct socket *sock, const struct endpoint *local)
@@ -148,7 +162,7 @@ static int udp_connect_call(struct socket *sock, const struct endpoint *peer, bo
         result = -EAGAIN; /* whatever comes of the rest (inet_dgram_connect()) */
     } else if (socket_is_mapped(sock) && peer->family == AF_INET6) {
         result = -EAFNOSUPPORT;
-    } else if (address_stacks_to(peer) == 0 ||
+    } else if (udp_stacks_to(sock, peer) == 0 ||
                !udp_family_fits(sock, peer)) {
         result = -ENETUNREACH;
     } else if (peer->family == AF_INET && peer->v4.s_addr == INADDR_BROADCAST &&

@@ -8,10 +8,9 @@
 
 #include "base/privilege.h"
 #include "control/address.h"
+#include "control/device.h"
 #include "socket/udp.h"
 #include "stack/group.h"
-
-#define LOOPBACK_INTERFACE 1
 
 /* Exactly a number, or any from as many bytes on. */
 static int number_of(const struct cmsghdr *c, int *number)
@@ -89,8 +88,7 @@ static int of_ip4(const struct cmsghdr *c, struct send_choice *choice)
 
 static bool has_interface(struct socket *sock, uint32_t interface)
 {
-    return interface == LOOPBACK_INTERFACE ||
-           (interface > LOOPBACK_INTERFACE && interface <= socket_stack(sock)->ports_count + LOOPBACK_INTERFACE);
+    return device_name(interface) && (device_stacks(interface) >> socket_stack(sock)->id & 1);
 }
 
 static int source6(struct socket *sock, const struct cmsghdr *c, struct send_choice *choice)
@@ -101,6 +99,8 @@ static int source6(struct socket *sock, const struct cmsghdr *c, struct send_cho
     if (c->cmsg_len < CMSG_LEN(sizeof(info)))
         return -EINVAL;
     memcpy(&info, CMSG_DATA(c), sizeof(info));
+    if (sock->options.device && info.ipi6_ifindex && info.ipi6_ifindex != sock->options.device)
+        return -EINVAL;
     if (info.ipi6_ifindex)
         choice->interface = info.ipi6_ifindex;
     if (choice->interface && !has_interface(sock, choice->interface))

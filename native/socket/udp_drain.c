@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "control/device.h"
 #include "control/lwip_address.h"
 #include "lwip/netif.h"
 #include "lwip/pbuf.h"
@@ -108,12 +109,15 @@ static void set_headers(const struct socket *sock, struct udp_pcb *pcb, int fami
     pcb->ttl = socket_options_ttl(&sock->options, family);
 }
 
-/* As udp_sendto(), by the way and with the header that control messages chose. */
+static const struct send_choice no_choice = { .ttl = -1, .tos = -1, .dont_fragment = -1 };
+
+/* As udp_sendto(), by the way and with the header that control messages and options chose. */
 static err_t send_chosen(struct udp_pcb *pcb, struct pbuf *packet, const ip_addr_t *to, uint16_t to_port,
-                         const struct send_choice *choice)
+                         const struct send_choice *choice, unsigned way)
 {
     u8_t ttl = pcb->ttl, tos = pcb->tos, multicast_ttl = udp_get_multicast_ttl(pcb);
-    struct netif *netif = choice->interface ? netif_get_by_index((u8_t)choice->interface) : NULL;
+    unsigned interface = choice->interface ? choice->interface : way;
+    struct netif *netif = interface ? netif_get_by_index(device_index(interface)) : NULL;
     ip_addr_t source;
     err_t err = ERR_RTE;
 
@@ -128,7 +132,9 @@ static err_t send_chosen(struct udp_pcb *pcb, struct pbuf *packet, const ip_addr
         netif = netif ? netif : ip_route(&source, to);
         if (netif)
             err = udp_sendto_if_src(pcb, packet, to, to_port, netif, &source);
-    } else {
+    } else if (netif && !ip_addr_isany(&pcb->local_ip) && !ip_addr_ismulticast(&pcb->local_ip)) {
+        err = udp_sendto_if_src(pcb, packet, to, to_port, netif, &pcb->local_ip); /* be it another interface's */
+    } else if (interface == 0 || netif) {
         err = netif ? udp_sendto_if(pcb, packet, to, to_port, netif) : udp_sendto(pcb, packet, to, to_port);
     }
     pcb->ttl = ttl;
@@ -146,15 +152,17 @@ static void send_one(struct udp_end *end, const struct send_record *record, cons
     if (pcb && packet) {
         if (end->sock->family == AF_INET6)
             set_headers(end->sock, pcb, record->to.family ? record->to.family : end->sock->peer.family);
-        if (record->to.family == 0 && !choice) {
+        if (record->to.family == 0 && !choice && LIKELY(!end->has_way)) {
             err = udp_send(pcb, packet);
         } else {
             const struct endpoint *peer = record->to.family ? &record->to : &end->sock->peer;
             ip_addr_t to;
 
             endpoint_to_ip(peer, &to);
-            err = LIKELY(!choice) ? udp_sendto(pcb, packet, &to, peer->port)
-                                  : send_chosen(pcb, packet, &to, peer->port, choice);
+            err = LIKELY(!choice && !end->has_way) ? udp_sendto(pcb, packet, &to, peer->port)
+                                                   : send_chosen(pcb, packet, &to, peer->port,
+                                                                 choice ? choice : &no_choice,
+                                                                 udp_way_of(end->sock, peer));
         }
     }
     if (packet)
@@ -221,6 +229,7 @@ void udp_options_changed(struct socket *sock)
     udp_drain(sock); /* what was sent before is sent as it was then */
     if (sock->family == AF_INET) /* of IPv6 it depends on the destination: send_one() */
         set_headers(sock, pcb, AF_INET);
+    sock->udp[socket_stack(sock)->id].has_way = o->device || o->unicast_device || o->unicast_device6;
     pcb->mcast_ip4.addr = o->multicast_interface.s_addr;
     udp_set_multicast_netif_index(pcb, (u8_t)o->multicast_interface6);
     pcb->netif_hints.mtu_discover = (u8_t)o->mtu_discover;

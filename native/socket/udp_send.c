@@ -125,7 +125,7 @@ int udp_resolve(struct socket *sock, const struct msghdr *msg, size_t bytes, str
             return result;
         record->chooses = true;
     }
-    if (address_stacks_to(to) == 0)
+    if (udp_stacks_to(sock, to) == 0)
         return -ENETUNREACH;
     if (to->family == AF_INET && to->v4.s_addr == INADDR_BROADCAST && !sock->options.broadcast)
         return -EACCES;

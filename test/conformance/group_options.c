@@ -19,7 +19,7 @@ static const struct option {
     O(SOL_SOCKET, SO_ACCEPTCONN, 1, 1), O(SOL_SOCKET, SO_ERROR, 1, 1),
     O(SOL_SOCKET, SO_SNDLOWAT, 4, 1), O(SOL_SOCKET, 9999, 4, 1),
     O(SOL_SOCKET, SO_DEBUG, 1, -7), O(SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1, 200),
-    O(SOL_SOCKET, SO_INCOMING_CPU, 0, 70000), O(IPPROTO_TCP, TCP_INQ, 1, 200),
+    O(SOL_SOCKET, SO_RXQ_OVFL, 1, -7), O(SOL_SOCKET, SO_INCOMING_CPU, 0, 70000), O(IPPROTO_TCP, TCP_INQ, 1, 200),
     O(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1, -7), O(IPPROTO_IPV6, IPV6_FREEBIND, 1, 70000),
     O(IPPROTO_TCP, TCP_NODELAY, 1, 77), O(IPPROTO_TCP, TCP_CORK, 1, 7),
     O(IPPROTO_TCP, TCP_QUICKACK, 1, 0), O(IPPROTO_TCP, TCP_KEEPIDLE, 100, 0),
@@ -159,6 +159,48 @@ static void queued(void)
     }
 }
 
+/* SO_RXQ_OVFL: what found no room is told by the next that did. */
+static int dropped(int fd, int *told)
+{
+    _Alignas(struct cmsghdr) char control[64] = { 0 };
+    char bytes[100];
+    struct iovec iov = { bytes, sizeof(bytes) };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = 64 };
+    int result = (int)sys.recvmsg(fd, &msg, MSG_DONTWAIT);
+    struct cmsghdr *c = result < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+
+    *told = -1;
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL && c->cmsg_len == CMSG_LEN(sizeof(*told)))
+        memcpy(told, CMSG_DATA(c), sizeof(*told));
+    return result;
+}
+
+static void overflown(void)
+{
+    struct pair p = udp_pair(AF_INET);
+    int sent = 0, got, told;
+
+    SAY(set_int(p.server, SOL_SOCKET, SO_RXQ_OVFL, 1));
+    SAY(set_int(p.server, SOL_SOCKET, SO_RCVBUF, 8192));
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; round < 2 && i < 300; i++, sent++) {
+            sys.send(p.client, "12345678", 8, 0);
+            if (i % 50 == 0)
+                settle(); /* nothing may get lost on the way */
+        }
+        settle();
+        for (got = 0; dropped(p.server, &told) >= 0; got++)
+            if (got == 0)
+                NOTE("first", "%s", told < 0 ? "says nothing" : "says");
+        sent -= got;
+        sys.send(p.client, "12345678", 8, 0);
+        await(p.server, POLLIN);
+        NOTE("next", "%d, %s", dropped(p.server, &told), told == sent ? "as lost" : "another number");
+        if (round == 1)
+            SAY(set_int(p.server, SOL_SOCKET, SO_RXQ_OVFL, 0));
+    }
+}
+
 static void late(void)
 {
     struct pair p = tcp_pair(AF_INET6);
@@ -221,6 +263,6 @@ static void rooms(void)
 
 const struct scenario scenarios[] = {
     SCENARIO(tcp_4), SCENARIO(tcp_6), SCENARIO(udp_4), SCENARIO(udp_6), SCENARIO(times),
-    SCENARIO(lingers), SCENARIO(inherited), SCENARIO(late), SCENARIO(segments),
+    SCENARIO(lingers), SCENARIO(inherited), SCENARIO(overflown), SCENARIO(late), SCENARIO(segments),
     SCENARIO(queued), SCENARIO(rooms), { 0 },
 };

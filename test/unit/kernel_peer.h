@@ -156,7 +156,7 @@ static inline struct peer *peer_start(const char *line, unsigned packets, uint32
     ck_assert(getrandom(settings.secret, sizeof(settings.secret), 0) == sizeof(settings.secret));
     ck_assert_int_eq(instance_create(&peer->instance, &settings), 0);
     ck_assert_msg(port_open(config, 1, &peer->packets, err, sizeof(err), &peer->port) == 0, "%s", err);
-    add = (struct netif_port_settings){peer->port, 0, config, peer->packets, peer->chunks, &peer->stats};
+    add = (struct netif_port_settings){peer->port, 0, config, peer->packets, peer->chunks, &peer->stats, 0};
     peer_enter(peer);
     ck_assert_msg(netif_port_add(&peer->np, &add, err, sizeof(err)) == 0, "%s", err);
     peer_leave(peer);

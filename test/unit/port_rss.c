@@ -91,7 +91,7 @@ START_TEST(ports_lead_home)
     struct instance_settings settings = {.now_us = clock_now_us(), .secret = "a secret of ours"};
     struct netif_steer_member members[QUEUES];
     struct port_config *config = port_line("null,address=10.0.0.1/24,address=fd00::1/64");
-    struct netif_port_settings add = {port, OURS, config, port_packets, NULL, &stats};
+    struct netif_port_settings add = {port, OURS, config, port_packets, NULL, &stats, 0};
     struct instance *instance;
     struct netif_port *np;
     unsigned long outside;
