@@ -22,14 +22,29 @@ export function hungMs({ gauges }: SegmentStats['stacks'][number]): number {
 export const faultyStacks = ({ stacks }: SegmentStats) =>
     stacks.filter(({ gauges }) => (gauges.faults ?? 0) > 0)
 
+/** The numbers of the sets of faults that a stack has: bits of a gauge. */
+export const faultSets = ({ gauges }: SegmentStats['stacks'][number]): number[] =>
+    [...(gauges.faults ?? 0).toString(2)].reverse().flatMap((bit, index) => (bit === '1' ? [index + 1] : []))
+
+/** "0, 1 (set 1, 3)"; where they differ "0 (set 1), 1 (set 1, 3)". */
+function faultsText(faulty: SegmentStats['stacks']): string {
+    const groups = new Map<string, number[]>()
+    for (const stack of faulty) {
+        const sets = faultSets(stack).join(', ')
+        groups.set(sets, [...(groups.get(sets) ?? []), stack.index])
+    }
+    return [...groups].map(([sets, stacks]) => `${stacks.join(', ')} (set ${sets})`).join(', ')
+}
+
 export function banner(stats: SegmentStats): string | undefined {
     const { process, stacks } = stats
     const { alive, pid } = process
     const lines: string[] = []
     const faulty = faultyStacks(stats)
     if (faulty.length > 0) {
-        const names = faulty.map(({ index }) => index).join(', ')
-        lines.push(`*** FAULTS ARE BEING INJECTED on stack ${names}: pronghorn inject --off ends it ***`)
+        lines.push(
+            `*** FAULTS ARE BEING INJECTED on stack ${faultsText(faulty)}: pronghorn inject shows what, inject off ends it ***`,
+        )
     }
     if (alive && isStopped(pid)) {
         lines.push(`*** STOPPED (SIGSTOP, or a debugger): kill -CONT ${pid} lets it go on ***`)

@@ -24,8 +24,8 @@ export const REMEDIES: Record<string, string> = {
     drop_rx_listen_full:
         'accept() comes too slowly: a larger backlog (listen(), tcp.backlog_max), or a SYN flood',
     drop_rx_tcp_window: 'repetitions after loss; alone they cost nothing',
-    drop_rx_injected: 'a rehearsal: pronghorn inject --off ends it',
-    drop_tx_injected: 'a rehearsal: pronghorn inject --off ends it',
+    drop_rx_injected: 'a rehearsal: pronghorn inject shows which, inject off ends it',
+    drop_tx_injected: 'a rehearsal: pronghorn inject shows which, inject off ends it',
     drop_tx_ring_full: 'the device is slower than its senders: raise tx_slots= of the port, or send less',
     drop_tx_no_memory: 'raise memory.packets',
     drop_tx_no_route: 'give the port a gateway= or an address in that network (show routes)',

@@ -3,7 +3,7 @@
 
 import type { SegmentStats } from '../stats/index.js'
 import { isStopped } from '../stats/life.js'
-import { hungMs } from './banner.js'
+import { faultSets, hungMs } from './banner.js'
 import { EXPECTED_DROPS, REMEDIES } from './drops.js'
 import { type Cause, dropCause, type Finding, setting } from './finding.js'
 import { type Wait, waitText } from './findings-threads.js'
@@ -118,7 +118,13 @@ function ofTurns(stats: SegmentStats, stack: number, rates: Rates, wait: Wait | 
             `it hangs since ${age(hung)}, in one and the same turn`,
             `gdb -p ${stats.process.pid} shows where, pronghorn flight what came before`,
         )
-    if ((gauges.faults ?? 0) > 0) add('faults', 'faults are injected on purpose', 'pronghorn inject --off')
+    const sets = faultSets(stats.stacks[stack]!)
+    if (sets.length > 0)
+        add(
+            'faults',
+            `faults are injected on purpose: set ${sets.join(', ')}`,
+            'pronghorn inject shows what they do, pronghorn inject off ends them',
+        )
     const waits = waitText(wait)
     if (waits)
         add(

@@ -29,7 +29,9 @@ struct held {
 };
 
 struct faults {
+    struct faults *next;
     struct faults_settings settings;
+    struct faults_counts *counts, own; /* own: when nobody asks */
     uint64_t random;
     uint64_t queue_ns; /* the rate: how long the queue may be */
     struct held in, out;
@@ -47,6 +49,7 @@ struct faults *faults_create(const struct faults_settings *settings)
 
     if (f != NULL) {
         f->settings = *settings;
+        f->counts = settings->counts ? settings->counts : &f->own;
         f->random = settings->seed * 2 + 1; /* not 0, the one state that xorshift never leaves */
         f->queue_ns = max_u64(RATE_QUEUE_NS, line_ns(settings, RATE_QUEUE_BYTES));
     }
@@ -72,7 +75,7 @@ static unsigned slot(const struct held *held, unsigned index)
 }
 
 /* In its place by time; jitter may put a packet before others. False: too many wait. */
-static bool hold(struct held *held, struct rte_mbuf *packet, uint64_t due_us)
+static bool hold(struct faults *f, struct held *held, struct rte_mbuf *packet, uint64_t due_us)
 {
     unsigned at = held->count;
 
@@ -85,10 +88,11 @@ static bool hold(struct held *held, struct rte_mbuf *packet, uint64_t due_us)
     held->packet[slot(held, at)] = packet;
     held->due_us[slot(held, at)] = due_us;
     held->count++;
+    STAT_INC(f->counts, held);
     return true;
 }
 
-static struct rte_mbuf *due(struct held *held, uint64_t now_us)
+static struct rte_mbuf *due(struct faults *f, struct held *held, uint64_t now_us)
 {
     struct rte_mbuf *packet;
 
@@ -97,6 +101,7 @@ static struct rte_mbuf *due(struct held *held, uint64_t now_us)
     packet = held->packet[held->first];
     held->first = slot(held, 1);
     held->count--;
+    STAT_ADD(f->counts, held, -1);
     return packet;
 }
 
@@ -134,6 +139,7 @@ static struct rte_mbuf *corrupted(struct faults *f, struct rte_mbuf *packet)
     at = RTE_ETHER_HDR_LEN + random_below(f, copy->pkt_len - RTE_ETHER_HDR_LEN);
     *rte_pktmbuf_mtod_offset(copy, uint8_t *, at) ^= (uint8_t)(1u << random_below(f, 8));
     rte_pktmbuf_free(packet);
+    STAT_INC(f->counts, corrupted);
     return copy;
 
 unchanged:
@@ -151,8 +157,10 @@ static uint64_t due_time(struct faults *f, struct held *held, const struct rte_m
         held->busy_until_ns = max_u64(held->busy_until_ns, now_us * 1000) + line_ns(s, packet->pkt_len);
         due_us = held->busy_until_ns / 1000;
     }
-    if (happens(f, s->reorder_ppm)) /* overtakes those that wait */
+    if (happens(f, s->reorder_ppm)) { /* overtakes those that wait */
+        STAT_INC(f->counts, reordered);
         return now_us;
+    }
     due_us += s->delay_us;
     if (s->jitter_us != 0)
         due_us += random_below(f, s->jitter_us + 1);
@@ -165,18 +173,26 @@ static bool treat(struct faults *f, struct held *held, struct rte_mbuf *packet, 
     const struct faults_settings *s = &f->settings;
     struct rte_mbuf *twin;
 
-    if (happens(f, s->loss_ppm) ||
-        (s->rate_bits != 0 && held->busy_until_ns > now_us * 1000 + f->queue_ns)) {
-        rte_pktmbuf_free(packet);
-        return true;
+    STAT_INC(f->counts, packets);
+    if (happens(f, s->loss_ppm)) {
+        STAT_INC(f->counts, lost);
+        goto lost;
     }
+    if (s->rate_bits != 0 && held->busy_until_ns > now_us * 1000 + f->queue_ns)
+        goto overrun;
     if (happens(f, s->corrupt_ppm))
         packet = corrupted(f, packet);
     twin = happens(f, s->duplicate_ppm) ? copy_of(packet) : NULL;
-    if (twin != NULL && !hold(held, twin, due_time(f, held, twin, now_us)))
+    if (twin != NULL && hold(f, held, twin, due_time(f, held, twin, now_us)))
+        STAT_INC(f->counts, duplicated);
+    else
         rte_pktmbuf_free(twin);
-    if (hold(held, packet, due_time(f, held, packet, now_us)))
+    if (hold(f, held, packet, due_time(f, held, packet, now_us)))
         return false;
+
+overrun:
+    STAT_INC(f->counts, overrun);
+lost:
     rte_pktmbuf_free(packet);
     return true;
 }
@@ -195,51 +211,98 @@ static bool concerns(const struct faults *f, const struct rte_mbuf *packet, enum
     return bytes != NULL && f->settings.filter(f->settings.program, bytes, packet->pkt_len, captured);
 }
 
-uint16_t faults_rx(struct faults *f, struct port_queue *queue, struct rte_mbuf **packets, uint16_t got, uint16_t room)
+/* The set that treats the packet; NULL: none. */
+static struct faults *set_for(struct faults *first, const struct rte_mbuf *packet, enum capture_direction direction)
+{
+    struct faults *f = first;
+
+    while (f != NULL && !concerns(f, packet, direction))
+        f = f->next;
+    return f;
+}
+
+uint16_t faults_rx(struct faults *first, struct port_queue *queue, struct rte_mbuf **packets, uint16_t got,
+                   uint16_t room)
 {
     uint64_t now_us = clock_now_us();
     uint16_t out = 0;
 
     for (uint16_t i = 0; i < got; i++) {
-        if (!concerns(f, packets[i], CAPTURE_IN))
+        struct faults *f = set_for(first, packets[i], CAPTURE_IN);
+
+        if (f == NULL)
             packets[out++] = packets[i];
         else if (treat(f, &f->in, packets[i], now_us))
             STAT_INC(queue->stats, drop_rx_injected);
     }
-    while (out < room) {
-        struct rte_mbuf *packet = due(&f->in, now_us);
+    for (struct faults *f = first; f != NULL; f = f->next) {
+        struct rte_mbuf *packet;
 
-        if (packet == NULL)
-            break;
-        packets[out++] = packet;
+        while (out < room && (packet = due(f, &f->in, now_us)) != NULL)
+            packets[out++] = packet;
     }
     return out;
 }
 
-void faults_tx(struct faults *f, struct port_queue *queue, struct rte_mbuf *packet)
+void faults_tx(struct faults *first, struct port_queue *queue, struct rte_mbuf *packet)
 {
-    if (!concerns(f, packet, CAPTURE_OUT))
+    struct faults *f = set_for(first, packet, CAPTURE_OUT);
+
+    if (f == NULL)
         port_tx_now(queue, packet);
     else if (treat(f, &f->out, packet, clock_now_us()))
         STAT_INC(queue->stats, drop_tx_injected);
 }
 
-void faults_flush(struct faults *f, struct port_queue *queue)
+void faults_flush(struct faults *first, struct port_queue *queue)
 {
-    uint64_t now_us = f->out.count != 0 ? clock_now_us() : 0;
-    struct rte_mbuf *packet;
+    for (struct faults *f = first; f != NULL; f = f->next) {
+        uint64_t now_us = f->out.count != 0 ? clock_now_us() : 0;
+        struct rte_mbuf *packet;
 
-    while (queue->pending < PORT_PENDING && (packet = due(&f->out, now_us)) != NULL)
-        port_tx_now(queue, packet);
+        while (queue->pending < PORT_PENDING && (packet = due(f, &f->out, now_us)) != NULL)
+            port_tx_now(queue, packet);
+    }
 }
 
-uint64_t faults_due_us(const struct faults *f, const struct port_queue *queue)
+uint64_t faults_due_us(const struct faults *first, const struct port_queue *queue)
 {
     bool room = queue->pending < PORT_PENDING; /* else the device has to take something first */
-    uint64_t in = f->in.count ? f->in.due_us[f->in.first] : UINT64_MAX;
-    uint64_t out = f->out.count && room ? f->out.due_us[f->out.first] : UINT64_MAX;
+    uint64_t due_us = UINT64_MAX;
 
-    return min_u64(in, out);
+    for (const struct faults *f = first; f != NULL; f = f->next) {
+        if (f->in.count != 0)
+            due_us = min_u64(due_us, f->in.due_us[f->in.first]);
+        if (f->out.count != 0 && room)
+            due_us = min_u64(due_us, f->out.due_us[f->out.first]);
+    }
+    return due_us;
+}
+
+struct faults *faults_replace(struct faults **first, unsigned number, struct faults *with)
+{
+    struct faults **at = first, *old = NULL;
+
+    while (*at != NULL && (*at)->settings.number < number)
+        at = &(*at)->next;
+    if (*at != NULL && (*at)->settings.number == number) {
+        old = *at;
+        *at = old->next;
+    }
+    if (with != NULL) {
+        with->next = *at;
+        *at = with;
+    }
+    return old;
+}
+
+uint64_t faults_numbers(const struct faults *first)
+{
+    uint64_t numbers = 0;
+
+    for (const struct faults *f = first; f != NULL; f = f->next)
+        numbers |= UINT64_C(1) << (f->settings.number - 1);
+    return numbers;
 }
 
 void faults_destroy(struct faults *f, struct port_queue *queue)
@@ -248,9 +311,9 @@ void faults_destroy(struct faults *f, struct port_queue *queue)
 
     if (f == NULL)
         return;
-    while ((packet = due(&f->out, UINT64_MAX)) != NULL)
+    while ((packet = due(f, &f->out, UINT64_MAX)) != NULL)
         port_tx_now(queue, packet);
-    while ((packet = due(&f->in, UINT64_MAX)) != NULL) {
+    while ((packet = due(f, &f->in, UINT64_MAX)) != NULL) {
         STAT_INC(queue->stats, drop_rx_injected);
         rte_pktmbuf_free(packet);
     }

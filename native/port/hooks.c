@@ -59,16 +59,21 @@ void port_tap_remove(struct port_queue *queue, struct capture_ring *ring)
     hooks_trim(queue);
 }
 
-struct faults *port_faults_set(struct port_queue *queue, struct faults *faults)
+struct faults *port_faults_set(struct port_queue *queue, unsigned number, struct faults *faults)
 {
     struct port_hooks *hooks = faults != NULL ? hooks_of(queue) : queue->hooks;
-    struct faults *old = hooks != NULL ? hooks->faults : NULL;
+    struct faults *old;
 
     if (hooks == NULL)
-        return NULL;
-    hooks->faults = faults;
+        return faults; /* no memory for it, or nothing to end */
+    old = faults_replace(&hooks->faults, number, faults);
     hooks_trim(queue);
     return old;
+}
+
+uint64_t port_faults_numbers(const struct port_queue *queue)
+{
+    return queue->hooks != NULL ? faults_numbers(queue->hooks->faults) : 0;
 }
 
 void port_flight_set(struct port_queue *queue, struct flight_ring *ring)

@@ -24,7 +24,7 @@ struct rte_mbuf;
 
 struct port_hooks {
     struct capture_ring *tap[PORT_TAPS_MAX];
-    struct faults *faults;
+    struct faults *faults; /* the first set */
     bool flush_always; /* the queue's own, while ours is in its place */
     bool kept;         /* the device's last burst was not empty, whatever came out of it */
 };
@@ -33,8 +33,10 @@ struct port_hooks {
 int port_tap_add(struct port_queue *queue, struct capture_ring *ring);
 void port_tap_remove(struct port_queue *queue, struct capture_ring *ring);
 
-/* Replaces the faults of the queue and gives back the old ones (NULL: none); NULL ends them. */
-struct faults *port_faults_set(struct port_queue *queue, struct faults *faults);
+/* Replaces the queue's set of that number, which is the caller's again (NULL: there was none); NULL ends it. */
+struct faults *port_faults_set(struct port_queue *queue, unsigned number, struct faults *faults);
+/* Those that the queue has: faults_numbers(). */
+uint64_t port_faults_numbers(const struct port_queue *queue);
 
 /* The flight recorder that gets the queue's packets; NULL: none. */
 void port_flight_set(struct port_queue *queue, struct flight_ring *ring);

@@ -33,14 +33,8 @@ const WORDS: Record<string, string> = {
     value: 'info',
     program: 'true',
 }
-/** What must stand in the command line of one that is to do something. */
-const OPTIONS: Record<string, string[]> = { inject: ['--off'] }
-const argumentsOf = ({ command }: Row) => [
-    ...(OPTIONS[command.name()] ?? []),
-    ...command.registeredArguments
-        .filter(({ required }) => required)
-        .map((each) => WORDS[each.name()] ?? 'x'),
-]
+const argumentsOf = ({ command }: Row) =>
+    command.registeredArguments.filter(({ required }) => required).map((each) => WORDS[each.name()] ?? 'x')
 
 /** Parses in this process; the actions are not reached. */
 async function parse(...words: string[]) {

@@ -24,6 +24,7 @@ static struct faults *faults_of(struct faults_settings settings)
     memset(&queue, 0, sizeof(queue));
     queue.stats = &stats;
     settings.directions = CAPTURE_IN | CAPTURE_OUT;
+    settings.number = 1;
     faults = faults_create(&settings);
     ck_assert_ptr_nonnull(faults);
     return faults;
@@ -242,14 +243,96 @@ START_TEST(a_burst_that_is_lost_or_held_was_work)
         struct rte_mbuf *packets[PORT_BURST] = { packet_of(BYTES, 1) };
 
         ck_assert(!port_rx_kept(&queue));
-        ck_assert_ptr_null(port_faults_set(&queue, faults));
+        ck_assert_ptr_null(port_faults_set(&queue, 1, faults));
         ck_assert_uint_eq(port_hooks_rx(&queue, packets, 1, PORT_BURST), 0);
         ck_assert(port_rx_kept(&queue));
         ck_assert_uint_eq(port_hooks_rx(&queue, packets, 0, PORT_BURST), 0);
         ck_assert(!port_rx_kept(&queue));
-        ck_assert_ptr_eq(port_faults_set(&queue, NULL), faults);
+        ck_assert_ptr_eq(port_faults_set(&queue, 1, NULL), faults);
         end(faults);
     }
+}
+END_TEST
+
+static bool is_low(const void *program, const uint8_t *bytes, uint32_t length, uint32_t captured)
+{
+    return bytes[0] < 50;
+}
+
+/* Two sets on one queue: the first that a packet concerns treats it, alone, and each counts for itself. */
+START_TEST(the_first_set_that_matches)
+{
+    struct faults_counts counts[2] = { 0 };
+    const struct faults_settings of[2] = {
+        { .number = 3, .loss_ppm = 1000000, .filter = is_low, .counts = &counts[0], .directions = CAPTURE_IN },
+        { .number = 5, .duplicate_ppm = 1000000, .filter = is_odd, .counts = &counts[1], .directions = CAPTURE_IN },
+    };
+    struct faults *sets[2];
+
+    end(faults_of((struct faults_settings){ 0 }));
+    for (unsigned i = 0; i < 2; i++)
+        sets[i] = faults_create(&of[i]);
+    /* Whichever comes first: the numbers decide. */
+    ck_assert_ptr_null(port_faults_set(&queue, 5, sets[1]));
+    ck_assert_ptr_null(port_faults_set(&queue, 3, sets[0]));
+    ck_assert_uint_eq(port_faults_numbers(&queue), 1 << 2 | 1 << 4);
+    for (unsigned fill = 0; fill < 100; fill++) {
+        struct rte_mbuf *packets[PORT_BURST] = { packet_of(BYTES, (uint8_t)fill) };
+        unsigned out = port_hooks_rx(&queue, packets, 1, PORT_BURST);
+
+        ck_assert_uint_eq(out, fill < 50 ? 0 : fill % 2 ? 2 : 1);
+        for (unsigned i = 0; i < out; i++)
+            rte_pktmbuf_free(packets[i]);
+    }
+    ck_assert_uint_eq(counts[0].packets, 50);
+    ck_assert_uint_eq(counts[0].lost, 50);
+    ck_assert_uint_eq(counts[1].packets, 25);
+    ck_assert_uint_eq(counts[1].duplicated, 25);
+    ck_assert_uint_eq(counts[1].held, 0);
+    ck_assert_uint_eq(stats.drop_rx_injected, 50);
+
+    ck_assert_ptr_null(port_faults_set(&queue, 4, NULL));
+    ck_assert_ptr_eq(port_faults_set(&queue, 3, NULL), sets[0]);
+    ck_assert_uint_eq(port_faults_numbers(&queue), 1 << 4);
+    ck_assert_uint_eq(pass(queue.hooks->faults, 1), 2);
+    ck_assert_ptr_eq(port_faults_set(&queue, 5, NULL), sets[1]);
+    ck_assert_ptr_null(queue.hooks);
+    faults_destroy(sets[0], &queue);
+    end(sets[1]);
+}
+END_TEST
+
+/* What waits in one set is given out with what waits in another. */
+START_TEST(each_set_holds_its_own)
+{
+    struct faults_counts counts[2] = { 0 };
+    struct faults *first = NULL, *fast, *slow;
+
+    end(faults_of((struct faults_settings){ 0 }));
+    slow = faults_create(&(struct faults_settings){ .number = 1, .delay_us = 60000000, .filter = is_odd,
+                                                    .counts = &counts[0], .directions = CAPTURE_IN | CAPTURE_OUT });
+    fast = faults_create(&(struct faults_settings){ .number = 2, .delay_us = 20000, .counts = &counts[1],
+                                                    .directions = CAPTURE_IN | CAPTURE_OUT });
+    faults_replace(&first, 2, fast);
+    faults_replace(&first, 1, slow);
+    for (unsigned i = 0; i < 10; i++)
+        faults_tx(first, &queue, packet_of(BYTES, (uint8_t)i));
+    ck_assert_uint_eq(counts[0].held, 5);
+    ck_assert_uint_eq(counts[1].held, 5);
+    while (queue.pending < 5) {
+        ck_assert_uint_ne(faults_due_us(first, &queue), UINT64_MAX);
+        faults_flush(first, &queue);
+    }
+    ck_assert_uint_eq(counts[1].held, 0);
+    ck_assert_uint_gt(faults_due_us(first, &queue), clock_now_us() + 30000000);
+    ck_assert_ptr_eq(faults_replace(&first, 1, NULL), slow);
+    faults_destroy(slow, &queue); /* sends what it held */
+    ck_assert_uint_eq(counts[0].held, 0);
+    ck_assert_uint_eq(queue.pending, 10);
+    for (unsigned i = 0; i < 10; i++)
+        rte_pktmbuf_free(queue.tx[i]);
+    queue.pending = 0;
+    end(fast);
 }
 END_TEST
 
@@ -271,6 +354,8 @@ static Suite *suite(void)
     tcase_add_test(c, only_those_of_the_filter);
     tcase_add_test(c, what_is_held_comes_home_at_the_end);
     tcase_add_test(c, a_burst_that_is_lost_or_held_was_work);
+    tcase_add_test(c, the_first_set_that_matches);
+    tcase_add_test(c, each_set_holds_its_own);
     suite_add_tcase(s, c);
     return s;
 }
