@@ -47,7 +47,7 @@ struct faults *faults_create(const struct faults_settings *settings);
 /* Sends what is held back to the device, frees what was on its way to the stack. */
 void faults_destroy(struct faults *faults, struct port_queue *queue);
 
-/* Takes the set of that number out of the list, for the caller (NULL: there was none), and puts `with` there if not NULL. */
+/* Takes the set of that number out of the list, for the caller (NULL: none), and puts `with` there if not NULL. */
 struct faults *faults_replace(struct faults **first, unsigned number, struct faults *with);
 /* The numbers of all sets, as bits: 1 is number 1, 2 number 2, 4 number 3. */
 uint64_t faults_numbers(const struct faults *first);
