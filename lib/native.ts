@@ -88,6 +88,8 @@ export interface Native {
     pollerCollect(): number
     /** The callback of a pair begins, or (-1) has ended. */
     pollerMeasure(index: number): void
+    /** What a callback between two listeners threw: an uncaught exception. */
+    pollerUncaught(error: unknown): void
 
     /** The arena; undefined where the runtime is not started or external buffers are not allowed. */
     ringMemory(): ArrayBuffer | undefined

@@ -333,6 +333,17 @@ static napi_value poller_measure(napi_env env, napi_callback_info info)
     return number_value(env, 0);
 }
 
+/*
+ * (error): of a callback that JavaScript ran between two listeners. Told before our own callback ends:
+ * what threw has left its asynchronous context on Node's stack, which is cleared by this.
+ */
+static napi_value poller_uncaught(napi_env env, napi_callback_info info)
+{
+    Args<1> args(env, info);
+    napi_fatal_exception(env, args.value[0]);
+    return number_value(env, 0);
+}
+
 void poller_close(Environment *e, void (*done)(Environment *e))
 {
     Poller *p = &e->poller;
@@ -368,5 +379,6 @@ const Function poller_functions[] = {
     {"pollerWatch", poller_watch},
     {"pollerCollect", poller_collect},
     {"pollerMeasure", poller_measure},
+    {"pollerUncaught", poller_uncaught},
     {nullptr, nullptr},
 };

@@ -146,6 +146,7 @@ const addon: Record<string, Omit<Call, 'call'>> = {
     pollerWatch: { kinds: ['operation', 'fd', 'events', 'number'] },
     pollerCollect: { kinds: [] },
     pollerMeasure: { kinds: ['number'] },
+    pollerUncaught: { kinds: [], guard: () => false }, // ends the process, whatever it is given
     ringMemory: { kinds: [] },
     ringOpen: {
         kinds: ['fd', 'rows'],

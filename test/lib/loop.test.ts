@@ -77,3 +77,67 @@ t.test('poll() runs what is ready and tells how many sockets were', async (t) =>
     t.equal(data, 'now')
     close()
 })
+
+t.test('what a listener puts off comes before the next listener of the same turn', async (t) => {
+    const pairs = await Promise.all([pair(), pair(), pair()])
+    const order: string[] = []
+    const all = pairs.map(({ socket }, i) => {
+        socket.on('data', () => {
+            order.push(`data ${i}`)
+            process.nextTick(() => order.push(`tick ${i}`))
+            Promise.resolve().then(() => order.push(`promise ${i}`))
+        })
+        return once(socket, 'data')
+    })
+    await new Promise(setImmediate)
+    for (const { client } of pairs) client.write('now')
+    await Promise.all(all)
+    await new Promise(setImmediate)
+    const told = order.filter((what) => what.startsWith('data')).map((what) => what.slice(-1))
+    t.strictSame(
+        order,
+        told.flatMap((i) => [`data ${i}`, `tick ${i}`, `promise ${i}`]),
+    )
+    for (const { close } of pairs) close()
+})
+
+t.test('a put-off callback that throws costs no listener its event', async (t) => {
+    const pairs = await Promise.all([pair(), pair(), pair()])
+    const caught: string[] = []
+    const catcher = (error: Error) => caught.push(error.message)
+    process.on('uncaughtException', catcher)
+    t.teardown(() => process.off('uncaughtException', catcher))
+    const all = pairs.map(({ socket }, i) => {
+        socket.once('data', () =>
+            process.nextTick(() => {
+                throw new Error(`${i}`)
+            }),
+        )
+        return once(socket, 'data')
+    })
+    await new Promise(setImmediate)
+    for (const { client } of pairs) client.write('now')
+    await Promise.all(all)
+    await new Promise(setImmediate)
+    await new Promise(setImmediate)
+    t.strictSame(caught.sort(), ['0', '1', '2'])
+    for (const { close } of pairs) close()
+})
+
+t.test('poll() inside a listener runs the rest of the batch first, and loses nothing', async (t) => {
+    const pairs = await Promise.all([pair(), pair(), pair()])
+    const got = ['', '', '']
+    for (const [i, { socket }] of pairs.entries())
+        socket.on('data', (chunk: Buffer) => {
+            got[i] += chunk
+            if (i > 0) return
+            pairs[2]?.client.write('third')
+            while (got[2] === '') runtime.poll()
+        })
+    await new Promise(setImmediate)
+    pairs[0]?.client.write('first')
+    pairs[1]?.client.write('second')
+    while (got.includes('')) await new Promise(setImmediate)
+    t.strictSame(got, ['first', 'second', 'third'])
+    for (const { close } of pairs) close()
+})
