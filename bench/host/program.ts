@@ -101,11 +101,15 @@ export async function runAlone(program: Program, limitSeconds: number): Promise<
     }
 }
 
-/** The client's results, then the server's. The server is asked to stop once the client is done. */
+/**
+ * The client's results, then the server's. The server is asked to stop once the client is done. `before`: a
+ * client that only warms the server up; it runs to its end first.
+ */
 export async function runPair(
     server: Program,
     client: Program,
     limitSeconds: number,
+    before?: Program,
 ): Promise<{ client: Result[]; server: Result[] }> {
     const first = start(server)
     first.done.catch(() => {}) // reported below, whenever it comes
@@ -116,12 +120,16 @@ export async function runPair(
             `${server.command} to be ready`,
             Promise.race([first.ready, first.done.then(failEarly)]),
         )
-        second = start(client)
         const served = first.done.then(
             () => new Promise<never>(() => {}),
             (error) => Promise.reject(error),
         )
-        const results = await within(limitSeconds * 1000, client.command, Promise.race([second.done, served]))
+        const results: Result[] = []
+        for (const one of before ? [before, client] : [client]) {
+            second = start(one)
+            const told = await within(limitSeconds * 1000, one.command, Promise.race([second.done, served]))
+            if (one === client) results.push(...told)
+        }
         first.child.kill('SIGTERM')
         return { client: results, server: await within(10_000, `${server.command} to stop`, first.done) }
     } finally {
