@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
@@ -71,7 +72,7 @@ static int close_others(unsigned int first, unsigned int last, int flags)
 
 int ph_close_range(unsigned int first, unsigned int last, int flags)
 {
-    if (first > last)
+    if (first > last || flags & ~(int)(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE))
         return fail(EINVAL);
     /* (CLOSE_RANGE_UNSHARE: a thread with a table of its own would have to have one of ours, too.) */
     if (!(flags & CLOSE_RANGE_CLOEXEC)) {
@@ -145,8 +146,10 @@ ssize_t ph_sendfile(int to, int from, off_t *offset, size_t len)
 
     if (!fd_is_ours(to))
         return kernel.sendfile(to, from, offset, len);
+    if (lseek(from, 0, SEEK_CUR) < 0) /* the source must be a file (sendfile(2)) */
+        return errno == ESPIPE && !offset ? fail(EINVAL) : -1;
     if (at < 0)
-        return fail(EINVAL); /* the source must be a file (sendfile(2)) */
+        return fail(EINVAL);
     buffer = malloc(len < COPY_BYTES ? len + 1 : COPY_BYTES);
     if (buffer == NULL)
         return fail(ENOMEM);
@@ -176,53 +179,99 @@ ssize_t ph_sendfile(int to, int from, off_t *offset, size_t len)
     return done;
 }
 
-/* From a pipe to one of ours or back. Bytes that were taken are never lost: they are written in full. */
+/* ---- splice(2): between a pipe and one of ours ---- */
+
+#define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)
+
+/* What was taken from a socket is never lost: it is written in full, whatever another writer did meanwhile. */
+static ssize_t fill_pipe(int pipe, const uint8_t *data, size_t len)
+{
+    struct pollfd room = { .fd = pipe, .events = POLLOUT };
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = kernel.write(pipe, data + done, len - done);
+
+        if (n < 0 && (errno != EAGAIN || kernel.poll(&room, 1, -1) < 0) && errno != EINTR)
+            return done ? (ssize_t)done : -1;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return (ssize_t)done;
+}
+
+/* How much surely fits. A pipe that polls writable has room for PIPE_BUF bytes (pipe(7)), an empty one for all. */
+static ssize_t pipe_room(int pipe, bool may_wait)
+{
+    struct pollfd room = { .fd = pipe, .events = POLLOUT };
+    int held = 0, ready = kernel.poll(&room, 1, may_wait ? -1 : 0);
+
+    if (ready <= 0)
+        return ready < 0 ? -1 : fail(EAGAIN);
+    if (kernel.ioctl(pipe, FIONREAD, &held) < 0 || held > 0)
+        return PIPE_BUF;
+    return kernel.fcntl(pipe, F_GETPIPE_SZ);
+}
+
+/* Whether the socket waits is its own affair; the flag is about the pipe. */
+static ssize_t splice_to_pipe(int from, int pipe, size_t len, bool may_wait)
+{
+    uint8_t buffer[COPY_BYTES];
+    ssize_t room = pipe_room(pipe, may_wait), got;
+
+    if (room < 0)
+        return -1;
+    len = len < sizeof(buffer) ? len : sizeof(buffer);
+    got = ph_recv(from, buffer, len < (size_t)room ? len : (size_t)room, 0);
+    return got <= 0 ? got : fill_pipe(pipe, buffer, (size_t)got);
+}
+
+/* tee(2) shows what is in the pipe, so that only what was sent is taken out. */
+static ssize_t splice_from_pipe(int pipe, int to, size_t len, unsigned int flags)
+{
+    uint8_t buffer[COPY_BYTES];
+    int copy[2];
+    ssize_t got;
+
+    if (pipe2(copy, O_CLOEXEC) < 0)
+        return -1;
+    got = tee(pipe, copy[1], len < sizeof(buffer) ? len : sizeof(buffer), flags & SPLICE_F_NONBLOCK);
+    if (got > 0)
+        got = kernel.read(copy[0], buffer, (size_t)got);
+    kernel.close(copy[0]);
+    kernel.close(copy[1]);
+    if (got <= 0)
+        return got;
+    got = ph_send(to, buffer, (size_t)got, flags & SPLICE_F_MORE ? MSG_MORE : 0);
+    for (ssize_t left = got; left > 0;) {
+        ssize_t taken = kernel.read(pipe, buffer, (size_t)left);
+
+        if (taken <= 0)
+            break;
+        left -= taken;
+    }
+    return got;
+}
+
 ssize_t ph_splice(int from, off_t *from_at, int to, off_t *to_at, size_t len, unsigned int flags)
 {
     bool to_ours = fd_is_ours(to), from_ours = fd_is_ours(from);
-    uint8_t buffer[COPY_BYTES];
-    ssize_t got;
+    int pipe = to_ours ? from : to, pipe_flags;
 
-    if (!to_ours && !from_ours)
+    if (len == 0 || (!to_ours && !from_ours) || flags & ~(unsigned)SPLICE_FLAGS)
         return kernel.splice(from, from_at, to, to_at, len, flags);
-    if (from_at || to_at)
+    if (to_ours && from_ours)
+        return fail(EINVAL);
+    pipe_flags = kernel.fcntl(pipe, F_GETFL);
+    if (pipe_flags < 0 || (pipe_flags & O_ACCMODE) == (to_ours ? O_WRONLY : O_RDONLY))
+        return fail(EBADF);
+    if (kernel.fcntl(pipe, F_GETPIPE_SZ) < 0)
+        return fail(EINVAL);
+    if (to_ours ? from_at : to_at)
         return fail(ESPIPE);
-    len = len < COPY_BYTES ? len : COPY_BYTES;
-    if (from_ours) {
-        struct pollfd room = { .fd = to, .events = POLLOUT };
-
-        /* A pipe that polls writable has room for PIPE_BUF bytes (pipe(7)). */
-        if (ph_poll(&room, 1, flags & SPLICE_F_NONBLOCK ? 0 : -1) <= 0)
-            return fail(EAGAIN);
-        len = len < PIPE_BUF ? len : PIPE_BUF;
-        got = ph_recv(from, buffer, len, flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0);
-        return got <= 0 ? got : write_all(to, buffer, (size_t)got);
-    }
-    {
-        struct pollfd room = { .fd = to, .events = POLLOUT };
-        int may_wait = ph_fcntl(to, F_GETFL) & O_NONBLOCK || flags & SPLICE_F_NONBLOCK ? 0 : -1;
-        int fds[2];
-
-        if (ph_poll(&room, 1, may_wait) <= 0)
-            return fail(EAGAIN);
-        /* tee(2) shows what is in the pipe, so that only what was sent is taken out. */
-        if (pipe2(fds, O_CLOEXEC) < 0)
-            return -1;
-        got = tee(from, fds[1], len, flags & SPLICE_F_NONBLOCK);
-        if (got > 0)
-            got = kernel.read(fds[0], buffer, (size_t)got);
-        kernel.close(fds[0]);
-        kernel.close(fds[1]);
-        if (got <= 0)
-            return got;
-        got = ph_write(to, buffer, (size_t)got);
-        for (ssize_t left = got; left > 0;) {
-            ssize_t taken = kernel.read(from, buffer, (size_t)left);
-
-            if (taken <= 0)
-                break;
-            left -= taken;
-        }
-        return got;
-    }
+    if (from_at || to_at)
+        return fail(EINVAL); /* a socket has no places */
+    if (pipe_flags & O_NONBLOCK)
+        flags |= SPLICE_F_NONBLOCK;
+    return to_ours ? splice_from_pipe(pipe, to, len, flags)
+                   : splice_to_pipe(from, pipe, len, !(flags & SPLICE_F_NONBLOCK));
 }

@@ -49,6 +49,18 @@ static void trace_accept(struct stack *stack, struct accept_queue *q, const stru
     trace_write(&stack->trace, TRACE_accept, &note);
 }
 
+/*
+ * As the kernel's, a connection begins with what the handshake's last segment had, whatever it may be good for:
+ * its multicast TTL is that one's. (Of a deferred one whose time is over there is no segment.)
+ */
+static void take_hops(struct socket *sock)
+{
+    if (ip4_current_header())
+        sock->options.multicast_ttl = sock->options.multicast_hops = IPH_TTL(ip4_current_header());
+    else if (ip6_current_header())
+        sock->options.multicast_hops = IP6H_HOPLIM(ip6_current_header());
+}
+
 /* The connection gets its socket, and the listener is told. */
 static err_t arrive(void *arg, struct tcp_pcb *pcb)
 {
@@ -60,6 +72,7 @@ static err_t arrive(void *arg, struct tcp_pcb *pcb)
     if (sock == NULL)
         return ERR_MEM; /* lwIP resets the connection */
     sock->options = listener->options;
+    take_hops(sock);
     sock->binding.fixed_address = listener->binding.fixed_address;
     /* What was shut before it listened is shut in each connection (sk_clone_lock() of the kernel). */
     socket_set(sock, atomic_load(&listener->flags) & (SOCKET_RX_SHUT | SOCKET_TX_SHUT));

@@ -64,6 +64,10 @@ struct calls {
     ssize_t (*writev)(int, const struct iovec *, int);
     int (*fcntl)(int, int, ...);
     int (*dup2)(int, int);
+    int (*dup3)(int, int, int);
+    int (*close_range)(unsigned int, unsigned int, int);
+    ssize_t (*sendfile)(int, int, off_t *, size_t);
+    ssize_t (*splice)(int, off_t *, int, off_t *, size_t, unsigned int);
     int (*ioctl)(int, unsigned long, ...);
     int (*poll)(struct pollfd *, nfds_t, int);
     int (*ppoll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);

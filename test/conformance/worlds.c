@@ -2,6 +2,7 @@
 #include "worlds.h"
 
 #include <stdarg.h>
+#include <sys/sendfile.h>
 
 #include "pronghorn.h"
 
@@ -23,7 +24,8 @@ static const struct calls kernel_table = {
     .getsockopt = getsockopt, .setsockopt = setsockopt, .send = send, .sendto = sendto,
     .sendmsg = sendmsg, .sendmmsg = sendmmsg, .recv = recv, .recvfrom = recvfrom,
     .recvmsg = recvmsg, .recvmmsg = recvmmsg, .read = read, .write = write, .readv = readv,
-    .writev = writev, .fcntl = fcntl, .dup2 = dup2, .ioctl = ioctl, .poll = poll, .ppoll = ppoll,
+    .writev = writev, .fcntl = fcntl, .dup2 = dup2, .dup3 = dup3, .close_range = close_range,
+    .sendfile = sendfile, .splice = splice, .ioctl = ioctl, .poll = poll, .ppoll = ppoll,
     .select = select, .epoll_create1 = epoll_create1, .epoll_ctl = epoll_ctl,
     .epoll_wait = epoll_wait, .epoll_pwait = epoll_pwait, .epoll_pwait2 = epoll_pwait2,
 };
@@ -35,7 +37,9 @@ static const struct calls our_table = {
     .setsockopt = ph_setsockopt, .send = ph_send, .sendto = ph_sendto, .sendmsg = ph_sendmsg,
     .sendmmsg = ph_sendmmsg, .recv = ph_recv, .recvfrom = ph_recvfrom, .recvmsg = ph_recvmsg,
     .recvmmsg = ph_recvmmsg, .read = ph_read, .write = ph_write, .readv = ph_readv,
-    .writev = ph_writev, .fcntl = ph_fcntl, .dup2 = ph_dup2, .ioctl = ph_ioctl, .poll = ph_poll, .ppoll = ph_ppoll,
+    .writev = ph_writev, .fcntl = ph_fcntl, .dup2 = ph_dup2, .dup3 = ph_dup3,
+    .close_range = ph_close_range, .sendfile = ph_sendfile, .splice = ph_splice,
+    .ioctl = ph_ioctl, .poll = ph_poll, .ppoll = ph_ppoll,
     .select = ph_select, .epoll_create1 = ph_epoll_create1, .epoll_ctl = ph_epoll_ctl,
     .epoll_wait = ph_epoll_wait, .epoll_pwait = ph_epoll_pwait,
     .epoll_pwait2 = ph_epoll_pwait2,

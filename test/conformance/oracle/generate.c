@@ -173,20 +173,52 @@ static void options(enum op op)
     emit(op, socket_slot(), NOWHERE, 0, o, oracle_options[o].values[below(4)]);
 }
 
+/* What is there, whatever it is. */
+static int open_slot(void)
+{
+    int from = (int)below(SLOTS), i = 0;
+
+    while (i < SLOTS - 1 && slots[(from + i) % SLOTS].guess == NOTHING)
+        i++;
+    return (from + i) % SLOTS;
+}
+
 static void duplicate(int s)
 {
-    int to = chance(70) ? slot_of(NOTHING) : socket_slot();
+    int to = chance(70) ? slot_of(NOTHING) : open_slot(), a = (int)below(4);
 
-    emit(slots[to].guess == NOTHING ? OP_DUP : OP_DUP2, s, to, 0, 0, 0);
+    if (chance(15))
+        s = open_slot();
+    if (slots[to].guess == NOTHING)
+        emit(OP_DUP, s, to, 0, a == 0, 0);
+    else
+        emit(chance(50) ? OP_DUP2 : OP_DUP3, s, to, 0, a, 0);
     slots[to] = slots[s];
+}
+
+/* Between sockets and files, pipes, other processes. */
+static void descriptor_step(void)
+{
+    int s = data_slot(), size = some_size(false), flags = chance(60) ? SPLICE_F_NONBLOCK : 0;
+    int offset = chance(90) ? 0 : 1 + (int)below(2), from = chance(90) ? NOWHERE : data_slot();
+
+    switch (below(5)) {
+    case 0: emit(OP_RIGHTS, open_slot(), open_slot(), 0, chance(50), 0); break;
+    case 1: emit(OP_SENDFILE, s, from, 0, size, chance(50) ? -1 : (int)below(80000)); break;
+    case 2: emit3(OP_SPLICE_OUT, s, NOWHERE, 0, size, flags, offset); break;
+    default: emit3(OP_SPLICE_IN, s, NOWHERE, 0, size, flags, offset); break;
+    }
 }
 
 static void other_step(void)
 {
     int s = socket_slot();
 
-    switch (below(19)) {
+    switch (below(22)) {
     case 0: duplicate(s); break;
+    case 19:
+    case 20:
+    case 21: descriptor_step(); break;
     case 14: emit(OP_LINGER, s, NOWHERE, 0, chance(70), (int)below(3)); break;
     case 15: emit(OP_OUTQ, data_slot(), NOWHERE, 0, 0, 0); break;
     case 16: emit(OP_TCP_STATE, s, NOWHERE, 0, 0, 0); break;
@@ -262,6 +294,13 @@ static void ending_step(void)
         emit(OP_RESET, s, NOWHERE, 0, 0, 0);
         slots[s].guess = NOTHING;
         break;
+    case 5: {
+        int a = (int)below(5); /* the first two close it */
+
+        emit(OP_CLOSE_RANGE, s, NOWHERE, 0, a, 0);
+        slots[s].guess = a < 2 ? NOTHING : slots[s].guess;
+        break;
+    }
     default:
         emit(OP_CLOSE, s, NOWHERE, 0, 0, 0);
         slots[s].guess = NOTHING;

@@ -4,7 +4,8 @@
  * and against ours, and compared after every step: results, errno, events, bytes and names.
  *
  *   generate.c  a sequence from a seed            run.c     one step against `sys`, and its trace:
- *   draw.c      the numbers that calls get        run_data.c, run_events.c, run_options.c: those calls
+ *   draw.c      the numbers that calls get        run_data.c, run_events.c, run_options.c, run_fds.c,
+ *                                                 run_files.c: those calls
  *   script.c    a step as a line to read          show.c    how a trace tells what a call returned
  *   main.c      batches in child processes,       place.c   a network of its own for the kernel's side
  *               comparison, shrinking             pace.c    when a step is over
@@ -23,7 +24,8 @@ enum op {
     OP_RECV, OP_RECVMSG, OP_READV, OP_WRITEV, OP_SHUTDOWN, OP_CLOSE, OP_RESET, OP_DUP, OP_SETOPT,
     OP_GETOPT, OP_NAMES, OP_FIONREAD, OP_NONBLOCK, OP_POLL, OP_SELECT, OP_FLOOD, OP_EPOLL_CREATE,
     OP_EPOLL_CTL, OP_EPOLL_WAIT, OP_EVENTFD, OP_EVENTFD_WRITE, OP_EVENTFD_READ, OP_SENDMSG,
-    OP_SENDMMSG, OP_RECVMMSG, OP_DUP2, OP_LINGER, OP_OUTQ, OP_TCP_STATE, OP_SEND_MORE, OP_COUNT
+    OP_SENDMMSG, OP_RECVMMSG, OP_DUP2, OP_LINGER, OP_OUTQ, OP_TCP_STATE, OP_SEND_MORE, OP_DUP3,
+    OP_CLOSE_RANGE, OP_RIGHTS, OP_SENDFILE, OP_SPLICE_IN, OP_SPLICE_OUT, OP_COUNT
 };
 
 #define SLOTS 10    /* descriptors that a sequence can name */

@@ -10,12 +10,6 @@
 #include "show.h"
 #include "slots.h"
 
-/* Time limits of blocking sockets: what is to come has come, but a handshake takes turns of a busy machine. */
-#define RECEIVE_US 3000
-#define SEND_US 50000
-
-struct slot slots[SLOTS];
-
 /* ---- addresses ---- */
 
 static struct address address_in(int family, int place, int port)
@@ -53,32 +47,6 @@ struct address target(const struct step *s)
     return address_in(family, s->place, port ? port : s->op == OP_BIND ? 0 : 1);
 }
 
-/* ---- slots ---- */
-
-static void put(int slot, int fd, enum holds holds)
-{
-    int type = 0;
-    socklen_t len = sizeof(type);
-
-    if (slots[slot].fd >= 0)
-        (slots[slot].holds == EVENTFD ? close : sys.close)(slots[slot].fd);
-    slots[slot] = (struct slot){ .fd = fd, .holds = fd < 0 ? NONE : holds };
-    if (fd >= 0 && holds == SOCKET) {
-        sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
-        slots[slot].stream = type == SOCK_STREAM;
-    }
-}
-
-static void prepare(int fd, int type)
-{
-    struct timeval receive = { .tv_usec = RECEIVE_US }, send = { .tv_usec = SEND_US };
-
-    sys.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof(receive));
-    sys.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &send, sizeof(send));
-    if (type == SOCK_STREAM) /* our default, not the kernel's */
-        set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-}
-
 /* ---- steps ---- */
 
 static void step_names(int fd)
@@ -91,62 +59,6 @@ static void step_names(int fd)
     fprintf(trace, " ->");
     if (say(sys.getpeername(fd, (void *)&peer, &peer_len)))
         say_address(&peer);
-}
-
-static void step_new(const struct step *s)
-{
-    struct sockaddr_storage from = { 0 };
-    socklen_t len = sizeof(from);
-    int fd;
-
-    if (s->op == OP_SOCKET) {
-        put(s->slot, -1, NONE);
-        fd = sys.socket(kind_family(s->a), kind_type(s->a) | (s->b ? SOCK_NONBLOCK : 0), 0);
-        put(s->slot, fd, SOCKET);
-        prepare(fd, kind_type(s->a));
-        say_fd(fd);
-    } else if (s->op == OP_ACCEPT) {
-        fd = sys.accept4(number(s->slot), (void *)&from, &len, s->a ? SOCK_NONBLOCK : 0);
-        if (say_fd(fd)) {
-            say_address(&from);
-            put(s->other, fd, SOCKET);
-        }
-    } else if (s->op == OP_DUP) {
-        if (s->other == s->slot || slots[s->slot].holds != SOCKET)
-            return;
-        fd = sys.fcntl(number(s->slot), F_DUPFD, 0);
-        if (say_fd(fd))
-            put(s->other, fd, SOCKET);
-    } else if (s->op == OP_DUP2) {
-        if (number(s->other) < 0 || number(s->slot) < 0 || s->slot == s->other ||
-            slots[s->other].holds != SOCKET || slots[s->slot].holds != SOCKET)
-            return;
-        if (say_fd(sys.dup2(number(s->slot), number(s->other)))) {
-            slots[s->other].stream = slots[s->slot].stream;
-            slots[s->other].sent = slots[s->slot].sent;
-        }
-    } else if (s->op == OP_EPOLL_CREATE) {
-        put(s->slot, -1, NONE);
-        fd = sys.epoll_create1(0);
-        put(s->slot, fd, EPOLL);
-        say_fd(fd);
-    } else {
-        put(s->slot, eventfd(0, EFD_NONBLOCK), EVENTFD);
-    }
-}
-
-static void step_close(const struct step *s)
-{
-    struct linger none = { .l_onoff = 1 };
-    int fd = number(s->slot);
-
-    if (s->op == OP_RESET)
-        sys.setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-    if (slots[s->slot].holds == EVENTFD)
-        put(s->slot, -1, NONE);
-    else
-        say(sys.close(fd));
-    slots[s->slot] = (struct slot){ .fd = -1 };
 }
 
 bool is_on_wildcard(int fd)
@@ -190,10 +102,15 @@ static void run_step(const struct step *s)
     switch ((enum op)s->op) {
     case OP_SOCKET:
     case OP_ACCEPT:
-    case OP_DUP:
-    case OP_DUP2:
     case OP_EPOLL_CREATE:
     case OP_EVENTFD: step_new(s); break;
+    case OP_DUP:
+    case OP_DUP2:
+    case OP_DUP3: step_duplicate(s); break;
+    case OP_RIGHTS: step_rights(s); break;
+    case OP_SENDFILE:
+    case OP_SPLICE_IN:
+    case OP_SPLICE_OUT: step_file(s); break;
     case OP_BIND:
         if (would_meet_other_family(s))
             break;
@@ -229,6 +146,7 @@ static void run_step(const struct step *s)
     case OP_FIONREAD: step_queues(s); break;
     case OP_SHUTDOWN: say(sys.shutdown(fd, s->a)); break;
     case OP_CLOSE:
+    case OP_CLOSE_RANGE:
     case OP_RESET: step_close(s); break;
     case OP_NAMES: step_names(fd); break;
     case OP_NONBLOCK:
@@ -273,7 +191,7 @@ bool run_sequence(const struct sequence *sequence, FILE *to)
 
         if (slots[i].holds == SOCKET)
             sys.setsockopt(slots[i].fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-        put(i, -1, NONE);
+        slot_put(i, -1, NONE);
     }
     pace_settle();
     return took < PACE_QUICK_US;

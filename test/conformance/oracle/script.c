@@ -4,6 +4,8 @@
 static const char *const kind_names[] = { "tcp4", "tcp6", "udp4", "udp6" };
 static const char *const places[] = { "host", "other", "any", "foreign", "mapped host", "mapped any" };
 static const char *const waits[] = { "epoll_wait", "epoll_pwait", "epoll_pwait2" };
+static const char *const ranges[] = { "alone, 0", "alone, 0", "alone, CLOEXEC", "alone, no such flag", "backwards" };
+static const char *const offsets[] = { "", " with an offset in the socket", " with one in the pipe" };
 static const char *const hows[] = { "SHUT_RD", "SHUT_WR", "SHUT_RDWR" };
 
 static const char *const ops[OP_COUNT] = {
@@ -26,6 +28,9 @@ static const char *const ops[OP_COUNT] = {
     [OP_RECVMMSG] = "recvmmsg",       [OP_DUP2] = "dup2",
     [OP_LINGER] = "linger",           [OP_OUTQ] = "outq",
     [OP_TCP_STATE] = "tcp_state",     [OP_SEND_MORE] = "send_more",
+    [OP_DUP3] = "dup3",               [OP_CLOSE_RANGE] = "close_range",
+    [OP_RIGHTS] = "rights",           [OP_SENDFILE] = "sendfile",
+    [OP_SPLICE_IN] = "splice_in",     [OP_SPLICE_OUT] = "splice_out",
 };
 
 void script_code(char *text, size_t size, const struct step *s)
@@ -137,7 +142,29 @@ void script_line(char *text, size_t size, const struct step *s)
     case OP_SHUTDOWN: snprintf(text, size, "shutdown(s%d, %s)", f, hows[s->a % 3]); break;
     case OP_CLOSE: snprintf(text, size, "close(s%d)", f); break;
     case OP_RESET: snprintf(text, size, "close with RST(s%d)", f); break;
-    case OP_DUP: snprintf(text, size, "s%d = dup(s%d)", s->other, f); break;
+    case OP_DUP: snprintf(text, size, "s%d = fcntl(s%d, F_DUPFD%s)", s->other, f, s->a ? "_CLOEXEC" : ""); break;
+    case OP_DUP3:
+        snprintf(text, size, "dup3(s%d, s%d, %s)", f, s->other, s->a == 2 ? "O_NONBLOCK" : s->a ? "O_CLOEXEC" : "0");
+        break;
+    case OP_CLOSE_RANGE: snprintf(text, size, "close_range(s%d, %s)", f, ranges[s->a % 5]); break;
+    case OP_RIGHTS:
+        snprintf(text, size, "SCM_RIGHTS of s%d", f);
+        if (s->a)
+            snprintf(text + strlen(text), size - strlen(text), " and s%d", s->other);
+        break;
+    case OP_SENDFILE:
+        snprintf(text, size, "sendfile(s%d, from ", f);
+        snprintf(text + strlen(text), size - strlen(text), s->other == NOWHERE ? "a file" : "s%d", s->other);
+        snprintf(text + strlen(text), size - strlen(text), ", %d bytes at %d)", s->a, s->b);
+        break;
+    case OP_SPLICE_IN:
+        snprintf(text, size, "splice(from s%d, %d to a pipe, %s)%s", f, s->a, s->b ? "NONBLOCK" : "0",
+                 offsets[s->c % 3]);
+        break;
+    case OP_SPLICE_OUT:
+        snprintf(text, size, "splice(to s%d, %d of a pipe, %s)%s", f, s->a, s->b ? "NONBLOCK" : "0",
+                 offsets[s->c % 3]);
+        break;
     case OP_SETOPT: snprintf(text, size, "setsockopt(s%d, %s, %d)", f, oracle_options[s->a].name, s->b); break;
     case OP_GETOPT: snprintf(text, size, "getsockopt(s%d, %s)", f, oracle_options[s->a].name); break;
     case OP_NAMES: snprintf(text, size, "names(s%d)", f); break;

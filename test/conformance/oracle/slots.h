@@ -41,6 +41,16 @@ static inline int number(int slot)
     return slot < SLOTS ? slots[slot].fd : -1;
 }
 
+/* run_fds.c */
+void slot_put(int slot, int fd, enum holds holds); /* what was there is closed */
+void step_new(const struct step *s);
+void step_duplicate(const struct step *s);
+void step_close(const struct step *s);
+void step_rights(const struct step *s);
+
+/* run_files.c */
+void step_file(const struct step *s);
+
 /* run_data.c */
 void step_data(const struct step *s);
 void step_flood(const struct step *s);
