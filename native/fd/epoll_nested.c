@@ -41,6 +41,14 @@ static bool is_any_ready(struct epoll *ep)
     return false;
 }
 
+static uint32_t changes_of(struct epoll *ep);
+
+/* An edge that was told already is not told again, to whoever asks. */
+static bool is_told(const struct epoll_item *item, uint32_t changes)
+{
+    return (item->event.events & EPOLLET) && item->told && item->told_changes == changes;
+}
+
 uint32_t epoll_events(struct file *file)
 {
     struct epoll *ep = epoll_of(file);
@@ -52,7 +60,8 @@ uint32_t epoll_events(struct file *file)
     LIST_EACH(item, &ep->nested, nested_link) {
         if (ready)
             break;
-        ready = (item->event.events & (EPOLLIN | EPOLLRDNORM)) && epoll_events(item->target);
+        ready = (item->event.events & (EPOLLIN | EPOLLRDNORM)) && !is_told(item, changes_of(epoll_of(item->target))) &&
+                epoll_events(item->target);
     }
     lock_give(&ep->lock);
     return ready || is_kernel_side_ready(ep) ? EPOLLIN | EPOLLRDNORM : 0;
@@ -86,7 +95,7 @@ int epoll_collect_nested(struct epoll *ep, struct epoll_event *events, int max)
             continue;
         waiter_take(&inner->waiter); /* what it says is looked at now */
         holds = epoll_events(item->target) & wanted;
-        if (holds == 0 || ((wanted & EPOLLET) && item->told && item->told_changes == changes)) {
+        if (holds == 0 || is_told(item, changes)) {
             item->told = item->told && holds;
             continue;
         }

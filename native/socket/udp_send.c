@@ -313,6 +313,8 @@ ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
             result = -EOPNOTSUPP;
         if (result == 0)
             result = may_send(sock);
+    } else if ((flags & MSG_OOB) && (sock->cork->to.family ? : sock->peer.family) == AF_INET) {
+        return -EOPNOTSUPP;
     } else if (!(flags & MSG_MORE)) {
         result = send_piece(sock, msg, bytes, &record, NULL, false);
         return result < 0 ? result : (ssize_t)bytes;
