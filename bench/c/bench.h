@@ -37,6 +37,8 @@ struct bench_options {
     uint64_t count;        /* stop after so many operations; 0: by time only */
     unsigned window;       /* requests in flight (flat) */
     unsigned connections;  /* the most connections (flat) */
+    unsigned slots, slot;  /* runs that share the cores, which of them this is (rr); 0: not shared */
+    unsigned slot_ms;
 };
 
 /* Set by SIGTERM and SIGINT: finish, report, leave. */

@@ -37,14 +37,18 @@ static inline unsigned histogram_index(uint64_t value)
     return index < HISTOGRAM_BUCKETS ? index : HISTOGRAM_BUCKETS - 1;
 }
 
-/* The middle of a bucket's range. */
-static inline uint64_t histogram_value(unsigned index)
+/* The smallest value of a bucket; that of the next one ends it. */
+static inline uint64_t histogram_low(unsigned index)
 {
     if (index < HISTOGRAM_STEPS)
         return index;
-    unsigned shift = index / HISTOGRAM_STEPS - 1;
-    uint64_t low = ((uint64_t)HISTOGRAM_STEPS + index % HISTOGRAM_STEPS) << shift;
-    return low + ((1ull << shift) >> 1);
+    return ((uint64_t)HISTOGRAM_STEPS + index % HISTOGRAM_STEPS) << (index / HISTOGRAM_STEPS - 1);
+}
+
+/* The middle of a bucket's range. */
+static inline uint64_t histogram_value(unsigned index)
+{
+    return histogram_low(index) + (histogram_low(index + 1) - histogram_low(index)) / 2;
 }
 
 static inline void histogram_record(struct histogram *h, uint64_t value)
@@ -76,6 +80,26 @@ static inline uint64_t histogram_percentile(const struct histogram *h, double sh
         }
     }
     return h->max;
+}
+
+/*
+ * The same with what lies below it in its bucket, as if a bucket's values were spread evenly: for medians
+ * of so many values that the bucket's width would be most of a difference.
+ */
+static inline double histogram_quantile(const struct histogram *h, double share)
+{
+    double wanted = share * (double)h->count, seen = 0;
+
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        double count = (double)h->bucket[i];
+
+        if (count > 0 && seen + count >= wanted) {
+            double low = (double)histogram_low(i), next = (double)histogram_low(i + 1);
+            return low + (next - low) * (wanted - seen) / count;
+        }
+        seen += count;
+    }
+    return (double)h->max;
 }
 
 #endif

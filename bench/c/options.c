@@ -50,7 +50,9 @@ static void usage(void)
             "  --count N         at most N operations (no bound)\n"
             "  --limit S         hard limit of the process's life, in whole seconds (60)\n"
             "  --size B          bytes per operation (64)\n"
-            "  --window N        requests in flight (32)     --connections N  (100)\n",
+            "  --window N        requests in flight (32)     --connections N  (100)\n"
+            "  --slots N         share the cores with N - 1 others in turn (rr; not shared)\n"
+            "  --slot K          which of them, from 0 (0)   --slot-ms T  so long each (20)\n",
             program_invocation_short_name);
     exit(2);
 }
@@ -80,12 +82,14 @@ static enum bench_wait parse_wait(const char *text)
 
 static void parse(int argc, char **argv, struct bench_options *o)
 {
-    enum { ADDRESS, PORT, PORTS, CPU, WAIT, SECONDS, WARMUP, COUNT, LIMIT, SIZE, WINDOW, CONNECTIONS };
+    enum { ADDRESS, PORT, PORTS, CPU, WAIT, SECONDS, WARMUP, COUNT, LIMIT, SIZE, WINDOW, CONNECTIONS,
+           SLOTS, SLOT, SLOT_MS };
     static const struct option options[] = {
         {"address", 1, NULL, ADDRESS}, {"port", 1, NULL, PORT},       {"ports", 1, NULL, PORTS},
         {"cpu", 1, NULL, CPU},         {"wait", 1, NULL, WAIT},       {"seconds", 1, NULL, SECONDS},
         {"warmup", 1, NULL, WARMUP},   {"count", 1, NULL, COUNT},     {"limit", 1, NULL, LIMIT},
         {"size", 1, NULL, SIZE},       {"window", 1, NULL, WINDOW},   {"connections", 1, NULL, CONNECTIONS},
+        {"slots", 1, NULL, SLOTS},     {"slot", 1, NULL, SLOT},       {"slot-ms", 1, NULL, SLOT_MS},
         {NULL, 0, NULL, 0},
     };
     int which, index = 0;
@@ -105,6 +109,9 @@ static void parse(int argc, char **argv, struct bench_options *o)
         case SIZE: o->size = (size_t)parse_number(name, optarg, 1, 16 << 20); break;
         case WINDOW: o->window = (unsigned)parse_number(name, optarg, 1, 4096); break;
         case CONNECTIONS: o->connections = (unsigned)parse_number(name, optarg, 1, 1e6); break;
+        case SLOTS: o->slots = (unsigned)parse_number(name, optarg, 1, 64); break;
+        case SLOT: o->slot = (unsigned)parse_number(name, optarg, 0, 63); break;
+        case SLOT_MS: o->slot_ms = (unsigned)parse_number(name, optarg, 1, 100); break;
         default: usage();
         }
     }
@@ -124,6 +131,7 @@ void bench_begin(int argc, char **argv, struct bench_options *o)
     *o = (struct bench_options){
         .address = "127.0.0.1", .port = 7001, .ports = 1, .cpu = -1, .seconds = 1,
         .warmup_seconds = 0.2, .limit_seconds = 60, .size = 64, .window = 32, .connections = 100,
+        .slot_ms = 20,
     };
     parse(argc, argv, o);
 
