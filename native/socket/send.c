@@ -375,6 +375,7 @@ void send_queue_discard(struct send_queue *q)
         chunk_put(c);
         c = next;
     }
+    atomic_store_explicit(&q->marked, 0, memory_order_release); /* what never left is not measured */
     q->queued = atomic_load(&q->written); /* the socket may be connected anew: it goes on from here */
     atomic_store_explicit(&q->released, q->queued, memory_order_release);
 }

@@ -331,12 +331,20 @@ static void orphan_progress(struct socket *sock)
     finish(sock);
 }
 
+/* The measured write waits, and what was acknowledged may let it out. */
+static inline bool lets_out_measured(const struct socket *sock, const struct tcp_pcb *pcb)
+{
+    uint64_t marked = atomic_load_explicit(&sock->tx.marked, memory_order_relaxed);
+    uint64_t released = atomic_load_explicit(&sock->tx.released, memory_order_relaxed);
+
+    return UNLIKELY(marked != 0) && marked <= released + min_u32(pcb->cwnd, pcb->snd_wnd);
+}
+
 static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes)
 {
     struct socket *sock = arg;
     struct send_queue *tx;
 
-    (void)pcb;
     if (sock == NULL)
         return ERR_OK;
     if (UNLIKELY(bytes == 0)) { /* the FIN, when the peer's was here before: TIME_WAIT */
@@ -356,7 +364,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes)
         atomic_store(&tx->wants_room, false);
         ready_raise(sock, socket_stack(sock), EPOLLOUT);
     }
-    if (UNLIKELY(tcp_tells_sent(sock)))
+    if (UNLIKELY(tcp_tells_sent(sock)) || lets_out_measured(sock, pcb))
         socket_mark_dirty(sock, false); /* tcp_drain() sees what the acknowledgement let out */
     if (UNLIKELY(stack_chunks_low(socket_stack(sock))))
         send_queue_trim(tx);
