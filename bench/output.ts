@@ -6,6 +6,7 @@ import type { Group, Row } from './row.js'
 import {
     type Better,
     formatNumber,
+    pairedRatioOf,
     ratioOf,
     type Sample,
     type Summary,
@@ -34,11 +35,15 @@ export function compare(row: Row, group: Group, ours: Sample[], theirs: Sample[]
         better: row.better,
         ours: mine,
         peer: { what: row.bound === undefined ? group.peer : `a bound: ${row.bound} ${row.unit}`, ...peer },
-        ratio: ratioOf(mine.median, peer.median, row.better),
+        ratio: group.together
+            ? pairedRatioOf(values(ours), values(theirs), row.better)
+            : ratioOf(mine.median, peer.median, row.better),
         pairs: ours.length,
         setup,
     }
 }
+
+const values = (samples: readonly Sample[]) => samples.map(({ value }) => value)
 
 const cell = (value: number | null) => (value === null ? '-' : formatNumber(value))
 

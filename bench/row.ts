@@ -21,9 +21,14 @@ export interface Group {
     setup: string
     /** Runs of more than the usual number of seconds. */
     slow?: boolean
-    ours(context: Context): Promise<Record<string, Sample>>
+    ours?(context: Context): Promise<Record<string, Sample>>
     /** Absent: the peer is each row's bound. */
     theirs?(context: Context): Promise<Record<string, Sample>>
+    /** In place of both: what was measured side by side in the run of that number. The ratio is the pairs'. */
+    together?(
+        context: Context,
+        run: number,
+    ): Promise<{ ours: Record<string, Sample>; theirs: Record<string, Sample> }[]>
 }
 
 export interface Latency {

@@ -79,7 +79,11 @@ async function measure(group: Group, context: Context, pairs: number): Promise<C
     const theirs: Record<string, Sample>[] = []
     for (let pair = 0; pair < pairs; pair++) {
         await watch.look(QUIET_LOOK_MS)
-        ours.push(await group.ours(context))
+        for (const both of (await group.together?.(context, pair)) ?? []) {
+            ours.push(both.ours)
+            theirs.push(both.theirs)
+        }
+        if (group.ours) ours.push(await group.ours(context))
         if (group.theirs) theirs.push(await group.theirs(context))
     }
     await watch.look(QUIET_LOOK_MS)

@@ -41,6 +41,15 @@ export function ratioOf(ours: number, peer: number, better: Better): number {
     return better === 'higher' ? ours / peer : peer / ours
 }
 
+/**
+ * The median of the ratios of what was measured side by side: what happened to the machine in between
+ * happened to both of a pair, so this tells differences far below the spread of either.
+ */
+export function pairedRatioOf(ours: readonly number[], peer: readonly number[], better: Better): number {
+    if (ours.length !== peer.length) throw new RangeError('pairs have two sides')
+    return median(ours.map((value, i) => ratioOf(value, peer[i]!, better)))
+}
+
 /** Distance between the worst and the best run, as a share of the median. */
 export function spreadOf(summary: Summary): number {
     return summary.median === 0 ? 0 : (summary.max - summary.min) / Math.abs(summary.median)

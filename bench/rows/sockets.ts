@@ -44,18 +44,38 @@ const roundTripRows: Group[] = [
     ),
 ]
 
-/** c.rr.spin against itself without what engineers can see from outside. */
-async function watched(context: Context, enabled: 'on' | 'off'): Promise<Record<string, Sample>> {
-    const run = await onWire(context, 'rr', { wait: 'spin' }, 60, { PRONGHORN_STATS_ENABLED: enabled })
-    return { 'stats.cost': roundTrip(only(run.client, 'rr')) }
+const SLOTS_SECONDS = 2
+
+/**
+ * c.rr.spin against itself without what engineers can see from outside: both at once, in turn on the same
+ * cores (bench/c/rr.c), each slot of one beside the next of the other.
+ */
+async function watched(context: Context, run: number) {
+    const ends = (enabled: 'on' | 'off', slot: number) =>
+        onWire(
+            context,
+            'rr',
+            { wait: 'spin', slots: 2, slot, seconds: context.options.quick ? 1 : SLOTS_SECONDS },
+            60,
+            { PRONGHORN_STATS_ENABLED: enabled },
+        )
+    const medians = ({ client }: { client: Result[] }) =>
+        new Map(only(client, 'rr').slots as [number, number][])
+    const [on, off] = (await Promise.all([ends('on', run % 2), ends('off', 1 - (run % 2))])).map(medians)
+    const sample = (ns: number) => ({ 'stats.cost': { value: ns / 1e3, p99: null } })
+    return [...on!].flatMap(([round, ns]) => {
+        const other = off!.get(round)
+        return other === undefined ? [] : [{ ours: sample(ns), theirs: sample(other) }]
+    })
 }
 
 const statsRow: Group = {
     rows: [{ name: 'stats.cost', unit: 'us', better: 'lower', target: 0.98 }],
-    setup: 'c.rr.spin with stats.enabled = on: counters and sockets in shared memory, the flight recorder',
+    setup:
+        'c.rr.spin with stats.enabled = on: counters and sockets in shared memory, the flight recorder; ' +
+        "in slots of 20 ms beside its peer, the ratio is the median of the slots'",
     peer: 'the same with stats.enabled = off',
-    ours: (context) => watched(context, 'on'),
-    theirs: (context) => watched(context, 'off'),
+    together: watched,
 }
 
 async function kernelPeer(context: Context, server: Side): Promise<Record<string, Sample>> {

@@ -43,6 +43,18 @@ t.test('round trips, in each way to wait', { skip }, async (t) => {
     }
 })
 
+t.test('round trips in slots, beside another pair', { skip }, async (t) => {
+    const runs = await Promise.all(
+        ['0', '1'].map((slot) => measured('rr', '--slots', '2', '--slot', slot, '--slot-ms', '5')),
+    )
+    for (const { client } of runs) {
+        const slots = client.slots as [number, number][] // one may have been slept through
+        t.ok(slots.every(([round, ns]) => Number.isInteger(round) && ns > 0))
+        t.equal(new Set(slots.map(([round]) => round)).size, slots.length)
+        t.ok((client.ops as number) > 0)
+    }
+})
+
 t.test('streams: all bytes arrive', { skip }, async (t) => {
     for (const size of ['64', '16384']) {
         const { client, server } = await measured('stream', '--size', size)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import t from 'tap'
-import { formatNumber, median, ratioOf, spreadOf, summarize } from '../../bench/statistics.js'
+import { formatNumber, median, pairedRatioOf, ratioOf, spreadOf, summarize } from '../../bench/statistics.js'
 
 t.test('median of odd and even counts, order does not matter', async (t) => {
     t.equal(median([3]), 3)
@@ -35,6 +35,12 @@ t.test('ratio: over 1 is ours better, whichever way is better', async (t) => {
     t.equal(ratioOf(2, 8, 'lower'), 4)
     t.equal(ratioOf(8, 2, 'higher'), 4)
     t.equal(ratioOf(8, 2, 'lower'), 0.25)
+})
+
+t.test('the ratio of pairs: what slows both does not show', async (t) => {
+    t.equal(pairedRatioOf([1, 2, 30], [2, 4, 60], 'lower'), 2)
+    t.equal(pairedRatioOf([1, 2, 30], [2, 4, 60], 'higher'), 0.5)
+    t.throws(() => pairedRatioOf([1], [], 'lower'), RangeError)
 })
 
 t.test('numbers carry three digits', async (t) => {
