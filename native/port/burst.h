@@ -71,8 +71,9 @@ static inline unsigned port_rx(struct port_queue *queue, struct rte_mbuf **packe
     }
     if (UNLIKELY(queue->hooks != NULL))
         got = port_hooks_rx(queue, packets, got, room);
-    if (got != 0 && queue->flight != NULL)
-        flight_packets(queue->flight, queue->port_id, packets, got, CAPTURE_IN);
+    if (queue->flight != NULL)
+        for (unsigned i = 0; i < got; i++)
+            flight_packet(queue->flight, queue->port_id, CAPTURE_IN, packets[i]);
     return got;
 }
 
@@ -110,7 +111,7 @@ static inline void port_tx_grown(struct port_queue *queue, uint32_t bytes)
 static inline void port_tx_put(struct port_queue *queue, struct rte_mbuf *packet)
 {
     if (queue->flight != NULL)
-        flight_packets(queue->flight, queue->port_id, &packet, 1, CAPTURE_OUT);
+        flight_packet(queue->flight, queue->port_id, CAPTURE_OUT, packet);
     if (UNLIKELY(queue->hooks != NULL))
         port_hooks_tx(queue, packet);
     else

@@ -8,7 +8,7 @@
 
 struct rte_mbuf;
 
-void flight_packets(struct flight_ring *ring, uint16_t port, struct rte_mbuf *const *packets, unsigned count,
-                    enum capture_direction direction);
+void flight_packet(struct flight_ring *ring, uint16_t port, enum capture_direction direction,
+                   const struct rte_mbuf *packet);
 
 #endif

@@ -105,7 +105,12 @@ struct flight_tcp {
 
 /* Slots are whole cache lines; the smallest holds any event. */
 #define FLIGHT_SNAP_MIN 104
-_Static_assert(sizeof(struct flight_record) + FLIGHT_SNAP_MIN == 128, "two cache lines");
+#define FLIGHT_SLOT_MIN (2 * CACHE_LINE)
+_Static_assert(sizeof(struct flight_record) + FLIGHT_SNAP_MIN == FLIGHT_SLOT_MIN, "two cache lines");
+/* Its three words are also written as such. */
+_Static_assert(offsetof(struct flight_record, kind) == 8 && offsetof(struct flight_record, detail) == 9 &&
+               offsetof(struct flight_record, port) == 10 && offsetof(struct flight_record, length) == 12 &&
+               offsetof(struct flight_record, captured) == 16, "no holes");
 _Static_assert(sizeof(struct flight_tcp) <= FLIGHT_SNAP_MIN, "an event fits");
 
 /* The files: .flight, .trace. */
