@@ -61,6 +61,11 @@ export interface Native {
     recv(fd: number, buffer: ArrayBufferView, offset: number, length: number, flags: number): number
     /** The sender's address lands in the shared words. */
     recvfrom(fd: number, buffer: ArrayBufferView, offset: number, length: number, flags: number): number
+    /**
+     * Datagrams one behind the other, from offset on: how many, each with nine numbers in `rows` (lib/dgram/receiving.ts).
+     * In words[0] why there are no more: 0 (no room), -EAGAIN, or an error.
+     */
+    recvDatagrams(fd: number, buffer: Uint8Array, offset: number, rows: Int32Array): number
     readv(fd: number, buffers: ArrayBufferView[]): number
     writev(fd: number, buffers: ArrayBufferView[], flags: number): number
     /** Receives into the slab, from offset to its end. */

@@ -143,11 +143,17 @@ export class Poller {
 
     #goOn(): void {
         const list = this.#again
+        let next = 0
         this.#again = []
-        let rest = list.length
-        for (const watched of list) {
-            watched.scope.runInAsyncScope(watched.onReady, watched, EPOLLIN)
-            if (--rest > 0) runPutOff()
+        try {
+            while (next < list.length) {
+                const watched = list[next++] as Watched
+                watched.scope.runInAsyncScope(watched.onReady, watched, EPOLLIN)
+                if (next < list.length) runPutOff()
+            }
+        } finally {
+            // A listener threw: the others' turn comes all the same.
+            while (next < list.length) this.again(list[next++] as Watched)
         }
     }
 

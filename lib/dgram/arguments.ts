@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The forms of send(), and the checks on what callers give.
 
+import { isIP } from 'node:net'
 import { coded, invalidType, outOfRange } from '../errors.js'
 
 export type Sent = (error: Error | null, bytes: number) => void
@@ -8,23 +9,33 @@ export type Data = string | NodeJS.ArrayBufferView
 
 const BYTES = 'of type string or an instance of Buffer, TypedArray, or DataView'
 
-export interface SendRequest {
-    bytes: Uint8Array
-    /** Without one the socket is connected. */
-    port: unknown
-    address: unknown
-    done: Sent | undefined
+/** What sendRequest() found beside the bytes: one for all, an object for each datagram would be garbage. */
+export const request: { port: unknown; address: unknown; done: Sent | undefined } = {
+    port: undefined,
+    address: undefined,
+    done: undefined,
+}
+
+let lastAddress = ''
+
+/** Whether it is an address, no name. Datagrams go in runs to one host: that is looked at once. */
+export function isAddress(host: string): boolean {
+    if (host === lastAddress) return true
+    if (isIP(host) === 0) return false
+    lastAddress = host
+    return true
 }
 
 /** undefined: neither text nor bytes. */
 function bytesOf(data: unknown): Uint8Array | undefined {
-    if (typeof data === 'string') return Buffer.from(data)
     if (data instanceof Uint8Array) return data
+    if (typeof data === 'string') return Buffer.from(data)
     if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
     return undefined
 }
 
 function whole(data: unknown): Uint8Array {
+    if (data instanceof Uint8Array) return data
     if (!Array.isArray(data)) {
         const bytes = bytesOf(data)
         if (!bytes) throw invalidType('buffer', BYTES, data)
@@ -51,10 +62,17 @@ function outside(name: string): Error {
 
 /**
  * send(data, [offset, length,] [port, address,] [callback]): whether there is a slice is told by what
- * follows it, and a connected socket takes no destination.
+ * follows it, and a connected socket takes no destination. The bytes; all else is in `request`.
  */
-export function sendRequest(data: unknown, rest: unknown[], connected: boolean): SendRequest {
-    let [offset, length, port, address, done] = rest
+export function sendRequest(
+    data: unknown,
+    offset: unknown,
+    length: unknown,
+    port: unknown,
+    address: unknown,
+    done: unknown,
+    connected: boolean,
+): Uint8Array {
     let bytes: Uint8Array
     if (connected) {
         if (typeof length === 'number') {
@@ -82,7 +100,10 @@ export function sendRequest(data: unknown, rest: unknown[], connected: boolean):
     } else if (address !== undefined && address !== null) {
         checkString('address', address)
     }
-    return { bytes, port, address, done: typeof done === 'function' ? (done as Sent) : undefined }
+    request.port = port
+    request.address = address
+    request.done = typeof done === 'function' ? (done as Sent) : undefined
+    return bytes
 }
 
 export function checkString(name: string, value: unknown): void {

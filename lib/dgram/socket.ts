@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { AsyncResource } from 'node:async_hooks'
-import type { BindOptions, RemoteInfo, SocketType } from 'node:dgram'
+import type { BindOptions, SocketType } from 'node:dgram'
 import { channel } from 'node:diagnostics_channel'
 import dns from 'node:dns'
 import { type AddressInfo, isIP } from 'node:net'
-import { markAsUntransferable } from 'node:worker_threads'
 import { addressInWords } from '../address.js'
 import { type BlockListLike, blocked, checkBlockList } from '../block-list.js'
 import {
@@ -30,7 +29,17 @@ import { poller, type Watched } from '../poller.js'
 import { placeOf } from '../ring/held.js'
 import { Ring, type RingOptions } from '../ring/ring.js'
 import { ensureRuntime } from '../runtime.js'
-import { checkBufferSize, checkNumber, checkString, type Data, type Sent, sendRequest } from './arguments.js'
+import {
+    checkBufferSize,
+    checkNumber,
+    checkString,
+    type Data,
+    isAddress,
+    request,
+    type Sent,
+    sendRequest,
+} from './arguments.js'
+import { Receiver } from './receiving.js'
 import { type Message, SendQueue } from './send-queue.js'
 import { DatagramSettings } from './settings.js'
 import type { DatagramEvents, DatagramOptions, OnDatagram } from './types.js'
@@ -54,11 +63,6 @@ export interface Socket {
 const newSockets = channel('udp.socket')
 const systemLookup = dns.lookup
 
-/** The longest datagram; a shorter rest of the receive buffer might cut one off. */
-const DATAGRAM_BYTES = 65536
-const BUFFER_BYTES = 4 * DATAGRAM_BYTES
-const READS_PER_EVENT = 64
-
 /** A UDP socket on our stack, with the interface of node:dgram's Socket. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: types of events only
 export class Socket extends DatagramSettings implements Watched {
@@ -68,7 +72,6 @@ export class Socket extends DatagramSettings implements Watched {
     readonly scope = new AsyncResource('PRONGHORN.UDP')
     #options: DatagramOptions
     #lookup: typeof dns.lookup | undefined
-    #fromBlocked: BlockListLike | undefined
     #toBlocked: BlockListLike | undefined
     #token = -1
     #bound: 'no' | 'binding' | 'yes' = 'no'
@@ -76,11 +79,10 @@ export class Socket extends DatagramSettings implements Watched {
     #closed = false
     #referenced = true
     #held = false
-    #memory = Buffer.alloc(0)
-    #offset = 0
     /** Sends, connects and closes before the socket was bound. */
     #early: (() => void)[] | undefined
     #ring: Ring | undefined
+    readonly #receiver: Receiver
     readonly #queue = new SendQueue({
         descriptor: () => this._fd,
         wantRoom: (wanted) =>
@@ -104,7 +106,7 @@ export class Socket extends DatagramSettings implements Watched {
         const fromBlocked = checkBlockList('options.receiveBlockList', options.receiveBlockList)
         const toBlocked = checkBlockList('options.sendBlockList', options.sendBlockList)
         super(options.type === 'udp6')
-        this.#fromBlocked = fromBlocked
+        this.#receiver = new Receiver(this, fromBlocked)
         this.#toBlocked = toBlocked
         this.type = options.type
         this.#options = options
@@ -298,24 +300,16 @@ export class Socket extends DatagramSettings implements Watched {
             this.#ring.onReady(events)
             return
         }
-        for (let reads = 0; reads < READS_PER_EVENT; reads++) {
-            if (this._fd < 0) return
-            if (BUFFER_BYTES - this.#offset < DATAGRAM_BYTES || this.#memory.length === 0) this.#renew()
-            const room = this.#memory.length - this.#offset
-            const length = native.recvfrom(this._fd, this.#memory, this.#offset, room, 0)
-            if (length === -EAGAIN) return
-            if (length < 0) {
-                this.emit('error', errnoException(length, 'recvmsg'))
-                continue
-            }
-            const from = addressInWords() as RemoteInfo
-            if (this.#fromBlocked && blocked(this.#fromBlocked, from.address)) continue
-            from.size = length
-            const start = this.#offset
-            this.#offset = (start + length + 7) & ~7
-            this.emit('message', Buffer.from(this.#memory.buffer, start, length), from)
+        if (this._fd < 0) return
+        let why = 0
+        try {
+            why = this.#receiver.receive(this._fd)
+            if (why < 0 && why !== -EAGAIN && this._fd >= 0)
+                this.emit('error', errnoException(why, 'recvmsg'))
+        } finally {
+            // Also if a listener threw: what it left would wait for the next datagram.
+            if (why !== -EAGAIN && this._fd >= 0) poller().again(this)
         }
-        poller().again(this)
     }
 
     /** Datagrams are received in place from now on, instead of as 'message' events. For bound sockets. */
@@ -342,12 +336,6 @@ export class Socket extends DatagramSettings implements Watched {
         if (!this.#closed) this.close()
     }
 
-    #renew(): void {
-        this.#memory = Buffer.allocUnsafeSlow(BUFFER_BYTES)
-        markAsUntransferable(this.#memory.buffer)
-        this.#offset = 0
-    }
-
     // ---- sending ------------------------------------------------------------------------------------
 
     /**
@@ -365,20 +353,21 @@ export class Socket extends DatagramSettings implements Watched {
     send(data: Data, offset: number, length: number, port?: number, callback?: Sent): void
     /** `length` bytes of it from `offset` on, to the peer that it is connected to. */
     send(data: Data, offset: number, length: number, callback?: Sent): void
-    send(data: Data | readonly Data[], ...rest: unknown[]): void {
+    send(data: unknown, a?: unknown, b?: unknown, c?: unknown, d?: unknown, e?: unknown): void {
         const connected = this.#connected === 'yes'
-        const { bytes, port, address, done } = sendRequest(data, rest, connected)
+        const bytes = sendRequest(data, a, b, c, d, e, connected)
+        // The request is the next caller's: what a lookup or an error's listener sends, say.
+        const { port, address, done } = request
         const number = connected ? 0 : validPort(port, 'Port', false)
         this._checkOpen()
         if (connected) {
-            this.#queue.send({ bytes, address: undefined, port: 0, done })
+            this.#queue.send(bytes, undefined, 0, done)
             return
         }
         const host = (address as string | undefined) || (this._six ? '::1' : '127.0.0.1')
-        const message = { bytes, address: host, port: number, done }
-        const known = this.#bound === 'yes' && !this.#lookup && isIP(host) !== 0
-        if (known && !this.#toBlocked) this.#queue.send(message)
-        else this.#whenBound(() => this.#transmitTo(message))
+        const known = this.#bound === 'yes' && !this.#lookup && isAddress(host)
+        if (known && !this.#toBlocked) this.#queue.send(bytes, host, number, done)
+        else this.#whenBound(() => this.#transmitTo({ bytes, address: host, port: number, done }))
     }
 
     /** @deprecated as in Node: send(). */
@@ -397,7 +386,7 @@ export class Socket extends DatagramSettings implements Watched {
             if (refused) {
                 // Nobody but the callback is told, as in Node.
                 if (message.done) process.nextTick(message.done, refused)
-            } else if (!error) this.#queue.send({ ...message, address })
+            } else if (!error) this.#queue.send(message.bytes, address, message.port, message.done)
             else if (message.done) message.done(error, 0)
             else this.emit('error', error)
         })
@@ -458,6 +447,7 @@ export class Socket extends DatagramSettings implements Watched {
         }
         this._fd = -1
         this.#token = -1
+        this.#receiver.drop()
         this.#queue.drop()
         this.#updateHold()
         process.nextTick(() => this.emit('close'))

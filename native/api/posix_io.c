@@ -116,16 +116,20 @@ ssize_t ph_sendmsg(int fd, const struct msghdr *msg, int flags)
 
 static int send_many(struct socket *sock, int fd, struct mmsghdr *msgs, unsigned int count, int flags)
 {
-    unsigned int i;
+    unsigned int most = count < IOV_MAX ? count : IOV_MAX, i;
+    ssize_t sent = 0;
 
-    for (i = 0; i < count && i < IOV_MAX; i++) {
-        ssize_t sent = send_ours(sock, fd, &msgs[i].msg_hdr, flags);
+    for (i = 0; i < most; i++) {
+        bool more = i + 1 < most && sock->type == SOCK_DGRAM && !sock->file.kernel_side;
 
+        sent = send_ours(sock, fd, &msgs[i].msg_hdr, more ? flags | MSG_BATCH : flags);
         if (sent < 0)
-            return i > 0 ? (int)i : (int)sent;
+            break;
         msgs[i].msg_len = (unsigned int)sent;
     }
-    return (int)i;
+    if (i > 0 && sent < 0 && sock->type == SOCK_DGRAM && !sock->file.kernel_side)
+        socket_mark_dirty(sock, true); /* those before it wait for the one that failed */
+    return i > 0 || sent >= 0 ? (int)i : (int)sent;
 }
 
 int ph_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags)

@@ -109,6 +109,10 @@ PH_API int ph_getpeername(int fd, struct sockaddr *addr, socklen_t *len);
 PH_API int ph_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 PH_API int ph_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 
+/*
+ * MSG_BATCH, sendmmsg(2)'s own flag, on a datagram: others follow at once. Driven inline it leaves with the
+ * first one without, with ph_turn() or a wait, and at the latest when the caretaker turns the stack.
+ */
 PH_API ssize_t ph_send(int fd, const void *buf, size_t len, int flags);
 PH_API ssize_t ph_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
                          socklen_t to_len);

@@ -73,9 +73,13 @@ bool Address::parse(const char *text, int text_bytes, int port)
 
 void Address::to_words(const Shared &words) const
 {
-    if (words.bytes < WORD_COUNT * sizeof(int32_t))
-        return;
-    int32_t *word = reinterpret_cast<int32_t *>(words.data);
+    if (words.bytes >= WORD_COUNT * sizeof(int32_t))
+        to_words(reinterpret_cast<int32_t *>(words.data) + WORD_FAMILY);
+}
+
+void Address::to_words(int32_t *from_family) const
+{
+    int32_t *word = from_family - WORD_FAMILY;
 
     word[WORD_FAMILY] = 0;
     word[WORD_SCOPE] = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Addresses cross as text and port on the way in, and as eight numbers in the shared words on the
+ * Addresses cross as text and port on the way in, and as seven numbers (in the shared words, mostly) on the
  * way out, which JavaScript turns into text only when somebody asks (lib/address.ts has the twin).
  */
 #ifndef PRONGHORN_NODE_ADDRESS_H
@@ -40,6 +40,8 @@ struct Address {
     bool parse(const char *text, int text_bytes, int port);
 
     void to_words(const Shared &words) const;
+    /* The seven from WORD_FAMILY on, anywhere. */
+    void to_words(int32_t *from_family) const;
 };
 
 #endif

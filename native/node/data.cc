@@ -65,6 +65,50 @@ static napi_value call_recvfrom(napi_env env, napi_callback_info info)
     return result_value(env, result);
 }
 
+/* What call_recv_datagrams() writes of each: where it lies, its length, and the sender as in the shared words. */
+enum { ROW_OFFSET, ROW_LENGTH, ROW_FAMILY, ROW_PORT, ROW_SCOPE, ROW_ADDRESS, ROW_WORDS = ROW_ADDRESS + 4 };
+static const size_t DATAGRAM_BYTES = 65536; /* less room might cut one off */
+
+/*
+ * (fd, buffer, offset, rows): datagrams one behind the other, from offset on. How many; why there are no more
+ * lies in the words: 0 (no room), -EAGAIN, or an error, which is told only once.
+ */
+static napi_value call_recv_datagrams(napi_env env, napi_callback_info info)
+{
+    Args<4> args(env, info);
+    Bytes buffer(env, args.value[1]), rows(env, args.value[3]);
+    Shared *words = &args.e->words;
+    size_t most = rows.valid ? rows.bytes / (ROW_WORDS * sizeof(int32_t)) : 0, count = 0;
+    int32_t *row = reinterpret_cast<int32_t *>(rows.data), why = 0;
+    int32_t offset = args.number(2);
+    int fd = args.fd();
+
+    if (!buffer.slice(offset, -1) || words->bytes < WORD_COUNT * sizeof(int32_t))
+        return number_value(env, -EFAULT);
+    size_t at = 0;
+    while (count < most && buffer.bytes - at >= DATAGRAM_BYTES) {
+        Address from;
+        ssize_t length = ph_recvfrom(fd, buffer.data + at, buffer.bytes - at, 0, from.sockaddr(), &from.length);
+
+        if (length < 0) {
+            why = -errno;
+            break;
+        }
+        row[ROW_OFFSET] = offset + static_cast<int32_t>(at);
+        row[ROW_LENGTH] = static_cast<int32_t>(length);
+        from.to_words(&row[ROW_FAMILY]);
+        row += ROW_WORDS;
+        count++;
+        at = (at + static_cast<size_t>(length) + 7) & ~static_cast<size_t>(7);
+        if (at > buffer.bytes)
+            break;
+    }
+    if (why == -EBADF)
+        wait_if_dying();
+    reinterpret_cast<int32_t *>(words->data)[WORD_VALUE] = why;
+    return number_value(env, static_cast<int32_t>(count));
+}
+
 /* (fd, offset): into the slab, from offset to its end. */
 static napi_value call_recv_slab(napi_env env, napi_callback_info info)
 {
@@ -173,6 +217,7 @@ const Function data_functions[] = {
     {"sendto", call_sendto},
     {"recv", call_recv},
     {"recvfrom", call_recvfrom},
+    {"recvDatagrams", call_recv_datagrams},
     {"recvSlab", call_recv_slab},
     {"sendOutbox", call_send_outbox},
     {"writev", call_writev},

@@ -170,6 +170,8 @@ static void on_check(struct uv_handle_s *check)
     Environment *e = environment_of(check);
     Poller *p = &e->poller;
 
+    if (p->seen_activity != e->activity)
+        p->idle_since = 0; /* who only sends would go to sleep and be woken for each burst */
     if (!p->polling) {
         if (p->seen_activity == e->activity)
             return;

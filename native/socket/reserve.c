@@ -141,7 +141,7 @@ ssize_t reserve_commit(struct socket *sock, size_t bytes, int flags, const struc
     if (result < 0)
         return result;
     /* Inline, a turn for each part would undo what MSG_MORE is for; the caretaker sees to the rest. */
-    socket_mark_dirty(sock, !(more && stack->driver->caller_drives));
+    socket_mark_dirty(sock, !(more && socket_may_put_off(stack)));
     return (ssize_t)bytes;
 }
 

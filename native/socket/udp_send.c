@@ -205,11 +205,16 @@ static int may_send(struct socket *sock)
     return socket_has(sock, SOCKET_TX_SHUT) ? -EPIPE : 0;
 }
 
-/* The whole datagram, when there is room for it. */
+/*
+ * The whole datagram, when there is room for it. With MSG_BATCH the next one follows at once: driven inline, a
+ * turn for each would cost more than all the rest; the last one's sends them all.
+ */
 static int put(struct socket *sock, const struct send_record *record, const struct iovec *iov,
-               int iov_count, bool block)
+               int iov_count, int flags)
 {
-    struct patience patience = { .block = block, .polled = true /* marked dirty, it is turned */ };
+    struct patience patience = { .block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file),
+                                 .polled = true /* marked dirty, it is turned */ };
+    bool later = (flags & MSG_BATCH) && socket_may_put_off(socket_stack(sock)), turned = false;
 
     for (;;) {
         bool taken;
@@ -220,9 +225,13 @@ static int put(struct socket *sock, const struct send_record *record, const stru
         lock_give(&sock->tx.writer);
         if (!taken && send_queue_is_writable(&sock->tx))
             atomic_store(&sock->tx.starved, true);
-        socket_mark_dirty(sock, true);
+        socket_mark_dirty(sock, !(taken && later));
         if (taken)
             return 0;
+        if (!turned && send_queue_is_writable(&sock->tx)) { /* what was put off is sent now */
+            turned = true;
+            continue;
+        }
         result = socket_look_again(sock, &patience, EPOLLOUT, UINT64_MAX, sock->options.send_timeout_us);
         if (result < 0)
             return result;
@@ -231,7 +240,7 @@ static int put(struct socket *sock, const struct send_record *record, const stru
 
 /* The same with what control messages chose in front of it. */
 static __attribute__((noinline)) int put_chosen(struct socket *sock, const struct send_record *record,
-                                                const struct send_choice *choice, const struct msghdr *msg, bool block)
+                                                const struct send_choice *choice, const struct msghdr *msg, int flags)
 {
     struct send_record all = *record;
     struct iovec iov[msg->msg_iovlen + 1];
@@ -240,7 +249,7 @@ static __attribute__((noinline)) int put_chosen(struct socket *sock, const struc
     iov[0] = (struct iovec){ (void *)(uintptr_t)choice, sizeof(*choice) };
     if (msg->msg_iovlen)
         memcpy(iov + 1, msg->msg_iov, msg->msg_iovlen * sizeof(iov[0]));
-    return put(sock, &all, iov, (int)msg->msg_iovlen + 1, block);
+    return put(sock, &all, iov, (int)msg->msg_iovlen + 1, flags);
 }
 
 /* A piece of a datagram; the last one sends it. */
@@ -292,7 +301,6 @@ static int name(struct socket *sock, const struct msghdr *msg)
 
 ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
 {
-    bool block = !(flags & MSG_DONTWAIT) && !file_nonblock(&sock->file);
     struct send_record record = { 0 };
     struct send_choice choice;
     size_t bytes = 0;
@@ -322,7 +330,7 @@ ssize_t udp_send_call(struct socket *sock, const struct msghdr *msg, int flags)
     if (result == 0 && (flags & MSG_MORE))
         result = send_piece(sock, msg, bytes, &record, &choice, true);
     else if (result == 0)
-        result = LIKELY(!record.chooses) ? put(sock, &record, msg->msg_iov, (int)msg->msg_iovlen, block)
-                                         : put_chosen(sock, &record, &choice, msg, block);
+        result = LIKELY(!record.chooses) ? put(sock, &record, msg->msg_iov, (int)msg->msg_iovlen, flags)
+                                         : put_chosen(sock, &record, &choice, msg, flags);
     return result < 0 ? result : (ssize_t)bytes;
 }

@@ -40,4 +40,13 @@ uint64_t socket_deadline(uint64_t timeout_us);
  */
 bool socket_poll(struct socket *sock);
 
+/*
+ * Whether what a call puts into a queue may wait for the next turn, which another call makes, or the caretaker. That
+ * one stays out while somebody sleeps who will come back; it may be this thread, woken by something else.
+ */
+static inline bool socket_may_put_off(const struct stack *stack)
+{
+    return stack->driver->caller_drives && atomic_load_explicit(&stack->attended, memory_order_relaxed) == 0;
+}
+
 #endif
