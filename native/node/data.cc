@@ -78,7 +78,7 @@ static napi_value call_recv_datagrams(napi_env env, napi_callback_info info)
     Args<4> args(env, info);
     Bytes buffer(env, args.value[1]), rows(env, args.value[3]);
     Shared *words = &args.e->words;
-    size_t most = rows.valid ? rows.bytes / (ROW_WORDS * sizeof(int32_t)) : 0, count = 0;
+    size_t most = rows.rows<int32_t>(ROW_WORDS), count = 0;
     int32_t *row = reinterpret_cast<int32_t *>(rows.data), why = 0;
     int32_t offset = args.number(2);
     int fd = args.fd();
@@ -88,7 +88,8 @@ static napi_value call_recv_datagrams(napi_env env, napi_callback_info info)
     size_t at = 0;
     while (count < most && buffer.bytes - at >= DATAGRAM_BYTES) {
         Address from;
-        ssize_t length = ph_recvfrom(fd, buffer.data + at, buffer.bytes - at, 0, from.sockaddr(), &from.length);
+        ssize_t length = ph_recvfrom(fd, buffer.data + at, buffer.bytes - at, MSG_DONTWAIT, from.sockaddr(),
+                                     &from.length);
 
         if (length < 0) {
             why = -errno;

@@ -130,6 +130,7 @@ const addon: Record<string, Omit<Call, 'call'>> = {
     sendto: { kinds: [...BYTES, 'host', 'port'] },
     recv: { kinds: BYTES },
     recvfrom: { kinds: BYTES },
+    recvDatagrams: { kinds: ['fd', 'memory', 'size', 'ints'] },
     readv: { kinds: ['fd', 'list'] },
     writev: { kinds: ['fd', 'list', 'flags'] },
     recvSlab: { kinds: ['fd', 'size'] },
