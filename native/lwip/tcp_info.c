@@ -2,6 +2,7 @@
 /* See tcp_info.h. */
 #include "lwip/tcp_info.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "lwip/priv/tcp_priv.h"
@@ -11,6 +12,17 @@
 uint32_t tcp_unsent_bytes(const struct tcp_pcb *pcb)
 {
     return TCP_SEQ_GT(pcb->snd_lbb, pcb->snd_nxt) ? pcb->snd_lbb - pcb->snd_nxt : 0;
+}
+
+/* Data sent and not acknowledged: what is in flight less our SYN or FIN. */
+static uint32_t data_in_flight(const struct tcp_pcb *pcb)
+{
+    uint32_t all = pcb->snd_nxt - pcb->lastack;
+    bool has_flag = pcb->state == SYN_SENT || pcb->state == SYN_RCVD ||
+                    ((pcb->state == FIN_WAIT_1 || pcb->state == CLOSING || pcb->state == LAST_ACK) &&
+                     pcb->unsent == NULL);
+
+    return all > 0 && has_flag ? all - 1 : all;
 }
 
 void tcp_snapshot(const struct tcp_pcb *pcb, struct tcp_snapshot *snapshot)
@@ -38,6 +50,11 @@ void tcp_snapshot(const struct tcp_pcb *pcb, struct tcp_snapshot *snapshot)
     snapshot->delayed_acks = pcb->delayed_acks;
     snapshot->bytes_acked = pcb->bytes_delivered;
     snapshot->bytes_received = pcb->bytes_in;
+    snapshot->bytes_resent = pcb->bytes_resent;
+    snapshot->bytes_sent = pcb->bytes_delivered + data_in_flight(pcb) + pcb->bytes_resent;
+    snapshot->data_segments_in = pcb->data_segments_in;
+    snapshot->data_segments_out = pcb->data_segments_out;
+    snapshot->least_rtt_us = pcb->least_rtt_us;
     snapshot->mss = pcb->mss;
     snapshot->cwnd = pcb->cwnd;
     snapshot->ssthresh = pcb->ssthresh;

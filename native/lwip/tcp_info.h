@@ -24,7 +24,10 @@ struct tcp_snapshot {
     uint32_t out_of_order;                  /* segments that came before their predecessors */
     uint32_t zero_windows;                  /* times that a window closed, either way */
     uint32_t nagle_holds, delayed_acks;     /* as in stats/counters.def */
+    uint32_t data_segments_in, data_segments_out;
+    uint32_t least_rtt_us;                  /* 0: none was measured */
     uint64_t bytes_acked, bytes_received;
+    uint64_t bytes_sent, bytes_resent;      /* sent: again counts again */
 };
 
 /* Queued and not sent yet. */

@@ -49,6 +49,8 @@ void tcp_rtt_sample(struct tcp_pcb *pcb, u32_t rtt_us)
 {
     int32_t sample = (int32_t)min_u32(max_u32(rtt_us, 1), 60000000);
 
+    if (!pcb->least_rtt_us || (uint32_t)sample < pcb->least_rtt_us)
+        pcb->least_rtt_us = (uint32_t)sample;
     if (!pcb->sa) {
         pcb->sa = sample << 3;
         pcb->sv = sample << 1;

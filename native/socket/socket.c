@@ -178,7 +178,7 @@ static int judge_address(struct socket *sock, const struct endpoint *local)
     return 0;
 }
 
-int socket_bind(struct socket *sock, const struct endpoint *local)
+static int bind_port(struct socket *sock, const struct endpoint *local, bool may_wait)
 {
     struct binding *b = &sock->binding;
     int result = judge_address(sock, local);
@@ -198,6 +198,12 @@ int socket_bind(struct socket *sock, const struct endpoint *local)
                            .reuse_port = sock->options.reuse_port,
                            .device = sock->options.device };
     list_init(&b->link);
+    if (may_wait) { /* IP_BIND_ADDRESS_NO_PORT: the call that needs a port takes one */
+        sock->local = *local;
+        if (local->family == AF_INET6 && !endpoint_is_any(local))
+            sock->options.v6_only = true;
+        return 0;
+    }
     result = ports_bind(b);
     if (result < 0) { /* the address of a connection that is over is shown no longer (inet_reset_saddr()) */
         sock->local = (struct endpoint){ .family = sock->local.family, .port = sock->local.port };
@@ -209,12 +215,17 @@ int socket_bind(struct socket *sock, const struct endpoint *local)
     return 0;
 }
 
+int socket_bind(struct socket *sock, const struct endpoint *local)
+{
+    return bind_port(sock, local, local->port == 0 && sock->options.bind_no_port);
+}
+
 int socket_autobind(struct socket *sock)
 {
     struct endpoint local = sock->local;
 
     local.port = 0; /* one that is gone may still be shown */
-    return socket_bind(sock, &local);
+    return bind_port(sock, &local, false);
 }
 
 void socket_mark_dirty(struct socket *sock, bool soon)

@@ -76,7 +76,10 @@ void tcp_info_fill(struct socket *sock, struct tcp_info *info)
 
     memset(info, 0, sizeof(*info));
     info->tcpi_state = socket_state(sock) == SOCKET_LISTENING ? 10 : 7;
-    if (stack == NULL || socket_state(sock) == SOCKET_LISTENING)
+    if (socket_state(sock) == SOCKET_LISTENING)
+        return;
+    info->tcpi_min_rtt = UINT32_MAX;
+    if (stack == NULL)
         return;
     rpc_init(&call.rpc, info_run);
     stack_call(stack, &call.rpc);
@@ -109,6 +112,12 @@ void tcp_info_fill(struct socket *sock, struct tcp_info *info)
     info->tcpi_segs_in = s->segments_in;
     info->tcpi_segs_out = s->segments_out;
     info->tcpi_snd_wnd = s->send_window;
+    info->tcpi_bytes_sent = s->bytes_sent;
+    info->tcpi_bytes_retrans = s->bytes_resent;
+    info->tcpi_data_segs_in = s->data_segments_in;
+    info->tcpi_data_segs_out = s->data_segments_out;
+    if (s->least_rtt_us)
+        info->tcpi_min_rtt = s->least_rtt_us;
 }
 
 int socket_readable_bytes(struct socket *sock)

@@ -96,7 +96,7 @@ static int udp_bind_call(struct socket *sock, const struct endpoint *local)
 
     lock_take(&sock->lock);
     result = socket_bind(sock, local);
-    if (result == 0)
+    if (result == 0 && sock->binding.bound)
         result = udp_settle(sock, NULL);
     lock_give(&sock->lock);
     return result;

@@ -16,7 +16,7 @@
 #include "socket/wait.h"
 
 #define PAYLOAD_MAX_V4 65507u /* 65535 less the IPv4 and UDP headers */
-#define PAYLOAD_MAX_V6 65527u /* 65535 less the UDP header */
+#define PAYLOAD_MAX_V6 65487u /* 65535 less both headers, as one packet in memory has them (the kernel: 65527) */
 #define HEADERS_V4 28u
 #define HEADERS_V6 48u
 

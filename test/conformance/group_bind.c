@@ -299,10 +299,61 @@ static void listeners_beside_wildcards(void)
     NOTE("again", "%d", accept_all(again));
 }
 
+/* IP_BIND_ADDRESS_NO_PORT: the address is taken, the port when one is needed. */
+static void no_port(int family, int type)
+{
+    int listening = listener(family, 8), fd = sys.socket(family, type, 0), other;
+    struct address here = address_of(family, HOST, 0), any = address_of(family, ANY, 0), to, none = { .len = 16 };
+    char byte;
+
+    to = address_at(listening, family);
+    SAY(set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1));
+    SAY(sys.bind(fd, ADDR(here)));
+    SAY_NAMES(fd);
+    SAY(sys.bind(fd, ADDR(any)));
+    SAY_NAMES(fd);
+    SAY(sys.bind(fd, ADDR(here)));
+    SAY(sys.connect(fd, ADDR(to)));
+    NOTE("port", "%s", port_of(fd) ? "one" : "none");
+    SAY(sys.bind(fd, ADDR(here)));
+    none.any.sa_family = AF_UNSPEC;
+    SAY(sys.connect(fd, ADDR(none)));
+    SAY(sys.connect(fd, ADDR(to)));
+    section("with a number");
+    other = sys.socket(family, type, 0);
+    SAY(set_int(other, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1));
+    here = address_of(family, HOST, port_of(fd));
+    SAY(sys.bind(other, ADDR(here)));
+    section("without a peer");
+    other = sys.socket(family, type, 0);
+    here = address_of(family, HOST, 0);
+    SAY(set_int(other, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1));
+    SAY(sys.bind(other, ADDR(here)));
+    if (type == SOCK_STREAM)
+        SAY(sys.listen(other, 1));
+    else
+        SAY(sys.sendto(other, "x", 1, 0, ADDR(to)));
+    NOTE("port", "%s", port_of(other) ? "one" : "none");
+    SAY(sys.bind(other, ADDR(here)));
+    if (type == SOCK_DGRAM) {
+        other = sys.socket(family, type, 0);
+        SAY(set_int(other, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1));
+        SAY(sys.bind(other, ADDR(here)));
+        SAY(sys.recv(other, &byte, 1, MSG_DONTWAIT));
+        SAY_EVENTS(other);
+        SAY_NAMES(other);
+    }
+}
+static void no_port_tcp_4(void) { no_port(AF_INET, SOCK_STREAM); }
+static void no_port_tcp_6(void) { no_port(AF_INET6, SOCK_STREAM); }
+static void no_port_udp_4(void) { no_port(AF_INET, SOCK_DGRAM); }
+static void no_port_udp_6(void) { no_port(AF_INET6, SOCK_DGRAM); }
+
 const struct scenario scenarios[] = {
     SCENARIO(bind_matrix_tcp), SCENARIO(bind_matrix_tcp_shared), SCENARIO(bind_matrix_udp),
     SCENARIO(bind_matrix_udp_shared), SCENARIO(port_of_a_connection), SCENARIO(port_of_a_client),
     SCENARIO(port_of_a_bound_client), SCENARIO(listens_beside_what_it_accepted),
     SCENARIO(listens_beside_what_it_shares), SCENARIO(restart_of_a_server), SCENARIO(listeners_share_4),
-    SCENARIO(listeners_share_6), SCENARIO(listeners_beside_wildcards), { 0 },
+    SCENARIO(listeners_share_6), SCENARIO(listeners_beside_wildcards), SCENARIO(no_port_tcp_4),
+    SCENARIO(no_port_tcp_6), SCENARIO(no_port_udp_4), SCENARIO(no_port_udp_6), { 0 },
 };

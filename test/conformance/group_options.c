@@ -261,8 +261,50 @@ static void rooms(void)
     }
 }
 
+/* struct tcp_info of linux/tcp.h, which goes on where libc's ends. */
+struct info {
+    struct tcp_info libc;
+    uint64_t pacing[2], acked, received;
+    uint32_t segs_out, segs_in, not_sent, min_rtt, data_segs_in, data_segs_out;
+    uint64_t rates[4];
+    uint32_t delivered[2];
+    uint64_t sent, again;
+};
+
+/* TCP_INFO's sums, of known traffic. */
+static void say_sums(const char *who, int fd)
+{
+    struct info info = { .min_rtt = 0 };
+    socklen_t len = sizeof(info);
+
+    sys.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+    NOTE(who, "sent %llu again %llu got %llu, segments %u %u, rtt %s %s", (unsigned long long)info.sent,
+         (unsigned long long)info.again, (unsigned long long)info.received, info.data_segs_out, info.data_segs_in,
+         info.min_rtt == UINT32_MAX ? "unknown" : info.min_rtt ? "known" : "0",
+         info.min_rtt <= info.libc.tcpi_rtt || info.min_rtt == UINT32_MAX ? "least" : "not the least");
+}
+
+static void sums(void)
+{
+    struct pair p = tcp_pair(AF_INET);
+    char data[1000] = { 0 };
+
+    for (int i = 0; i < 7; i++) {
+        sys.send(p.client, data, 100 + (size_t)i, 0);
+        await(p.server, POLLIN);
+        sys.recv(p.server, data, sizeof(data), 0);
+        settle();
+    }
+    sys.send(p.server, data, 1000, 0);
+    await(p.client, POLLIN);
+    settle();
+    say_sums("client", p.client);
+    say_sums("server", p.server);
+    say_sums("fresh", sys.socket(AF_INET, SOCK_STREAM, 0));
+}
+
 const struct scenario scenarios[] = {
     SCENARIO(tcp_4), SCENARIO(tcp_6), SCENARIO(udp_4), SCENARIO(udp_6), SCENARIO(times),
-    SCENARIO(lingers), SCENARIO(inherited), SCENARIO(overflown), SCENARIO(late), SCENARIO(segments),
+    SCENARIO(lingers), SCENARIO(inherited), SCENARIO(overflown), SCENARIO(sums), SCENARIO(late), SCENARIO(segments),
     SCENARIO(queued), SCENARIO(rooms), { 0 },
 };
