@@ -54,7 +54,8 @@ export class Poller {
     #next = 0
     #count = 0
     #holds = 0
-    #again: Watched[] = []
+    /** Events taken out of their batch. */
+    #aside: (() => void)[] = []
     #closed = false
 
     constructor() {
@@ -115,19 +116,29 @@ export class Poller {
 
     /** Comes back to a socket that had more to read than its share of a turn. */
     again(watched: Watched): void {
-        this.#again.push(watched)
-        if (this.#again.length === 1) setImmediate(() => this.#goOn())
+        setImmediate(() => watched.scope.runInAsyncScope(watched.onReady, watched, EPOLLIN))
     }
 
     /** One look, now; the listeners have run when it returns. */
     poll(): number {
-        // Called by a listener: the rest of its batch comes first, since the look takes its place.
-        const left = this.#count - this.#next
-        while (this.#next < this.#count) this.#tellNext()
+        let told = 0
+        try {
+            // Called by a listener: the look takes the place of its batch, the rest of which comes first.
+            this.#setAside()
+            for (let tell = this.#aside.shift(); tell; tell = this.#aside.shift(), told++) tell()
+            const count = this.#look()
+            return count < 0 ? count : told + count
+        } finally {
+            // A listener threw, to whoever called: the others' events must not end with it.
+            this.#setAside()
+        }
+    }
+
+    #look(): number {
         const word = native.pollerCollect()
         if (word < MEASURED) {
             if (word > 0) this.#dispatch(word, false)
-            return word < 0 ? word : left + word
+            return word
         }
         const count = word - MEASURED
         for (let i = 0; i < count; i++) {
@@ -138,22 +149,21 @@ export class Poller {
                 native.pollerMeasure(-1)
             }
         }
-        return left + count
+        return count
     }
 
-    #goOn(): void {
-        const list = this.#again
-        let next = 0
-        this.#again = []
-        try {
-            while (next < list.length) {
-                const watched = list[next++] as Watched
-                watched.scope.runInAsyncScope(watched.onReady, watched, EPOLLIN)
-                if (next < list.length) runPutOff()
-            }
-        } finally {
-            // A listener threw: the others' turn comes all the same.
-            while (next < list.length) this.again(list[next++] as Watched)
+    /** The rest of the batch, for the next poll() or a later turn of the event loop, whichever comes first. */
+    #setAside(): void {
+        while (this.#next < this.#count) {
+            const at = 2 * this.#next++
+            const [token, events] = [this.#pairs[at] as number, this.#pairs[at + 1] as number]
+            const watched = this.#watched[token]
+            if (watched === undefined) continue
+            this.#aside.push(() => {
+                if (this.#watched[token] === watched)
+                    watched.scope.runInAsyncScope(watched.onReady, watched, events)
+            })
+            setImmediate(() => this.#aside.shift()?.())
         }
     }
 

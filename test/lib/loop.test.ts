@@ -141,3 +141,28 @@ t.test('poll() inside a listener runs the rest of the batch first, and loses not
     t.strictSame(got, ['first', 'second', 'third'])
     for (const { close } of pairs) close()
 })
+
+t.test('a listener that throws out of poll() costs no other listener its event', async (t) => {
+    for (const how of ['loop', 'poll()']) {
+        const pairs = await Promise.all([pair(), pair(), pair()])
+        const got: number[] = []
+        for (const [i, { socket }] of pairs.entries())
+            socket.on('data', () => {
+                got.push(i)
+                if (got.length === 1) throw new Error('of the listener')
+            })
+        await new Promise(setImmediate)
+        for (const { client } of pairs) client.write('now')
+        t.throws(
+            () => {
+                for (;;) runtime.poll()
+            },
+            { message: 'of the listener' },
+        )
+        while (got.length < pairs.length)
+            if (how === 'loop') await new Promise(setImmediate)
+            else runtime.poll()
+        t.strictSame(got.sort(), [0, 1, 2], how)
+        for (const { close } of pairs) close()
+    }
+})
