@@ -217,6 +217,8 @@ int epoll_nest(struct epoll_item *item)
         result = -ELOOP;
     if (result == 0)
         result = epoll_watch_kernel(outer->sleep_fd, inner->sleep_fd);
+    if (result == -EEXIST) /* it is in there already, by another number of the same */
+        result = 0;
     item->polled = result == -ELOOP && allowed; /* what the kernel's are in counts there, too */
     if (item->polled)
         result = 0;
@@ -230,9 +232,16 @@ int epoll_nest(struct epoll_item *item)
 
 void epoll_unnest(struct epoll_item *item)
 {
+    struct epoll *inner = epoll_of(item->target);
+    struct epoll_item *other;
+    bool stays = false;
+
     lock_take(&nesting);
     list_remove(&item->watch.link);
-    kernel.epoll_ctl(item->epoll->sleep_fd, EPOLL_CTL_DEL, epoll_of(item->target)->sleep_fd, NULL);
+    LIST_EACH(other, &inner->outers, watch.link)
+        stays |= other->epoll == item->epoll;
+    if (!stays)
+        kernel.epoll_ctl(item->epoll->sleep_fd, EPOLL_CTL_DEL, inner->sleep_fd, NULL);
     lock_give(&nesting);
 }
 

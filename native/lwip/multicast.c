@@ -300,6 +300,10 @@ void multicast_leave_all(struct multicast_member **list)
 bool multicast_allows(const struct multicast_member *list, const struct netif *netif,
                       const ip_addr_t *group, const ip_addr_t *source)
 {
+    const struct multicast_group *here = multicast_find(netif, group);
+
+    if (here && multicast_has(&here->filter.sources, source) == here->filter.exclude)
+        return false; /* nobody at this interface wants it (ip_check_mc_rcu()) */
     for (; list; list = list->next)
         if (list->group->netif == netif && ip_addr_cmp_zoneless(&list->group->address, group))
             return multicast_has(&list->filter.sources, source) != list->filter.exclude;

@@ -178,8 +178,8 @@ int socket_membership_set(struct socket *sock, int level, int name, const void *
         return result;
     if (!endpoint_is_multicast(&wish.group))
         return -EINVAL;
-    if (sock->type == SOCK_STREAM)
-        return -EPROTO; /* as do_ip_setsockopt() of connections */
+    if (sock->type == SOCK_STREAM) /* as do_ip_setsockopt() of connections, and ip_mc_source() of no member */
+        return row->what == WISH_JOIN || row->what == WISH_LEAVE || row->what == WISH_JOIN_SOURCE ? -EPROTO : -EINVAL;
     wish.what = row->what;
     lock_take(&sock->lock);
     if (sock->members == NULL)

@@ -72,8 +72,8 @@ static void on_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_add
     uint32_t cost = p->tot_len + ARRIVAL_OVERHEAD;
     struct arrival *a = NULL;
 
-    if (UNLIKELY(end->sock->members != NULL) && ip_addr_ismulticast(ip_current_dest_addr()) &&
-        !multicast_allows(end->sock->members[end->stack->id], ip_current_input_netif(),
+    if (UNLIKELY(ip_addr_ismulticast(ip_current_dest_addr())) &&
+        !multicast_allows(end->sock->members ? end->sock->members[end->stack->id] : NULL, ip_current_input_netif(),
                           ip_current_dest_addr(), from)) {
         pbuf_free(p);
         return;

@@ -20,8 +20,8 @@ foreach(source ${groups})
 endforeach()
 # Random sequences of calls in both worlds at once.
 add_executable(test_conformance_oracle)
-foreach(name main compare found generate draw run run_data run_events run_fds run_files run_options show
-    script pace place)
+foreach(name main compare found generate draw run run_data run_events run_fds run_files run_groups run_options
+    show script pace place)
   target_sources(test_conformance_oracle PRIVATE "${PRONGHORN_ROOT}/test/conformance/oracle/${name}.c")
 endforeach()
 target_compile_options(test_conformance_oracle PRIVATE ${PRONGHORN_WARNINGS})

@@ -13,6 +13,8 @@
 #include "draw.h"
 #include "oracle.h"
 
+#define OPTION_REUSEADDR 1 /* the row of oracle_options */
+
 enum guess { NOTHING, FRESH, BOUND, LISTENING, CONNECTED, EPOLL, EVENTFD };
 
 static struct sequence *out;
@@ -79,6 +81,8 @@ static int some_place(int slot)
 {
     if (slots[slot].mapped)
         return MAPPED_HOST;
+    if (chance(4))
+        return GROUP_A + (int)below(2);
     return chance(60) ? HOST : chance(60) || slots[slot].guess == FRESH ? OTHER : FOREIGN;
 }
 
@@ -148,6 +152,41 @@ static void udp_pair_of(int kind)
     slots[a].guess = slots[b].guess = CONNECTED;
 }
 
+/* Two sockets with a port of their own, which may be members, and one that sends to groups. */
+static void group_of(int kind)
+{
+    int first = -1, sender;
+
+    for (int i = 0; i < 2; i++) {
+        int s = new_socket(kind);
+
+        slots[s].mapped = false;
+        emit(OP_SETOPT, s, NOWHERE, 0, OPTION_REUSEADDR, 1);
+        emit(OP_BIND, s, first < 0 ? NOWHERE : first, chance(60) ? ANY : GROUP_A + (int)below(2), 0, 0);
+        emit3(OP_MEMBERSHIP, s, NOWHERE, (int)below(2), chance(70) ? 0 : 2, (int)below(2), (int)below(2));
+        slots[s].guess = BOUND;
+        first = first < 0 ? s : first;
+    }
+    sender = new_socket(kind);
+    slots[sender].mapped = false;
+    emit(OP_BIND, sender, NOWHERE, chance(50) ? HOST : OTHER, 0, 0);
+    emit(OP_SENDTO, sender, first, GROUP_A + (int)below(2), some_size(true), 0);
+    slots[sender].guess = BOUND;
+}
+
+static void group_step(void)
+{
+    int s = data_slot(), from = data_slot();
+
+    switch (below(8)) {
+    case 0: emit(OP_MULTICAST_IF, s, NOWHERE, chance(90) ? (int)below(3) : FOREIGN, 0, 0); break;
+    case 1:
+    case 2:
+    case 3: emit3(OP_MEMBERSHIP, s, NOWHERE, (int)below(2), (int)below(6), (int)below(2), (int)below(4)); break;
+    default: emit(OP_SENDTO, from, s, GROUP_A + (int)below(2), some_size(true), 0); break;
+    }
+}
+
 static void new_epoll(void)
 {
     int e = slot_of(NOTHING);
@@ -214,11 +253,14 @@ static void other_step(void)
 {
     int s = socket_slot();
 
-    switch (below(22)) {
+    switch (below(25)) {
     case 0: duplicate(s); break;
     case 19:
     case 20:
     case 21: descriptor_step(); break;
+    case 22:
+    case 23:
+    case 24: group_step(); break;
     case 14: emit(OP_LINGER, s, NOWHERE, 0, chance(70), (int)below(3)); break;
     case 15: emit(OP_OUTQ, data_slot(), NOWHERE, 0, 0, 0); break;
     case 16: emit(OP_TCP_STATE, s, NOWHERE, 0, 0, 0); break;
@@ -361,9 +403,11 @@ static void data_step(void)
 
 static void beginning(void)
 {
-    switch (below(8)) {
+    switch (below(10)) {
     case 0:
     case 1: tcp_pair_of(TCP4); break;
+    case 8: group_of(UDP4); break;
+    case 9: group_of(UDP6); break;
     case 2: tcp_pair_of(TCP6); break;
     case 3: udp_pair_of(UDP4); break;
     case 4: udp_pair_of(UDP6); break;

@@ -5,7 +5,7 @@
  *
  *   generate.c  a sequence from a seed            run.c     one step against `sys`, and its trace:
  *   draw.c      the numbers that calls get        run_data.c, run_events.c, run_options.c, run_fds.c,
- *                                                 run_files.c: those calls
+ *                                                 run_files.c, run_groups.c: those calls
  *   script.c    a step as a line to read          show.c    how a trace tells what a call returned
  *   main.c      batches in child processes,       place.c   a network of its own for the kernel's side
  *               comparison, shrinking             pace.c    when a step is over
@@ -25,7 +25,8 @@ enum op {
     OP_GETOPT, OP_NAMES, OP_FIONREAD, OP_NONBLOCK, OP_POLL, OP_SELECT, OP_FLOOD, OP_EPOLL_CREATE,
     OP_EPOLL_CTL, OP_EPOLL_WAIT, OP_EVENTFD, OP_EVENTFD_WRITE, OP_EVENTFD_READ, OP_SENDMSG,
     OP_SENDMMSG, OP_RECVMMSG, OP_DUP2, OP_LINGER, OP_OUTQ, OP_TCP_STATE, OP_SEND_MORE, OP_DUP3,
-    OP_CLOSE_RANGE, OP_RIGHTS, OP_SENDFILE, OP_SPLICE_IN, OP_SPLICE_OUT, OP_COUNT
+    OP_CLOSE_RANGE, OP_RIGHTS, OP_SENDFILE, OP_SPLICE_IN, OP_SPLICE_OUT, OP_MEMBERSHIP,
+    OP_MULTICAST_IF, OP_COUNT
 };
 
 #define SLOTS 10    /* descriptors that a sequence can name */
@@ -43,6 +44,11 @@ struct sequence {
     int count;
     struct step steps[STEPS_MAX];
 };
+
+/* Places beyond the harness's. */
+#define GROUP_A (MAPPED_ANY + 1)
+#define GROUP_B (MAPPED_ANY + 2)
+#define PLACES (MAPPED_ANY + 3)
 
 enum kind { TCP4, TCP6, UDP4, UDP6, KINDS };
 static inline int kind_family(int kind) { return kind == TCP4 || kind == UDP4 ? AF_INET : AF_INET6; }

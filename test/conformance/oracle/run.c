@@ -14,16 +14,18 @@
 
 static struct address address_in(int family, int place, int port)
 {
-    static const char *const v4[] = { "10.0.0.1", "10.0.0.2", "0.0.0.0", "192.0.2.77", "10.0.0.1", "0.0.0.0" };
-    static const char *const v6[] = { "fd00::1", "fd00::2", "::", "2001:db8::77", "::ffff:10.0.0.1", "::ffff:0.0.0.0" };
+    static const char *const v4[] = { "10.0.0.1", "10.0.0.2", "0.0.0.0", "192.0.2.77",
+                                      "10.0.0.1", "0.0.0.0", "239.1.2.3", "239.1.2.4" };
+    static const char *const v6[] = { "fd00::1", "fd00::2", "::", "2001:db8::77",
+                                      "::ffff:10.0.0.1", "::ffff:0.0.0.0", "ff15::3", "ff15::4" };
     struct address a = { 0 };
 
     a.any.sa_family = (sa_family_t)family;
     a.in.sin_port = htons((uint16_t)port); /* at the same place in both families */
     if (family == AF_INET)
-        inet_pton(AF_INET, v4[place % 6], &a.in.sin_addr);
+        inet_pton(AF_INET, v4[place % PLACES], &a.in.sin_addr);
     else
-        inet_pton(AF_INET6, v6[place % 6], &a.in6.sin6_addr);
+        inet_pton(AF_INET6, v6[place % PLACES], &a.in6.sin6_addr);
     a.len = family == AF_INET ? sizeof(a.in) : sizeof(a.in6);
     return a;
 }
@@ -69,6 +71,8 @@ bool is_on_wildcard(int fd)
 
     if (sys.getsockname(fd, (void *)&a, &len) < 0 || a.sin6_port == 0)
         return false;
+    if (a.sin6_family == AF_INET ? IN_MULTICAST(ntohl(in->sin_addr.s_addr)) : IN6_IS_ADDR_MULTICAST(&a.sin6_addr))
+        return true; /* nor is a group an address to send from */
     return a.sin6_family == AF_INET ? in->sin_addr.s_addr == 0
                                     : IN6_IS_ADDR_UNSPECIFIED(&a.sin6_addr) ||
                                           (IN6_IS_ADDR_V4MAPPED(&a.sin6_addr) && a.sin6_addr.s6_addr32[3] == 0);
@@ -119,7 +123,7 @@ static void run_step(const struct step *s)
         break;
     case OP_LISTEN: say(sys.listen(fd, s->a)); break;
     case OP_CONNECT:
-        if (is_on_wildcard(fd) || is_gathering(s->slot) || would_lose_its_peer(s))
+        if (is_on_wildcard(fd) || is_gathering(s->slot) || would_lose_its_peer(s) || !may_reach_group(s))
             break;
         a = target(s);
         say(sys.connect(fd, ADDR(a)));
@@ -153,6 +157,8 @@ static void run_step(const struct step *s)
         if (slots[s->slot].holds == SOCKET)
             say(sys.fcntl(fd, F_SETFL, s->a ? O_NONBLOCK : 0));
         break;
+    case OP_MEMBERSHIP:
+    case OP_MULTICAST_IF: step_group(s); break;
     case OP_SETOPT:
     case OP_GETOPT: step_option(s); break;
     case OP_LINGER: step_linger(s); break;

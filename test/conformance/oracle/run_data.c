@@ -210,14 +210,14 @@ static void step_send(const struct step *s)
     case OP_SENDMMSG: step_sendmmsg(s); return;
     case OP_SEND_MORE: step_send_more(s); return;
     case OP_SENDTO:
-        if (is_on_wildcard(slot->fd))
+        if (is_on_wildcard(slot->fd) || !may_reach_group(s))
             return;
         to = target(s);
         n = sys.sendto(slot->fd, buffer[0], (size_t)s->a, MSG_DONTWAIT, ADDR(to));
         break;
     case OP_SENDMSG:
         msg.msg_iovlen = (size_t)split(iov, buffer[0], s->a, s->c);
-        if (s->other != NOWHERE && !is_on_wildcard(slot->fd) && !would_lose_its_peer(s)) {
+        if (s->other != NOWHERE && !is_on_wildcard(slot->fd) && !would_lose_its_peer(s) && may_reach_group(s)) {
             to = target(s);
             msg.msg_name = &to.any;
             msg.msg_namelen = to.len;

@@ -2,10 +2,13 @@
 #include "oracle.h"
 
 static const char *const kind_names[] = { "tcp4", "tcp6", "udp4", "udp6" };
-static const char *const places[] = { "host", "other", "any", "foreign", "mapped host", "mapped any" };
+static const char *const places[] = { "host", "other", "any", "foreign", "mapped host",
+                                      "mapped any", "group a", "group b" };
 static const char *const waits[] = { "epoll_wait", "epoll_pwait", "epoll_pwait2" };
 static const char *const ranges[] = { "alone, 0", "alone, 0", "alone, CLOEXEC", "alone, no such flag", "backwards" };
 static const char *const offsets[] = { "", " with an offset in the socket", " with one in the pipe" };
+static const char *const wishes[] = { "joins", "leaves", "joins of a source", "leaves of a source", "blocks",
+                                      "unblocks" };
 static const char *const hows[] = { "SHUT_RD", "SHUT_WR", "SHUT_RDWR" };
 
 static const char *const ops[OP_COUNT] = {
@@ -31,6 +34,7 @@ static const char *const ops[OP_COUNT] = {
     [OP_DUP3] = "dup3",               [OP_CLOSE_RANGE] = "close_range",
     [OP_RIGHTS] = "rights",           [OP_SENDFILE] = "sendfile",
     [OP_SPLICE_IN] = "splice_in",     [OP_SPLICE_OUT] = "splice_out",
+    [OP_MEMBERSHIP] = "membership",   [OP_MULTICAST_IF] = "multicast_if",
 };
 
 void script_code(char *text, size_t size, const struct step *s)
@@ -95,9 +99,9 @@ static const char *target(const struct step *s)
     static char text[64];
 
     if (s->other == NOWHERE)
-        snprintf(text, sizeof(text), "%s:%d", places[s->place % 6], s->b);
+        snprintf(text, sizeof(text), "%s:%d", places[s->place % PLACES], s->b);
     else
-        snprintf(text, sizeof(text), "%s:port of s%d", places[s->place % 6], s->other);
+        snprintf(text, sizeof(text), "%s:port of s%d", places[s->place % PLACES], s->other);
     return text;
 }
 
@@ -165,6 +169,12 @@ void script_line(char *text, size_t size, const struct step *s)
         snprintf(text, size, "splice(to s%d, %d of a pipe, %s)%s", f, s->a, s->b ? "NONBLOCK" : "0",
                  offsets[s->c % 3]);
         break;
+    case OP_MEMBERSHIP:
+        snprintf(text, size, "s%d %s group %c on %s", f, wishes[s->a % 6], "ab"[s->b & 1], places[s->place & 1]);
+        if (s->a > 1)
+            snprintf(text + strlen(text), size - strlen(text), ", source %s", places[s->c & 3]);
+        break;
+    case OP_MULTICAST_IF: snprintf(text, size, "setsockopt(s%d, MULTICAST_IF, %s)", f, places[s->place & 3]); break;
     case OP_SETOPT: snprintf(text, size, "setsockopt(s%d, %s, %d)", f, oracle_options[s->a].name, s->b); break;
     case OP_GETOPT: snprintf(text, size, "getsockopt(s%d, %s)", f, oracle_options[s->a].name); break;
     case OP_NAMES: snprintf(text, size, "names(s%d)", f); break;

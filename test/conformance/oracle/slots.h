@@ -51,6 +51,14 @@ void step_rights(const struct step *s);
 /* run_files.c */
 void step_file(const struct step *s);
 
+/* run_groups.c */
+void step_group(const struct step *s);
+/*
+ * Before something goes to a group: it leaves where the own address is, unless IP_MULTICAST_IF said otherwise. False:
+ * left out, as there is no own address, and where it leaves is up to the kernel's routes.
+ */
+bool may_reach_group(const struct step *s);
+
 /* run_data.c */
 void step_data(const struct step *s);
 void step_flood(const struct step *s);
