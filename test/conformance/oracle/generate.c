@@ -183,7 +183,7 @@ static void group_step(void)
     case 1:
     case 2:
     case 3: emit3(OP_MEMBERSHIP, s, NOWHERE, (int)below(2), (int)below(6), (int)below(2), (int)below(4)); break;
-    default: emit(OP_SENDTO, from, s, GROUP_A + (int)below(2), some_size(true), 0); break;
+    default: emit(OP_SENDTO, from, s, GROUP_A + (int)below(2), some_size(slots[from].kind >= UDP4), 0); break;
     }
 }
 
