@@ -116,8 +116,8 @@ static void run_step(const struct step *s)
     case OP_SPLICE_IN:
     case OP_SPLICE_OUT: step_file(s); break;
     case OP_BIND:
-        if (would_meet_other_family(s))
-            break;
+        if (would_meet_other_family(s) || (s->place >= GROUP_A && number(s->slot) >= 0 && slots[s->slot].stream))
+            break; /* (To the kernel a group is a name for a stream, too.) */
         a = target(s);
         say(sys.bind(fd, ADDR(a)));
         break;
