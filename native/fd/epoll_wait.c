@@ -94,7 +94,7 @@ void epoll_disarm(struct epoll *ep)
     ep->prepared = false;
     epoll_disarm_nested(ep);
     for (unsigned i = 0; i < group.count; i++)
-        group.stacks[i]->driver->disarm(group.stacks[i]);
+        group.stacks[i]->driver->disarm(group.stacks[i], &ep->waiter);
     doorbell_disarm(&ep->waiter.bell);
     lock_give(&ep->sleeper);
 }
@@ -128,7 +128,7 @@ static bool arm(struct epoll *ep, uint64_t *until_us, bool *shared)
     for (; armed < group.count; armed++) {
         uint64_t until;
 
-        if (!group.stacks[armed]->driver->arm(group.stacks[armed], &until))
+        if (!group.stacks[armed]->driver->arm(group.stacks[armed], &ep->waiter, &until))
             break;
         if (until < *until_us)
             *until_us = until;
@@ -141,7 +141,7 @@ static bool arm(struct epoll *ep, uint64_t *until_us, bool *shared)
     }
     epoll_disarm_nested(ep);
     while (armed-- > 0)
-        group.stacks[armed]->driver->disarm(group.stacks[armed]);
+        group.stacks[armed]->driver->disarm(group.stacks[armed], &ep->waiter);
     doorbell_disarm(&ep->waiter.bell);
     lock_give(&ep->sleeper);
     return false;

@@ -143,7 +143,7 @@ static int sleep_once(struct poll *p, uint64_t deadline_ns, const sigset_t *mask
     for (; armed < group.count; armed++) {
         uint64_t until;
 
-        if (!group.stacks[armed]->driver->arm(group.stacks[armed], &until))
+        if (!group.stacks[armed]->driver->arm(group.stacks[armed], p->waiter, &until))
             break;
         if (until < until_us)
             until_us = until;
@@ -162,7 +162,7 @@ static int sleep_once(struct poll *p, uint64_t deadline_ns, const sigset_t *mask
     }
     disarm_epolls(p);
     while (armed-- > 0)
-        group.stacks[armed]->driver->disarm(group.stacks[armed]);
+        group.stacks[armed]->driver->disarm(group.stacks[armed], p->waiter);
     doorbell_disarm(&p->waiter->bell);
     waiter_take(p->waiter);
     return result;

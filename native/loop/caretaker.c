@@ -37,7 +37,12 @@ static uint64_t attend(struct stack *s)
 
     if (!stack_try_acquire(s))
         return until_us;
+    if (atomic_load(&s->attended) > 0) { /* somebody lay down meanwhile, and what is armed is armed for him */
+        stack_release(s);
+        return until_us;
+    }
     loop_disarm(s);
+    doorbell_disarm(&s->bell); /* a ring that came late would keep sleep_fd readable */
     for (int i = 0; i < 1000 && loop_turn(s) > 0; i++)
         STAT_INC(s->stats, turns_caretaker);
     if (s->next_timer_us < until_us)
@@ -51,11 +56,13 @@ static uint64_t attend(struct stack *s)
 
 static void *run(void *argument)
 {
+    struct pollfd fds[STACKS_MAX + 1] = { { .fd = bell.fd, .events = POLLIN } };
+
     (void)argument;
     core_name_thread("pronghorn-care");
     while (!atomic_load(&stopping)) {
         uint64_t now_us = clock_now_us(), until_us = now_us + away_us;
-        int device_fd = -1;
+        nfds_t devices = 0;
 
         for (unsigned i = 0; i < group.count; i++) {
             struct stack *s = group.stacks[i];
@@ -66,11 +73,12 @@ static void *run(void *argument)
             next = attend(s);
             if (next < until_us)
                 until_us = next;
-            device_fd = atomic_load(&group.deaf) ? -1 : s->sleep_fd;
+            if (!atomic_load(&group.deaf))
+                fds[++devices] = (struct pollfd){ .fd = s->sleep_fd, .events = POLLIN };
         }
         doorbell_arm(&bell);
         if (!atomic_load(&stopping))
-            sleep_on(bell.fd, group.count == 1 ? device_fd : -1, until_us);
+            sleep_on_all(fds, 1 + devices, until_us);
         doorbell_disarm(&bell);
     }
     return NULL;

@@ -89,16 +89,18 @@ static int turn(struct stack *s)
     return 0;
 }
 
-static bool arm(struct stack *s, uint64_t *until_us)
+static bool arm(struct stack *s, struct waiter *w, uint64_t *until_us)
 {
     (void)s;
+    (void)w;
     *until_us = UINT64_MAX;
     return true;
 }
 
-static void disarm(struct stack *s)
+static void disarm(struct stack *s, struct waiter *w)
 {
     (void)s;
+    (void)w;
 }
 
 static int wait(struct stack *s, struct waiter *w, uint64_t deadline_ns)

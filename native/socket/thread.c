@@ -37,6 +37,7 @@ static void end(void *thread)
 {
     struct thread *t = thread;
 
+    atomic_store(&t->waiter.gone, 1);
     /* Under the lock: the pools live as long as threads_flush() has not come by. */
     lock_take(&threads.lock);
     flush(t);
@@ -64,8 +65,10 @@ static struct thread *thread_self(void)
     lock_take(&threads.lock);
     spare = list_pop_front(&threads.spare);
     t = spare ? container_of(spare, struct thread, link) : calloc(1, sizeof(*t));
-    if (t)
+    if (t) {
+        atomic_store(&t->waiter.gone, 0);
         list_push_back(&threads.all, &t->link);
+    }
     lock_give(&threads.lock);
     if (t)
         pthread_setspecific(threads.key, t);

@@ -40,9 +40,8 @@ int sleep_in_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *time
     return result;
 }
 
-static int sleep_with(int fd, int other_fd, uint64_t until_us, const sigset_t *mask)
+static int sleep_with(struct pollfd *fds, nfds_t count, uint64_t until_us, const sigset_t *mask)
 {
-    struct pollfd fds[2] = { { .fd = fd, .events = POLLIN }, { .fd = other_fd, .events = POLLIN } };
     struct timespec timeout = { 0 };
     int result;
 
@@ -52,7 +51,7 @@ static int sleep_with(int fd, int other_fd, uint64_t until_us, const sigset_t *m
         timeout.tv_sec = (time_t)(left / 1000000);
         timeout.tv_nsec = (long)(left % 1000000) * 1000;
     }
-    result = sleep_in_ppoll(fds, other_fd >= 0 ? 2 : 1, until_us == UINT64_MAX ? NULL : &timeout, mask);
+    result = sleep_in_ppoll(fds, count, until_us == UINT64_MAX ? NULL : &timeout, mask);
     if (result < 0)
         return errno == EINTR ? -EINTR : 0;
     return 0;
@@ -60,10 +59,19 @@ static int sleep_with(int fd, int other_fd, uint64_t until_us, const sigset_t *m
 
 int sleep_on(int fd, int other_fd, uint64_t until_us)
 {
-    return sleep_with(fd, other_fd, until_us, NULL);
+    struct pollfd fds[2] = { { .fd = fd, .events = POLLIN }, { .fd = other_fd, .events = POLLIN } };
+
+    return sleep_with(fds, other_fd >= 0 ? 2 : 1, until_us, NULL);
+}
+
+int sleep_on_all(struct pollfd *fds, nfds_t count, uint64_t until_us)
+{
+    return sleep_with(fds, count, until_us, NULL);
 }
 
 int sleep_masked(int fd, uint64_t until_us, const sigset_t *mask)
 {
-    return sleep_with(fd, -1, until_us, mask);
+    struct pollfd only = { .fd = fd, .events = POLLIN };
+
+    return sleep_with(&only, 1, until_us, mask);
 }

@@ -49,10 +49,11 @@ struct stack_driver {
     /*
      * Before a sleep: arms the stack's doorbell and devices, looks once more. False: there is work,
      * don't sleep. True: sleep on stack->sleep_fd (if this driver says so: `*until_us`, absolute, is
-     * then the latest moment to come back), and disarm afterwards in either case of true.
+     * then the latest moment to come back), and disarm afterwards in either case of true. `w` names
+     * the sleeper.
      */
-    bool (*arm)(struct stack *s, uint64_t *until_us);
-    void (*disarm)(struct stack *s);
+    bool (*arm)(struct stack *s, struct waiter *w, uint64_t *until_us);
+    void (*disarm)(struct stack *s, struct waiter *w);
     /*
      * Sleeps until `w` is signalled or the clock (clock_now_ns) reaches `deadline_ns`
      * (UINT64_MAX: never); drives the stack meanwhile when that is the caller's business. May return
@@ -104,6 +105,8 @@ struct stack {
     struct mpsc returns; /* memory of this stack that another stack is through with */
     _Alignas(CACHE_LINE) _Atomic uint32_t turn; /* 0 free, 1 somebody drives */
     _Atomic uint32_t attended;     /* inline: threads that sleep on sleep_fd and will come back */
+    _Atomic(struct waiter *) first;  /* of these, who comes back soonest; NULL: not known */
+    _Atomic(struct waiter *) keeper; /* inline: whose thread blocked last in a socket of this stack */
     _Atomic uint64_t last_turn_us; /* for the caretaker and for doctors */
     _Atomic bool stopping;
     struct doorbell bell;
@@ -115,6 +118,7 @@ struct stack {
     uint64_t timers_us;     /* when the timers were last looked at */
     uint64_t nap_us;        /* length of the next sleep on a port that cannot wake us */
     bool armed;             /* doorbell and devices will write to sleep_fd */
+    uint64_t first_us;      /* when `first` is back at the latest */
     struct list timers;     /* struct stack_timer, soonest first */
     struct list ready;      /* sockets with events to tell, socket.ready_link */
     struct list starved;    /* sockets whose writer met an empty chunk pool, socket.starved_link */

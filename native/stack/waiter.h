@@ -16,6 +16,7 @@
 
 struct waiter {
     _Atomic uint32_t signalled;
+    _Atomic uint32_t gone; /* the thread that it was of has ended; memory of waiters stays */
     struct doorbell bell;
 };
 
