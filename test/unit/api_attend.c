@@ -18,6 +18,7 @@
 
 #define ROUNDS 10
 #define TRIPS 200
+#define LOADED_ROUNDS 20 /* a machine under load lets a timer come between, but not each time */
 #define KERNEL_PORT 80
 #define UDP_PORT 9
 #define LOADED_S 60 /* of a machine that is busy with other things */
@@ -107,9 +108,10 @@ static bool callers_drive(void)
 START_TEST(who_sleeps_is_woken_after_anothers_turn)
 {
     struct sleeper sleeper = { .fd = bound(SOCK_DGRAM, "10.0.0.1", 9), .way = _i };
-    int other = bound(SOCK_DGRAM, "10.0.0.1", 10), peer = bound(SOCK_DGRAM, "10.0.0.2", 9), by_timer = 0;
+    int other = bound(SOCK_DGRAM, "10.0.0.1", 10), peer = bound(SOCK_DGRAM, "10.0.0.2", 9);
+    bool at_once = false;
 
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < LOADED_ROUNDS && !at_once; i++) {
         uint64_t timers;
 
         lie_down(&sleeper, ON_WIRE);
@@ -117,9 +119,9 @@ START_TEST(who_sleeps_is_woken_after_anothers_turn)
         put(other, "x", address("10.0.0.1", 10)); /* to itself: no other stack sees it */
         put(peer, "y", address("10.0.0.1", 9));
         must_wake(&sleeper);
-        by_timer += segment_stack(ON_WIRE)->timers != timers;
+        at_once = segment_stack(ON_WIRE)->timers == timers;
     }
-    ck_assert(!callers_drive() || by_timer < ROUNDS / 2);
+    ck_assert(at_once || !callers_drive());
     ph_close(sleeper.fd);
     ph_close(other);
     ph_close(peer);
@@ -130,9 +132,10 @@ END_TEST
 START_TEST(who_sleeps_looks_for_timers_after_anothers_turn)
 {
     struct sleeper sleeper = { .fd = bound(SOCK_DGRAM, "10.0.0.1", 9), .way = _i };
-    int other = bound(SOCK_DGRAM, "10.0.0.1", 10), peer = bound(SOCK_DGRAM, "10.0.0.2", 9), by_timer = 0;
+    int other = bound(SOCK_DGRAM, "10.0.0.1", 10), peer = bound(SOCK_DGRAM, "10.0.0.2", 9);
+    bool at_once = false;
 
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < LOADED_ROUNDS && !at_once; i++) {
         uint64_t timers, sleeps;
 
         lie_down(&sleeper, ON_WIRE);
@@ -141,11 +144,11 @@ START_TEST(who_sleeps_looks_for_timers_after_anothers_turn)
         put(other, "x", address("10.0.0.1", 10)); /* to itself: no other stack sees it */
         for (int wait = 0; wait < LOADED_S * 1000 && segment_stack(ON_WIRE)->sleeps == sleeps; wait++)
             usleep(1000);
-        by_timer += segment_stack(ON_WIRE)->timers != timers;
+        at_once = segment_stack(ON_WIRE)->timers == timers;
         put(peer, "y", address("10.0.0.1", 9));
         must_wake(&sleeper);
     }
-    ck_assert(!callers_drive() || by_timer < ROUNDS / 2);
+    ck_assert(at_once || !callers_drive());
     ph_close(sleeper.fd);
     ph_close(other);
     ph_close(peer);
