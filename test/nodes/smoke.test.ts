@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * net, dgram, ring, http, workers and pronghorn/register on the versions of Node that the package is meant for.
+ * net, dgram, ring, http, workers, the permission model and pronghorn/register on the versions of Node that the
+ * package is meant for.
  *
  * PRONGHORN_TEST_NODES=22,24  all tests of test/lib and test/recipes on these versions as well
  */
@@ -32,19 +33,19 @@ for (const major of [Number.parseInt(process.version.slice(1), 10), ...OTHER_NOD
         t.pass(`Node ${major}`, { skip: 'its npm package cannot be had here' })
         continue
     }
-    t.strictSame(
-        run(node, 'test/nodes/program.mjs'),
-        {
-            echo: 'hello',
-            long: 1_000_000,
-            worker: 'from a worker',
-            http: 'hello /x',
-            dgram: 'ping',
-            ring: { received: 1000, wrong: 0 },
-            info: 'object',
-        },
-        `Node ${major}`,
-    )
+    const seen = {
+        echo: 'hello',
+        long: 1_000_000,
+        worker: 'from a worker',
+        http: 'hello /x',
+        dgram: 'ping',
+        ring: { received: 1000, wrong: 0 },
+        info: 'object',
+    }
+    t.strictSame(run(node, 'test/nodes/program.mjs'), seen, `Node ${major}`)
+    const model = major >= 24 ? '--permission' : '--experimental-permission'
+    const allowed = ['--allow-addons', '--allow-worker', '--allow-fs-read=*', '--allow-fs-write=*']
+    t.strictSame(run(node, model, ...allowed, 'test/nodes/program.mjs'), seen, `Node ${major}: ${model}`)
     t.match(
         run(node, '--import', join(root, 'dist/register.js'), 'test/lib/register/program.mjs'),
         {
