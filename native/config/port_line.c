@@ -134,18 +134,10 @@ bool port_line_parse(const char *line, struct port_config *port, struct value_pr
     char *rest = copy, *part;
     uint64_t seen = 0;
 
-    while (isspace((unsigned char)*line))
-        line++;
-    size_t length = strlen(line);
-    while (length > 0 && isspace((unsigned char)line[length - 1]))
-        length--;
-    if (length >= sizeof(copy))
-        return value_fail(problem, "is too long; give at most %zu characters", sizeof(copy) - 1);
-    memcpy(copy, line, length);
-    copy[length] = '\0';
-
+    if (!value_trimmed(line, copy, sizeof(copy), problem))
+        return false;
     memset(port, 0, sizeof(*port));
-    memcpy(port->text, copy, length + 1);
+    memcpy(port->text, copy, strlen(copy) + 1);
     if (!set_defaults(port, problem) || !set_device(port, strsep(&rest, ","), problem))
         return false;
     while ((part = strsep(&rest, ",")))

@@ -121,20 +121,12 @@ bool route_line_parse(const char *line, struct route_config *route, struct value
 {
     char copy[CONFIG_ROUTE_LINE_BYTES];
     char *rest = copy, *part;
-    size_t length;
     int verdict;
 
-    while (isspace((unsigned char)*line))
-        line++;
-    length = strlen(line);
-    while (length > 0 && isspace((unsigned char)line[length - 1]))
-        length--;
-    if (length >= sizeof(copy))
-        return value_fail(problem, "is too long; give at most %zu characters", sizeof(copy) - 1);
-    memcpy(copy, line, length);
-    copy[length] = '\0';
+    if (!value_trimmed(line, copy, sizeof(copy), problem))
+        return false;
     memset(route, 0, sizeof(*route));
-    memcpy(route->text, copy, length + 1);
+    memcpy(route->text, copy, strlen(copy) + 1);
     part = strsep(&rest, ",");
     verdict = FIND(verdicts, part);
     if (verdict < 0)

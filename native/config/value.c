@@ -32,6 +32,22 @@ bool value_fail(struct value_problem *problem, const char *format, ...)
     return false;
 }
 
+bool value_trimmed(const char *line, char *copy, size_t size, struct value_problem *problem)
+{
+    size_t length;
+
+    while (isspace((unsigned char)*line))
+        line++;
+    length = strlen(line);
+    while (length > 0 && isspace((unsigned char)line[length - 1]))
+        length--;
+    if (length >= size)
+        return value_fail(problem, "is too long; give at most %zu characters", size - 1);
+    memcpy(copy, line, length);
+    copy[length] = '\0';
+    return true;
+}
+
 /* ---- numbers --------------------------------------------------------------------------------- */
 
 static bool takes_unit(const struct value_rule *rule)

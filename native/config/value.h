@@ -139,4 +139,7 @@ void value_nearest_try(struct value_nearest *nearest, const char *wanted, const 
 
 bool value_fail(struct value_problem *problem, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* A line (of a port, of a route) without the white space around it; false: there is no room for it in `copy`. */
+bool value_trimmed(const char *line, char *copy, size_t size, struct value_problem *problem);
+
 #endif

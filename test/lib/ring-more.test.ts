@@ -8,20 +8,10 @@ import * as dgram from '../../lib/dgram/index.js'
 import * as net from '../../lib/net/index.js'
 import * as posix from '../../lib/posix.js'
 import { ring } from '../../lib/ring/index.js'
+import { pair } from './pair.js'
 import { host, startStack } from './stack.js'
 
 startStack()
-
-async function pair(): Promise<[net.Socket, net.Socket, () => void]> {
-    const server = net.createServer({ pauseOnConnect: true })
-    server.listen(0, host)
-    await once(server, 'listening')
-    const client = net.connect((server.address() as net.AddressInfo).port, host)
-    const [socket] = (await once(server, 'connection')) as [net.Socket]
-    if (client.connecting) await once(client, 'connect')
-    server.close()
-    return [client, socket, () => [client, socket].forEach((one) => void one.destroy())]
-}
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 

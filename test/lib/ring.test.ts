@@ -3,24 +3,12 @@
 
 import { once } from 'node:events'
 import t from 'tap'
-import * as net from '../../lib/net/index.js'
+import type * as net from '../../lib/net/index.js'
 import type { Ring } from '../../lib/ring/index.js'
-import { host, startStack } from './stack.js'
+import { pair } from './pair.js'
+import { startStack } from './stack.js'
 
 startStack()
-
-/** A connected pair; the server's end is not read yet. */
-export async function pair(): Promise<[net.Socket, net.Socket, () => void]> {
-    const server = net.createServer({ pauseOnConnect: true })
-    server.listen(0, host)
-    await once(server, 'listening')
-    const { port } = server.address() as net.AddressInfo
-    const client = net.connect(port, host)
-    const [socket] = (await once(server, 'connection')) as [net.Socket]
-    if (client.connecting) await once(client, 'connect')
-    server.close()
-    return [client, socket, () => [client, socket].forEach((one) => void one.destroy())]
-}
 
 const byteAt = (at: number) => (Math.imul(at, 2654435761) >>> 13) & 0xff
 

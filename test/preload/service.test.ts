@@ -7,23 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
-import { makeWire, whyNoWires } from '../../tools/net/wire.js'
-import { shim, skipWithout } from './support.js'
+import { shim, skipWithout, start } from './support.js'
 
 const python = '/usr/bin/python3'
-const why = whyNoWires()
-if (why) {
-    t.plan(0, why)
-    process.exit(0)
-}
-skipWithout(shim, python)
-
-const wire = makeWire()
+skipWithout(python)
+const wire = start()
 const folder = mkdtempSync(join(tmpdir(), 'pronghorn-service-'))
-t.teardown(() => {
-    wire.close()
-    rmSync(folder, { recursive: true })
-})
+t.teardown(() => rmSync(folder, { recursive: true }))
 
 const settings = join(folder, 'pronghorn.json')
 const one = { device: 'af_packet', iface: wire.device, address: [`${wire.our4}/24`, `${wire.our6}/64`] }

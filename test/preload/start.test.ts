@@ -5,19 +5,11 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { must } from '../../tools/net/commands.js'
-import { makeWire, whyNoWires } from '../../tools/net/wire.js'
-import { shim, skipWithout, startShimmed } from './support.js'
+import { skipWithout, start, startShimmed } from './support.js'
 
 const python = '/usr/bin/python3'
-const why = whyNoWires()
-if (why) {
-    t.plan(0, why)
-    process.exit(0)
-}
-skipWithout(shim, python)
-
-const wire = makeWire()
-t.teardown(() => wire.close())
+skipWithout(python)
+const wire = start()
 
 /* So that the first SYN leaves at once, not only with our first answer to ARP. */
 const mac = '02:00:00:86:00:01'
