@@ -349,11 +349,30 @@ static void no_port_tcp_6(void) { no_port(AF_INET6, SOCK_STREAM); }
 static void no_port_udp_4(void) { no_port(AF_INET, SOCK_DGRAM); }
 static void no_port_udp_6(void) { no_port(AF_INET6, SOCK_DGRAM); }
 
+/* An accepted connection holds its port while it is up; one that was reset does not, closed or not. */
+static void reset_gives_the_port_back(void)
+{
+    int listening = bound(AF_INET, SOCK_STREAM, HOST), fd, got, other = sys.socket(AF_INET, SOCK_STREAM, 0);
+    struct address here;
+
+    sys.listen(listening, 2);
+    here = address_at(listening, AF_INET);
+    fd = connected_to(listening, AF_INET);
+    got = SAY_FD(sys.accept4(listening, NULL, NULL, 0));
+    sys.close(listening);
+    SAY(sys.bind(other, ADDR(here)));
+    reset(fd);
+    await(got, POLLHUP);
+    SAY(sys.bind(other, ADDR(here)));
+    SAY(sys.listen(other, 1));
+    SAY_NAMES(got);
+}
+
 const struct scenario scenarios[] = {
     SCENARIO(bind_matrix_tcp), SCENARIO(bind_matrix_tcp_shared), SCENARIO(bind_matrix_udp),
     SCENARIO(bind_matrix_udp_shared), SCENARIO(port_of_a_connection), SCENARIO(port_of_a_client),
     SCENARIO(port_of_a_bound_client), SCENARIO(listens_beside_what_it_accepted),
     SCENARIO(listens_beside_what_it_shares), SCENARIO(restart_of_a_server), SCENARIO(listeners_share_4),
     SCENARIO(listeners_share_6), SCENARIO(listeners_beside_wildcards), SCENARIO(no_port_tcp_4),
-    SCENARIO(no_port_tcp_6), SCENARIO(no_port_udp_4), SCENARIO(no_port_udp_6), { 0 },
+    SCENARIO(no_port_tcp_6), SCENARIO(no_port_udp_4), SCENARIO(no_port_udp_6), SCENARIO(reset_gives_the_port_back), { 0 },
 };
