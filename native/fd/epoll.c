@@ -108,6 +108,7 @@ int epoll_create_file(int kernel_fd, struct file **out)
     ep->armed_count = 0;
     mpsc_init(&ep->arrived);
     atomic_store(&ep->waiter.signalled, 0);
+    ep->waiter.bell.fd = -1;
     result = ep->buckets ? doorbell_open(&ep->waiter.bell) : -ENOMEM;
     ep->sleep_fd = result == 0 ? kernel.epoll_create1(EPOLL_CLOEXEC) : -1;
     if (result == 0 && ep->sleep_fd < 0)
@@ -124,6 +125,7 @@ int epoll_create_file(int kernel_fd, struct file **out)
     if (result < 0) {
         if (ep->sleep_fd >= 0)
             kernel.close(ep->sleep_fd);
+        doorbell_close(&ep->waiter.bell);
         free(ep->buckets);
         epoll_release(&ep->file);
         return result;

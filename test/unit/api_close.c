@@ -7,6 +7,7 @@
 #define RUN_NOFORK
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "main.h"
@@ -186,6 +188,42 @@ static void start(void)
     wait_for_the_way();
 }
 
+static int descriptors(void)
+{
+    int count = 0;
+
+    for (int fd = 0; fd < 4096; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* With room for none of the descriptors that it needs, for one, and so on. */
+START_TEST(an_epoll_that_cannot_be_made_leaves_nothing)
+{
+    struct rlimit as_was, limit;
+    int before = descriptors(), lowest = dup(0), failed = 0, ep;
+
+    ck_assert_int_ge(lowest, 0);
+    close(lowest);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &as_was), 0);
+    limit = as_was;
+    for (int room = 0; room < 8; room++) {
+        limit.rlim_cur = (rlim_t)(lowest + room);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        ep = ph_epoll_create1(0);
+        if (ep >= 0) {
+            ck_assert_int_eq(ph_close(ep), 0);
+            break;
+        }
+        ck_assert_int_eq(errno, EMFILE);
+        failed++;
+    }
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &as_was), 0);
+    ck_assert_int_ge(failed, 2);
+    ck_assert_int_eq(descriptors(), before);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("closing");
@@ -199,6 +237,7 @@ static Suite *suite(void)
     tcase_add_test(c, a_port_can_be_bound_after_close);
     tcase_add_test(c, what_was_sent_before_close_arrives);
     tcase_add_test(c, a_closed_datagram_socket_is_unreachable);
+    tcase_add_test(c, an_epoll_that_cannot_be_made_leaves_nothing);
     suite_add_tcase(s, c);
     return s;
 }
