@@ -374,5 +374,6 @@ const struct scenario scenarios[] = {
     SCENARIO(port_of_a_bound_client), SCENARIO(listens_beside_what_it_accepted),
     SCENARIO(listens_beside_what_it_shares), SCENARIO(restart_of_a_server), SCENARIO(listeners_share_4),
     SCENARIO(listeners_share_6), SCENARIO(listeners_beside_wildcards), SCENARIO(no_port_tcp_4),
-    SCENARIO(no_port_tcp_6), SCENARIO(no_port_udp_4), SCENARIO(no_port_udp_6), SCENARIO(reset_gives_the_port_back), { 0 },
+    SCENARIO(no_port_tcp_6), SCENARIO(no_port_udp_4), SCENARIO(no_port_udp_6),
+    SCENARIO(reset_gives_the_port_back), { 0 },
 };
