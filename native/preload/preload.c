@@ -224,11 +224,13 @@ FILE *shim_fdopen(int fd, const char *mode)
     return (core_fdopen ? core_fdopen : libc_fdopen)(fd, mode);
 }
 
-/* dprintf(3) writes inside libc, too; only the text is libc's. */
-static int print(int fd, const char *format, va_list values)
+extern int __vasprintf_chk(char **text, int flag, const char *format, va_list values);
+
+/* dprintf(3) writes inside libc, too; only the text is libc's, and with `flag` what it refuses to format. */
+static int print(int fd, int flag, const char *format, va_list values)
 {
     char *text;
-    int length = vasprintf(&text, format, values), done = 0;
+    int length = __vasprintf_chk(&text, flag, format, values), done = 0;
 
     if (length < 0)
         return -1;
@@ -246,36 +248,34 @@ static int print(int fd, const char *format, va_list values)
 EXPORT int shim_vdprintf(int fd, const char *format, va_list values) __asm__("vdprintf");
 int shim_vdprintf(int fd, const char *format, va_list values)
 {
-    return print(fd, format, values);
+    return print(fd, 0, format, values);
 }
 
 EXPORT int shim_vdprintf_chk(int fd, int flag, const char *format, va_list values) __asm__("__vdprintf_chk");
 int shim_vdprintf_chk(int fd, int flag, const char *format, va_list values)
 {
-    (void)flag;
-    return print(fd, format, values);
+    return print(fd, flag, format, values);
 }
 
-#define PRINT(fd, format)                  \
-    va_list values;                        \
-    int result;                            \
-                                           \
-    va_start(values, format);              \
-    result = print(fd, format, values);    \
-    va_end(values);                        \
+#define PRINT(fd, flag, format)                \
+    va_list values;                            \
+    int result;                                \
+                                               \
+    va_start(values, format);                  \
+    result = print(fd, flag, format, values);  \
+    va_end(values);                            \
     return result
 
 EXPORT int shim_dprintf(int fd, const char *format, ...) __asm__("dprintf");
 int shim_dprintf(int fd, const char *format, ...)
 {
-    PRINT(fd, format);
+    PRINT(fd, 0, format);
 }
 
 EXPORT int shim_dprintf_chk(int fd, int flag, const char *format, ...) __asm__("__dprintf_chk");
 int shim_dprintf_chk(int fd, int flag, const char *format, ...)
 {
-    (void)flag;
-    PRINT(fd, format);
+    PRINT(fd, flag, format);
 }
 
 /* The forms of exec that take their arguments one by one, and for execle() the environment after them. */

@@ -97,6 +97,14 @@ int main(int count, char **arguments)
         execs(arguments[0]);
         return 0;
     }
+    if (strcmp(what, "execs_itself") == 0) {
+        execs_itself(arguments[0]);
+        return 0;
+    }
+    if (strcmp(what, "after_own_exec") == 0) {
+        after_own_exec(arguments + 2);
+        return 0;
+    }
     if (strcmp(what, "after_exec") == 0) {
         after_exec(atoi(arguments[2]));
         return 0;

@@ -29,14 +29,17 @@ void connection(int pair[2], int *l);
 void say(int fd, const char *text);
 void hear(int fd, const char *text);
 
-/* On sockets (calls_sockets.c), on processes (calls_processes.c), and by odd ways (calls_odd.c). */
+/* On sockets (calls_sockets.c), processes (calls_processes.c), by odd ways (calls_odd.c), guarded (calls_guarded.c). */
 #define SCENARIOS(X)                                                                        \
     X(echo) X(before_connect) X(duplicates) X(streams) X(epolls) X(datagrams) X(wildcard)   \
     X(sharing) X(files) X(cost) X(forks) X(daemons) X(rights) X(signals)              \
-    X(raw_waits) X(handlers) X(closes_all) X(odd_writes) X(other_kinds) X(failed_execs) X(owners)
+    X(raw_waits) X(handlers) X(closes_all) X(odd_writes) X(other_kinds) X(failed_execs) X(owners) \
+    X(fortified) X(io_urings)
 #define DECLARE(name) void name(void);
 SCENARIOS(DECLARE)
 void execs(const char *self);
 void after_exec(int fd);
+void execs_itself(const char *self);
+void after_own_exec(char *const *numbers);
 
 #endif

@@ -15,6 +15,7 @@ const scenarios = [
     'forks',
     'daemons',
     'execs',
+    'execs_itself',
     'failed_execs',
     'rights',
     'signals',
@@ -29,6 +30,8 @@ const scenarios = [
     'odd_writes',
     'other_kinds',
     'owners',
+    'fortified',
+    'io_urings',
 ]
 const memory = { PRONGHORN_MEMORY_HUGEPAGES: 'off' }
 

@@ -138,6 +138,49 @@ void after_exec(int fd)
     CHECK(write(fd, "x", 1) == -1 && errno == EPIPE);
 }
 
+/* The process itself becomes another program, and leaves it two ends of a connection, and two that are not for it. */
+void execs_itself(const char *self)
+{
+    int pair[2], l, numbers[4];
+    char text[4][16];
+    char *arguments[] = { (char *)(uintptr_t)self, "after_own_exec", text[0], text[1], text[2], text[3], NULL };
+
+    connection(pair, &l); /* the listener has close-on-exec from the start */
+    numbers[0] = pair[0];
+    numbers[1] = pair[1];
+    numbers[2] = fcntl(pair[0], F_DUPFD_CLOEXEC, 0);
+    numbers[3] = l;
+    for (int i = 0; i < 4; i++)
+        snprintf(text[i], sizeof(text[i]), "%d", numbers[i]);
+    say(pair[0], "before");
+    hear(pair[1], "before");
+    execve(self, arguments, environ);
+    CHECK(false);
+}
+
+/* What was ours is a socket without a connection there; the kernel's goes on. */
+void after_own_exec(char *const *numbers)
+{
+    struct stat about;
+    char byte;
+
+    signal(SIGPIPE, SIG_IGN);
+    CHECK(fcntl(atoi(numbers[2]), F_GETFD) == -1 && errno == EBADF);
+    CHECK(fcntl(atoi(numbers[3]), F_GETFD) == -1 && errno == EBADF);
+    for (int i = 0; ours && i < 2; i++) {
+        int fd = atoi(numbers[i]);
+
+        CHECK(fstat(fd, &about) == 0 && S_ISSOCK(about.st_mode));
+        CHECK(read(fd, &byte, 1) == -1 && errno == ENOTCONN);
+        CHECK(write(fd, "x", 1) == -1 && errno == EPIPE);
+        CHECK(close(fd) == 0);
+    }
+    if (!ours) {
+        say(atoi(numbers[0]), "after");
+        hear(atoi(numbers[1]), "after");
+    }
+}
+
 static bool stopped_with(int result, int error)
 {
     return result == -1 && errno == error;

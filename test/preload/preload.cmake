@@ -1,5 +1,5 @@
 # Unmodified programs, for the shim (test/preload/*.test.ts).
-set(preload_calls_sources calls calls_sockets calls_processes calls_odd)
+set(preload_calls_sources calls calls_sockets calls_processes calls_odd calls_guarded)
 set(preload_first_sources first)
 foreach(program calls first)
   add_executable(preload_${program})
