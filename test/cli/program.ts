@@ -4,6 +4,7 @@
 //
 //     echo BYTES [TIMES]   the first client sends BYTES and waits for their echo, TIMES times
 //     open N               N more clients
+//     anywhere PORT        the first client is a new one of a server on PORT, which no stack has to itself
 //     stall BYTES          a client that the server never reads sends BYTES (at least begins to)
 //     datagrams N          N datagrams to a port on which nobody listens, N to one that is read
 //     refused              connects to a port number on which nobody listens
@@ -52,6 +53,7 @@ async function open(port: number): Promise<Socket> {
     return client
 }
 const clients = [await open(portOf(server))]
+let anywhere: ReturnType<typeof createServer> | undefined
 
 async function echo(bytes: number, times: number): Promise<void> {
     const client = clients[0]!
@@ -94,6 +96,14 @@ const commands: Record<string, (a: number, b: number) => Promise<void>> = {
     echo: (bytes, times) => echo(bytes, times || 1),
     open: async (count) => {
         for (let i = 0; i < count; i++) clients.push(await open(portOf(server)))
+    },
+    anywhere: async (port) => {
+        if (!anywhere) {
+            anywhere = createServer((socket) => socket.on('error', () => {}).pipe(socket))
+            anywhere.listen(port, host)
+            await once(anywhere, 'listening')
+        }
+        clients.unshift(await open(port))
     },
     stall: async (bytes) => {
         const client = await open(portOf(deaf))
