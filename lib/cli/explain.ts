@@ -106,7 +106,8 @@ function rowsOf(pid: number): Row[] {
                 fd,
                 owner: route.verdict,
                 type: route.type,
-                address: endpoint(route.address, route.port),
+                // Bound to any port, it was noted before the kernel chose one.
+                address: (route.port === 0 && there?.address) || endpoint(route.address, route.port),
                 reason: `${route.reason}${route.waiting ? ' (starts when it is first waited on)' : ''}`,
                 remedy: route.verdict === 'kernel' ? remedyOf(route.reason) : '',
             })
