@@ -74,7 +74,8 @@ static int bind_to_name(struct socket *sock, const void *value, socklen_t len)
     char name[DEVICE_NAME_BYTES] = { 0 };
     unsigned device;
 
-    memcpy(name, value, len < sizeof(name) ? len : sizeof(name) - 1);
+    if (len > 0) /* without a name, which takes the device away, there may be no pointer either */
+        memcpy(name, value, len < sizeof(name) ? len : sizeof(name) - 1);
     device = device_find(name);
     return name[0] != '\0' && device == 0 ? -ENODEV : bind_to(sock, device);
 }
