@@ -110,6 +110,26 @@ static void flags_of_receives(void)
     SAY_RECV(p.server, 6, MSG_OOB);
 }
 
+/* Whether "three" is still held back after so long; once more when this thread was put aside meanwhile. */
+static bool is_held_for(int from, int to, int flags, unsigned ms)
+{
+    char bytes[16];
+
+    for (int i = 0; i < 50; i++) {
+        uint64_t start = now_ms();
+        bool held;
+
+        sys.send(from, "three", 5, flags);
+        usleep(ms * 1000);
+        held = sys.recv(to, bytes, sizeof(bytes), MSG_DONTWAIT) < 0;
+        if (now_ms() - start < 2 * ms)
+            return held;
+        if (held && await(to, POLLIN))
+            sys.recv(to, bytes, sizeof(bytes), 0);
+    }
+    return false;
+}
+
 static void more(void)
 {
     struct pair p = tcp_pair(AF_INET);
@@ -119,32 +139,10 @@ static void more(void)
     await(p.server, POLLIN);
     settle();
     SAY_RECV(p.server, 10, 0);
-    SAY(sys.send(p.client, "three", 5, MSG_MORE));
-    settle(); /* two of the patient ones would outlast the 200 ms that tcp(7) names */
-    SAY_RECV(p.server, 10, MSG_DONTWAIT);
+    NOTE("held", "%d", is_held_for(p.client, p.server, MSG_MORE, 75));
     SAY(sys.shutdown(p.client, SHUT_WR));
     await(p.server, POLLIN);
     SAY_RECV(p.server, 10, 0);
-}
-
-/* Whether "three" is still held back after so long; once more when this thread was put aside meanwhile. */
-static bool is_held_for(int from, int to, unsigned ms)
-{
-    char bytes[16];
-
-    for (int i = 0; i < 50; i++) {
-        uint64_t start = now_ms();
-        bool held;
-
-        sys.send(from, "three", 5, MSG_MORE);
-        usleep(ms * 1000);
-        held = sys.recv(to, bytes, sizeof(bytes), MSG_DONTWAIT) < 0;
-        if (now_ms() - start < 2 * ms)
-            return held;
-        if (held && await(to, POLLIN))
-            sys.recv(to, bytes, sizeof(bytes), 0);
-    }
-    return false;
 }
 
 /* The 200 ms of what is held back now, not of what was held back before it. */
@@ -157,7 +155,7 @@ static void more_again(void)
     await(p.server, POLLIN);
     usleep(150000);
     SAY_RECV(p.server, 10, 0);
-    NOTE("held", "%d", is_held_for(p.client, p.server, 75));
+    NOTE("held", "%d", is_held_for(p.client, p.server, MSG_MORE, 75));
     SAY(sys.shutdown(p.client, SHUT_WR));
     await(p.server, POLLIN);
     SAY_RECV(p.server, 10, 0);
@@ -168,9 +166,7 @@ static void corked(void)
     struct pair p = tcp_pair(AF_INET);
 
     SAY(set_int(p.client, IPPROTO_TCP, TCP_CORK, 1));
-    SAY(sys.send(p.client, "one", 3, 0));
-    settle(); /* two of the patient ones would outlast the 200 ms that tcp(7) names */
-    SAY_RECV(p.server, 10, MSG_DONTWAIT);
+    NOTE("held", "%d", is_held_for(p.client, p.server, 0, 75));
     SAY(set_int(p.client, IPPROTO_TCP, TCP_CORK, 0));
     await(p.server, POLLIN);
     SAY_RECV(p.server, 10, 0);
